@@ -1,0 +1,67 @@
+"""Train a GAN of dense layers on MNIST, every gradient written by hand.
+
+    python examples/mnist_mlp_gan.py                    the whole run: 30,001 steps
+    python examples/mnist_mlp_gan.py --quick            a short one, to see that it works
+    python examples/mnist_mlp_gan.py --resume RUN       go on with a run that was stopped
+    python examples/mnist_mlp_gan.py --loss bce         D ends in a Sigmoid, as in the original tutorial
+
+A run leaves a folder in runs/ with sample grids, their film, the loss curves, a checkpoint and the generator.
+"""
+
+import sys
+from dataclasses import dataclass
+
+from minigan import BCE, GAN, Adam, BCEWithLogits, NonSaturating, Saturating, data, models
+from minigan.cli import guarded
+from minigan.gan import D_UPDATES, NOISE
+from minigan.settings import RunSettings, option, parse_command
+from minigan.training import describe, train
+
+LOSSES = {"logits": BCEWithLogits, "bce": BCE}
+OBJECTIVES = {"non-saturating": NonSaturating, "saturating": Saturating}
+
+
+@dataclass(frozen=True)
+class Settings(RunSettings):
+    """The recipe of the tutorial that this system comes from."""
+
+    steps: int = option(30_001, "steps to train in all", minimum=1)
+    lr: float = option(2e-4, "learning rate of both Adams", minimum=0)
+    beta1: float = option(0.5, "decay of Adam's mean: low, because the opponent keeps changing", minimum=0, below=1)
+    latent: int = option(100, "numbers in z, the noise that becomes an image", minimum=1)
+    loss: str = option("logits", "logits: BCEWithLogits; bce: Sigmoid and BCE, as in the original", choices=LOSSES)
+    objective: str = option("non-saturating", "what G minimises", choices=OBJECTIVES)
+    noise: str = option("fresh", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)
+    d_update: str = option("two_steps", "D updates on real, then on fake images; or once on both", choices=D_UPDATES)
+
+
+QUICK = {"steps": 600, "sample_every": 200, "log_every": 20, "checkpoint_every": 200}
+
+
+def main(argv: list[str] | None = None) -> None:
+    command = parse_command(Settings, __doc__, QUICK, argv)
+    settings = command.settings
+
+    images = data.load(settings.data)
+    G, D = models.mnist_mlp(
+        image_shape=images.image_shape,
+        latent=settings.latent,
+        output="probability" if settings.loss == "bce" else "logit",
+        backend=settings.backend,
+        seed=settings.seed,
+    )
+    gan = GAN(
+        G,
+        D,
+        objective=OBJECTIVES[settings.objective](LOSSES[settings.loss](G.backend)),
+        g_optimizer=Adam(G, learning_rate=settings.lr, beta1=settings.beta1),
+        d_optimizer=Adam(D, learning_rate=settings.lr, beta1=settings.beta1),
+        noise=settings.noise,
+        d_update=settings.d_update,
+        seed=settings.seed,
+    )
+    print(describe(train(gan, images, command, name="mnist_mlp_gan")))
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))

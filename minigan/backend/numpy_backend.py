@@ -1,0 +1,92 @@
+"""Arrays in the computer's memory. NumPy runs elementwise work on one core; long vectors are split over threads here."""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .base import Array, Backend
+
+BLOCK = 131_072  # elements: a handful of such float32 blocks fit a core's cache, and outlast a switch of threads
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """A pool of threads, made at the first use and made anew in a forked child, where threads do not survive."""
+
+    def __init__(self) -> None:
+        self.count = usable_cores()
+        self.pool: ThreadPoolExecutor | None = None
+        self.process = 0
+
+    def run(self, task: Callable[[int, int], None], size: int) -> None:
+        """task(start, stop) over 0 ... size in blocks: neighbouring blocks on the same thread, all done on return."""
+        parts = min(self.count, -(-size // BLOCK))
+        if parts <= 1:
+            return _in_blocks(task, 0, size)
+        if self.pool is None or self.process != os.getpid():
+            self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
+        bounds = [size * part // parts for part in range(parts + 1)]
+        others = [
+            self.pool.submit(_in_blocks, task, start, stop)
+            for start, stop in zip(bounds[1:], bounds[2:], strict=False)
+        ]
+        try:
+            _in_blocks(task, 0, bounds[1])  # the calling thread takes the first part
+        finally:
+            for other in others:
+                other.result()
+        return None
+
+
+def _in_blocks(task: Callable[[int, int], None], start: int, stop: int) -> None:
+    for first in range(start, stop, BLOCK):
+        task(first, min(first + BLOCK, stop))
+
+
+WORKERS = Workers()  # one pool a process: networks and backends share it, so that cores are never oversubscribed
+SCRATCH = threading.local()
+
+
+def scratch(size: int, dtype: Any) -> Array:
+    """This thread's own buffer of `size` elements, to be used before the thread asks again."""
+    held = getattr(SCRATCH, "held", None)
+    if held is None or held.dtype != dtype or len(held) < size:
+        held = SCRATCH.held = np.empty(max(size, BLOCK), dtype)
+    return held[:size]
+
+
+class NumpyBackend(Backend):
+    """NumPy on the CPU."""
+
+    name: ClassVar[str] = "numpy"
+    xp = np
+
+    def adam(
+        self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float
+    ) -> None:
+        """The same update, block by block, on all cores, without temporaries."""
+
+        def block(start: int, stop: int) -> None:
+            part = slice(start, stop)
+            pb, gb, mb, vb = p[part], g[part], m[part], v[part]
+            update = scratch(stop - start, p.dtype)
+            mb *= beta1
+            mb += gb
+            np.multiply(gb, gb, out=update)
+            vb *= beta2
+            vb += update
+            np.sqrt(vb, out=update)
+            update += eps
+            np.divide(mb, update, out=update)
+            update *= rate
+            pb -= update
+
+        WORKERS.run(block, len(p))

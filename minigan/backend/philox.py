@@ -1,0 +1,61 @@
+"""Random numbers as a function, not a state: (seed, stream, step, index) -> 64 random bits.
+
+A counter-based generator encrypts a counter. Philox4x64-10 (Salmon et al. 2011, "Parallel random numbers: as easy as
+1, 2, 3") turns a key of two words and a counter of four words into four random words. minigan sets
+
+    key     = (seed, number of the stream's name)
+    counter = (1 + index // 4, 0, step, 0)             word `index` is word index % 4 of the block
+
+so word `index` of a draw depends on nothing but its name. Hence a checkpoint holds only (seed, step), a resumed run
+draws what an uninterrupted one would, and a GPU computes each word by itself. NumPy's own Philox makes the bits; it
+steps its counter before the first block, hence the 1.
+
+Floats come from the top 53 bits. Normals are made in float64 and rounded once at the end: then the float32 numbers
+do not depend on whose float32 logarithm or cosine was at hand.
+"""
+
+import math
+from functools import lru_cache
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SettingsError
+
+
+@lru_cache(maxsize=1024)
+def stream_number(stream: str) -> int:
+    """The 64-bit number of a stream's name: the first 8 bytes, little endian, of its BLAKE2b hash."""
+    return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+
+
+def words(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.uint64]:
+    """The first `count` random 64-bit words of (seed, stream, step)."""
+    for name, value in (("seed", seed), ("step", step)):
+        if not 0 <= value < 2**64:
+            raise SettingsError(f"{name} is {value}; it must be a whole number from 0 to 2**64 - 1")
+    key = np.array([seed, stream_number(stream)], dtype=np.uint64)
+    counter = np.array([0, 0, step, 0], dtype=np.uint64)
+    return np.random.Philox(key=key, counter=counter).random_raw(count)
+
+
+def uniform(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.float64]:
+    """Uniform in [0, 1), multiples of 2^-53."""
+    return (words(count, seed, stream, step) >> np.uint64(11)) * 2.0**-53
+
+
+def normal(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.float64]:
+    """Standard normal, by Box and Muller (1958): from u, v uniform,
+
+    z_0 = sqrt(-2 ln(1 - u)) cos(2 pi v),   z_1 = sqrt(-2 ln(1 - u)) sin(2 pi v)
+    """
+    pairs = uniform(count + count % 2, seed, stream, step).reshape(-1, 2)
+    radius = np.sqrt(-2 * np.log1p(-pairs[:, 0]))
+    angle = 2 * math.pi * pairs[:, 1]
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:count]
+
+
+def integers(count: int, high: int, seed: int, stream: str, step: int = 0) -> NDArray[np.int64]:
+    """Whole numbers 0 ... high - 1, each as likely as the others (to one part in 2^53 / high)."""
+    return (uniform(count, seed, stream, step) * high).astype(np.int64)

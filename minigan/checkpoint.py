@@ -1,0 +1,155 @@
+"""Saving and loading: model files that hold one network, and checkpoints that hold all that a run needs to go on.
+
+Both are .npz archives of plain arrays, read with allow_pickle=False: opening one can run no code. The architecture of
+a network is JSON inside the file, so a model file is enough to sample from.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import layers as own_layers
+from .errors import FileError, MiniganError
+from .files import write_atomically
+from .gan import GAN
+from .layers import Layer
+from .network import Sequential
+
+MODEL_FORMAT = "minigan model 1"
+CHECKPOINT_FORMAT = "minigan checkpoint 1"
+
+
+def architecture(network: Sequential) -> dict[str, Any]:
+    """The network without its numbers, as JSON can hold it. Initializers are left out: a loaded network has started."""
+    return {
+        "name": network.name,
+        "input_shape": list(network.input_shape),
+        "dtype": network.dtype.name,
+        "layers": [
+            {"type": type(layer).__name__, **{k: v for k, v in layer.config().items() if not callable(v)}}
+            for layer in network.layers
+        ],
+    }
+
+
+def build(description: dict[str, Any], layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
+    """The network that `architecture` described. `layers` are classes of your own that it uses."""
+    known = {name: getattr(own_layers, name) for name in own_layers.__all__} | {kind.__name__: kind for kind in layers}
+    built = []
+    for entry in description["layers"]:
+        settings = dict(entry)
+        kind = settings.pop("type")
+        if kind not in known:
+            raise FileError(f"the model has a layer {kind!r} that is not minigan's: load it with layers=[{kind}]")
+        built.append(known[kind](**settings))
+    return Sequential(
+        built,
+        input_shape=tuple(description["input_shape"]),
+        name=description["name"],
+        dtype=description["dtype"],
+        backend=backend,
+    )
+
+
+def save_model(path: str | Path, network: Sequential, overwrite: bool = True) -> None:
+    """Write one network, architecture and numbers, to a model file."""
+    arrays = {"format": np.array(MODEL_FORMAT), "architecture": np.array(json.dumps(architecture(network)))}
+    _write(path, arrays | _numbers(network, ""), overwrite)
+
+
+def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
+    """The network in a model file. Raises FileError if it is missing, damaged, or something else."""
+    arrays = _read(path, MODEL_FORMAT, "a model file (a run's generator.npz is one)")
+    try:
+        network = build(json.loads(str(arrays["architecture"])), layers, backend)
+        _put_numbers(network, arrays, "")
+    except MiniganError as error:
+        raise FileError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    return network
+
+
+def save_checkpoint(path: str | Path, gan: GAN, extra: dict[str, np.ndarray]) -> None:
+    """Write both networks, both optimizers and the step count; and the trainer's own arrays, as extra."""
+    arrays = {"format": np.array(CHECKPOINT_FORMAT), "steps": np.array(gan.steps)}
+    for side, network, optimizer in _sides(gan):
+        arrays |= _numbers(network, side)
+        arrays[f"{side}optimizer.steps"] = np.array(optimizer.steps)
+        for name in optimizer.vectors:
+            arrays[f"{side}optimizer.{name}"] = network.backend.to_host(getattr(optimizer, name))
+    _write(path, arrays | {f"extra.{name}": array for name, array in extra.items()})
+
+
+def load_checkpoint(path: str | Path, gan: GAN) -> dict[str, np.ndarray]:
+    """Put a checkpoint's numbers into a GAN of the same networks and optimizers; returns the trainer's own arrays."""
+    arrays = _read(path, CHECKPOINT_FORMAT, "a checkpoint")
+    try:
+        for side, network, optimizer in _sides(gan):
+            _put_numbers(network, arrays, side)
+            optimizer.steps = int(arrays[f"{side}optimizer.steps"])
+            for name in optimizer.vectors:
+                _put(getattr(optimizer, name), arrays[f"{side}optimizer.{name}"], network)
+        gan.steps = int(arrays["steps"])
+    except (KeyError, ValueError) as error:
+        raise FileError(f"{path} does not fit these networks: {error}") from error
+    return {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
+
+
+def _sides(gan: GAN) -> list[tuple[str, Sequential, Any]]:
+    return [("G.", gan.G, gan.g_optimizer), ("D.", gan.D, gan.d_optimizer)]
+
+
+def _numbers(network: Sequential, prefix: str) -> dict[str, np.ndarray]:
+    to_host = network.backend.to_host
+    return {
+        f"{prefix}params": to_host(network.params),
+        f"{prefix}state": to_host(network.state),
+        f"{prefix}forwards": np.array(network.forwards),
+    }
+
+
+def _put_numbers(network: Sequential, arrays: dict[str, np.ndarray], prefix: str) -> None:
+    _put(network.params, arrays[f"{prefix}params"], network)
+    _put(network.state, arrays[f"{prefix}state"], network)
+    network.forwards = int(arrays[f"{prefix}forwards"])
+    network.discard()
+
+
+def _put(target: Any, source: np.ndarray, network: Sequential) -> None:
+    if target.shape != source.shape:
+        raise ValueError(f"{network.name} has {target.size} numbers where the file has {source.size}")
+    target[...] = network.backend.asarray(source, network.dtype)
+
+
+def _write(path: str | Path, arrays: dict[str, np.ndarray], overwrite: bool = True) -> None:
+    write_atomically(path, lambda file: np.savez(file, **arrays), overwrite)
+
+
+def _read(path: str | Path, wanted: str, kind: str) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file of the wanted format."""
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
+            raise FileError(f"{path} is not {kind}: minigan did not write it")
+        with archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise FileError(f"{path} does not exist") from error
+    except IsADirectoryError as error:
+        raise FileError(f"{path} is a folder; wanted {kind}") from error
+    except ValueError as error:
+        if "pickle" in str(error).lower():
+            raise FileError(f"{path} is not {kind}, or it holds pickled objects, which minigan never loads") from error
+        raise FileError(f"{path} is truncated or damaged: {error}") from error
+    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{path} is truncated or damaged: {error}") from error
+    if str(arrays["format"]) != wanted:
+        raise FileError(f"{path} is not {kind}: it says {str(arrays['format'])!r}, wanted {wanted!r}")
+    return arrays

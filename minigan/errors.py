@@ -1,0 +1,37 @@
+"""What minigan says when something is wrong.
+
+Every message names the layer, file or setting, what came, what was expected and what to do. On the command line the
+message stands alone, with exit status 2.
+"""
+
+
+class MiniganError(Exception):
+    """The family: `except MiniganError` catches everything that minigan raises on purpose."""
+
+
+class ShapeError(MiniganError, ValueError):
+    """An array of the wrong shape, dtype or library, or values outside the expected range."""
+
+
+class OrderError(MiniganError, RuntimeError):
+    """Calls in an order that would give wrong numbers: a backward without its forward, a buffer fetched twice."""
+
+
+class SettingsError(MiniganError, ValueError):
+    """A setting that makes no sense, or that does not fit the run that it is meant for."""
+
+
+class BackendError(MiniganError, RuntimeError):
+    """A backend that this machine cannot use, with the reason."""
+
+
+class DataError(MiniganError, ValueError):
+    """Training data that are missing, damaged or of another kind."""
+
+
+class FileError(MiniganError, OSError):
+    """A model file, checkpoint or run directory that cannot be read or written."""
+
+
+class DivergedError(MiniganError, ArithmeticError):
+    """A loss or a layer's numbers became infinite or not-a-number."""

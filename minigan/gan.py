@@ -1,0 +1,160 @@
+"""One adversarial step: Algorithm 1 of Goodfellow et al. 2014, with the switches in which published GANs differ.
+
+Everything here is a sequence of forwards and backwards of two networks; docs/gan_step.md derives it with the shapes.
+"""
+
+from typing import Any, NamedTuple
+
+from .backend import Array
+from .errors import SettingsError, ShapeError
+from .losses import Loss
+from .network import Sequential
+from .optimizers import Optimizer
+
+NOISE = ("fresh", "same")
+D_UPDATES = ("summed", "two_steps")
+
+
+class Losses(NamedTuple):
+    """What one step measured, as 0-d arrays: reading them makes a GPU wait, so read them only to log.
+
+    `d_loss` is d_loss_real + d_loss_fake, both from D's last update in the step; `d_accuracy` is the share of real and
+    fake images that D called by their name (0.5 is a coin toss); `g_loss` is what G's update minimised.
+    """
+
+    d_loss: Array
+    d_loss_real: Array
+    d_loss_fake: Array
+    d_accuracy: Array
+    g_loss: Array
+
+
+class NonSaturating:
+    """D: minimise loss(D(x), 1) + loss(D(G(z)), 0).    G: minimise loss(D(G(z)), 1).
+
+    Goodfellow et al. 2014, end of section 3: the same fixed point as the minimax game, and strong gradients for G when
+    D wins. `real_target` below 1 is one-sided label smoothing (Salimans et al. 2016, section 3.4).
+    """
+
+    def __init__(self, loss: Loss, real_target: float = 1.0) -> None:
+        self.loss, self.real_target = loss, real_target
+
+    def real(self, pred: Array) -> tuple[Array, Array]:
+        """D's loss on real images, and its gradient for D's predictions."""
+        return self.loss(pred, self.real_target)
+
+    def fake(self, pred: Array) -> tuple[Array, Array]:
+        """D's loss on generated images, and its gradient."""
+        return self.loss(pred, 0.0)
+
+    def generator(self, pred: Array) -> tuple[Array, Array]:
+        """G's loss, and its gradient for D's predictions: G wants its images called real."""
+        return self.loss(pred, 1.0)
+
+
+class Saturating(NonSaturating):
+    """D: minimise loss(D(x), 1) + loss(D(G(z)), 0).    G: maximise loss(D(G(z)), 0).
+
+    Goodfellow et al. 2014, equation 1, the minimax game itself. When D is sure that an image is fake the curve is flat
+    and G learns next to nothing: compare the two.
+    """
+
+    def generator(self, pred: Array) -> tuple[Array, Array]:
+        """G's loss is the negative of D's."""
+        loss, dpred = self.loss(pred, 0.0)
+        return -loss, -dpred
+
+
+class GAN:
+    """Two networks, two optimizers, and `step`.
+
+    noise     "fresh": G's update draws noise of its own; "same": it takes the noise of D's last fakes, whose forward of
+              G is still valid and is not repeated
+    d_update  "summed": one update of D on the gradient of its real plus its fake batch; "two_steps": an update on each
+    d_steps   updates of D for one of G
+    """
+
+    def __init__(
+        self,
+        G: Sequential,
+        D: Sequential,
+        *,
+        objective: Any,
+        g_optimizer: Optimizer,
+        d_optimizer: Optimizer,
+        noise: str = "fresh",
+        d_update: str = "summed",
+        d_steps: int = 1,
+        seed: int = 0,
+    ) -> None:
+        _one_of("noise", noise, NOISE)
+        _one_of("d_update", d_update, D_UPDATES)
+        if d_steps < 1:
+            raise SettingsError(f"d_steps is {d_steps}; it must be at least 1")
+        if G.output_shape != D.input_shape:
+            raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}")
+        for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
+            if optimizer.network is not network:
+                raise SettingsError(f"{name} was made for another network; each network needs an optimizer of its own")
+        self.G, self.D, self.objective = G, D, objective
+        self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
+        self.noise, self.d_update, self.d_steps = noise, d_update, d_steps
+        self.seed, self.steps = seed, 0
+
+    def draw_noise(self, n: int, stream: str, step: int) -> Array:
+        """z ~ N(0, 1) of shape (n, *latent), a function of (seed, stream, step)."""
+        return self.G.backend.normal((n, *self.G.input_shape), self.seed, f"noise.{stream}", step, self.G.dtype)
+
+    def step(self, x_real: Array) -> Losses:
+        """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n images for each update of D."""
+        if len(x_real) % self.d_steps:
+            raise ShapeError(f"step got {len(x_real)} real images, which {self.d_steps} updates of D cannot share")
+        n = len(x_real) // self.d_steps
+        for k in range(self.d_steps):
+            d_losses, x_fake = self._update_D(x_real[k * n : (k + 1) * n], self.steps * self.d_steps + k)
+        g_loss = self._update_G(x_fake)
+        self.steps += 1
+        return Losses(*d_losses, g_loss)
+
+    def _update_D(self, x_real: Array, count: int) -> tuple[tuple[Array, ...], Array]:
+        """D: minimise  loss(D(x), 1) + loss(D(G(z)), 0).  Returns D's losses, and its fake images."""
+        G, D = self.G, self.D
+
+        pred = D.forward(x_real)
+        hits_real = self._mean(pred > self.objective.loss.decision)
+        loss_real, dpred = self.objective.real(pred)
+        D.backward(dpred, inputs=False)  # at once: the next forward reuses D's buffers
+        if self.d_update == "two_steps":
+            self.d_optimizer.step()
+
+        # G's batch statistics, but no gradient of G is wanted here; with the same noise, G's update goes back through
+        # this very forward.
+        x_fake = G.forward(self.draw_noise(len(x_real), "D", count), backward=self._reuses_fakes(count))
+        pred = D.forward(x_fake)
+        hits_fake = self._mean(pred <= self.objective.loss.decision)
+        loss_fake, dpred = self.objective.fake(pred)
+        D.backward(dpred, inputs=False, add=self.d_update == "summed")  # D.grads = real + fake
+        self.d_optimizer.step()
+        return (loss_real + loss_fake, loss_real, loss_fake, (hits_real + hits_fake) / 2), x_fake
+
+    def _update_G(self, x_fake: Array) -> Array:
+        """G: minimise  loss(D(G(z)), 1)  through the D just updated, hence a new forward of D.  Returns G's loss."""
+        G, D = self.G, self.D
+        if self.noise == "fresh":
+            x_fake = G.forward(self.draw_noise(len(x_fake), "G", self.steps))
+        loss, dpred = self.objective.generator(D.forward(x_fake))
+        dx_fake = D.backward(dpred, params=False)  # D is only the way to G
+        G.backward(dx_fake, inputs=False)
+        self.g_optimizer.step()
+        return loss
+
+    def _reuses_fakes(self, count: int) -> bool:
+        return self.noise == "same" and (count + 1) % self.d_steps == 0
+
+    def _mean(self, hits: Array) -> Array:
+        return self.D.backend.xp.mean(hits, dtype=self.D.dtype)
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(choices)}")

@@ -1,0 +1,64 @@
+"""Where weights start. An initializer is a function `init(random, shape, fan_in, fan_out) -> array`.
+
+`random` draws for one parameter of one network (`random.normal(shape)`, `random.uniform(shape)`); fan_in and fan_out
+are the numbers of inputs that one output sums, and of outputs that one input feeds. All in float64: the network
+rounds once to its own dtype, so a float32 network starts at the rounded weights of the float64 one.
+"""
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+from .backend import Array, Backend
+
+
+class Random:
+    """The random numbers of one parameter: a function of the network's seed and the parameter's name."""
+
+    def __init__(self, backend: Backend, seed: int, stream: str) -> None:
+        self.backend, self.seed, self.stream = backend, seed, stream
+
+    def normal(self, shape: tuple[int, ...]) -> Array:
+        """Standard normal, float64."""
+        return self.backend.normal(shape, self.seed, self.stream, dtype="float64")
+
+    def uniform(self, shape: tuple[int, ...]) -> Array:
+        """Uniform in [0, 1), float64."""
+        return self.backend.uniform(shape, self.seed, self.stream, dtype="float64")
+
+    def full(self, shape: tuple[int, ...], value: float) -> Array:
+        """Not random at all."""
+        return self.backend.xp.full(shape, value, dtype="float64")
+
+
+Initializer: TypeAlias = Callable[[Random, tuple[int, ...], int, int], Array]
+
+
+def normal(std: float = 0.02, mean: float = 0.0) -> Initializer:
+    """N(mean, std^2). Radford, Metz and Chintala 2015 (DCGAN), section 3: std 0.02."""
+
+    def init(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+        return mean + std * random.normal(shape)
+
+    return init
+
+
+def glorot_uniform(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """U(-a, a), a = sqrt(6 / (fan_in + fan_out)). Glorot and Bengio 2010, equation 16; the default of Keras."""
+    a = math.sqrt(6 / (fan_in + fan_out))
+    return a * (2 * random.uniform(shape) - 1)
+
+
+def he_normal(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """N(0, 2 / fan_in). He, Zhang, Ren and Sun 2015, equation 10: keeps the variance through ReLUs."""
+    return math.sqrt(2 / fan_in) * random.normal(shape)
+
+
+def zeros(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """All 0: for biases."""
+    return random.full(shape, 0.0)
+
+
+def ones(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """All 1: for the gain of BatchNorm."""
+    return random.full(shape, 1.0)

@@ -1,0 +1,102 @@
+"""Activations: one number in, one number out. Each backward multiplies dy by the slope of the curve at x."""
+
+from ..backend import Array
+from ..errors import SettingsError
+from .base import Layer
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, slope x elsewhere.    x, y: (n, ...)    slope: in [0, 1)
+
+    With dy = dL/dy:   dx = dy where x > 0, slope dy elsewhere
+
+    Maas, Hannun and Ng 2013. At x = 0, where the curve has a corner, the slope on the left is used.
+    """
+
+    def __init__(self, slope: float = 0.2) -> None:
+        if not 0 <= slope < 1:
+            raise SettingsError(f"LeakyReLU: slope is {slope}; it must be at least 0 and less than 1")
+        self.slope = slope
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = max(x, slope x), the same thing since slope < 1."""
+        self.x = x
+        y = self.xp.multiply(x, self.slope, out=self.buf("y", x.shape))
+        return self.xp.maximum(x, y, out=y)
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dx = dy times the slope at x."""
+        if not inputs:
+            return None
+        positive = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))
+        dx = self.xp.multiply(positive, 1 - self.slope, out=self.buf("dx", dy.shape))
+        dx += self.slope
+        dx *= dy
+        return dx
+
+
+class ReLU(Layer):
+    """y = max(x, 0).    x, y: (n, ...)
+
+    With dy = dL/dy:   dx = dy where x > 0, 0 elsewhere
+
+    Nair and Hinton 2010.
+    """
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = max(x, 0)."""
+        self.x = x
+        return self.xp.maximum(x, 0, out=self.buf("y", x.shape))
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dx = dy where x > 0."""
+        if not inputs:
+            return None
+        positive = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))
+        return self.xp.multiply(dy, positive, out=self.buf("dx", dy.shape))
+
+
+class Tanh(Layer):
+    """y = tanh(x), between -1 and 1: the range of the images.    x, y: (n, ...)
+
+    With dy = dL/dy:   dx = dy (1 - y^2)
+    """
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = tanh(x)."""
+        self.y = self.xp.tanh(x, out=self.buf("y", x.shape))
+        return self.y
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dx = dy (1 - y^2)."""
+        if not inputs:
+            return None
+        dx = self.xp.multiply(self.y, self.y, out=self.buf("dx", dy.shape))
+        self.xp.subtract(1, dx, out=dx)
+        dx *= dy
+        return dx
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x)), between 0 and 1: a probability.    x, y: (n, ...)
+
+    With dy = dL/dy:   dx = dy y (1 - y)
+
+    Computed from exp(-|x|), which never overflows:  y = 1 / (1 + e) where x >= 0,  e / (1 + e) elsewhere.
+    A discriminator that ends in logits and BCEWithLogits needs no Sigmoid and loses no precision: prefer that.
+    """
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = 1 / (1 + exp(-x))."""
+        e = self.xp.exp(-abs(x))
+        self.y = self.xp.divide(self.xp.where(x >= 0, 1, e), 1 + e, out=self.buf("y", x.shape))
+        return self.y
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dx = dy y (1 - y)."""
+        if not inputs:
+            return None
+        dx = self.xp.subtract(1, self.y, out=self.buf("dx", dy.shape))
+        dx *= self.y
+        dx *= dy
+        return dx

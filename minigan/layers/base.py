@@ -1,0 +1,112 @@
+"""The layer contract: what a layer must offer, and what it gets.
+
+A layer is hyperparameters until a network builds it. `build` declares its arrays and returns its output's shape;
+`forward` and `backward` then compute with `self.xp` (numpy or cupy), write into buffers from `self.buf`, and find
+their parameters under the names they declared: `self.W`, its gradient `self.dW`.
+"""
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+from ..backend import Array, Backend
+from ..errors import OrderError, ShapeError
+from ..initializers import Initializer, zeros
+from ..parameters import Declaration
+
+
+class Layer:
+    """y = f(x; parameters). Subclasses write `build`, `forward` and `backward`.
+
+    Every argument of a subclass's `__init__` is kept as an attribute of the same name: `config` reads them, and with
+    them a layer is copied, saved and loaded. Shapes leave out the batch: `(784,)`, `(28, 28, 1)`.
+    """
+
+    name: str  # "2.Dense": its place in the network and its class
+    network: Any  # the Sequential that built it
+    backend: Backend
+    xp: ModuleType
+    dtype: Any
+    declared: dict[str, list[Declaration]]
+
+    def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Declare parameters with `self.param`; return the output's shape. By default: none, and the input's."""
+        return in_shape
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y, from x of shape (n, ...). `train` chooses batch statistics and noise; otherwise neither is used."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """From dy = dL/dy: overwrite `self.dW` and the like if `params`, return dx if `inputs`."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def param(
+        self, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None = None
+    ) -> None:
+        """Declare a parameter: later `self.<name>` is its value and `self.d<name>` its gradient.
+
+        `fans` are (fan_in, fan_out) for the initializer; by default the first and the last length of the shape.
+        """
+        self.declared["params"].append(Declaration(name, shape, init, *(fans or (shape[0], shape[-1]))))
+
+    def running(self, name: str, shape: tuple[int, ...], init: Initializer = zeros) -> None:
+        """Declare an array that is saved with the network but not trained, such as a running mean."""
+        self.declared["state"].append(Declaration(name, shape, init, shape[0], shape[-1]))
+
+    def buf(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """This layer's buffer `name`: uninitialised memory, the same at every step. Fetch it once a call."""
+        return self.network.workspace.get(self.name, name, shape, dtype or self.dtype)
+
+    def random_uniform(self, shape: tuple[int, ...]) -> Array:
+        """Uniform numbers in [0, 1) for this training forward: a function of the seed, the layer and the count."""
+        network = self.network
+        return self.backend.uniform(shape, network.seed, f"{network.name}.{self.name}", network.forwards)
+
+    def refuse(self, in_shape: tuple[int, ...], wanted: str) -> ShapeError:
+        """The error for `build` to raise when inputs of this shape make no sense to the layer."""
+        return ShapeError(f"{self.network.name}: {self.name} cannot take inputs of shape {in_shape}: it needs {wanted}")
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer: `type(layer)(**layer.config())`."""
+        names = inspect.signature(type(self)).parameters
+        missing = [name for name in names if not hasattr(self, name)]
+        if missing:
+            raise OrderError(f"{type(self).__name__}.__init__ must keep its argument as self.{missing[0]}")
+        return {name: getattr(self, name) for name in names}
+
+    def clone(self) -> "Layer":
+        """An equal layer that no network has built."""
+        return type(self)(**self.config())
+
+    def __repr__(self) -> str:
+        settings = (f"{name}={value!r}" for name, value in self.config().items() if not callable(value))
+        return f"{type(self).__name__}({', '.join(settings)})"
+
+    # What the network does. ------------------------------------------------------------------------------------------
+
+    def connect(self, network: Any, name: str, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Give the layer its place in a network, and build it. Returns the output's shape."""
+        if "network" in self.__dict__:
+            kind = type(self).__name__
+            raise OrderError(
+                f"{network.name}: {name} is already {self.network.name}'s {self.name}: a layer object has one place; "
+                f"write {kind}(...) again, or use layer.clone()"
+            )
+        self.network, self.name = network, name
+        self.backend, self.xp, self.dtype = network.backend, network.backend.xp, network.dtype
+        self.declared = {"params": [], "state": []}
+        return self.build(in_shape)
+
+    def bind(self, name: str, view: Array) -> None:
+        """Point a declared name at its piece of the network's vector; from then on only its contents may change."""
+        self.__dict__.setdefault("bound", set()).add(name)
+        self.__dict__[name] = view
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("bound", ()) and value is not self.__dict__[name]:
+            raise OrderError(
+                f"{self.name}.{name} is a view into {self.network.name}'s vector: write layer.{name}[...] = value, "
+                f"so that the network sees it"
+            )
+        super().__setattr__(name, value)

@@ -1,0 +1,47 @@
+"""The fully connected layer."""
+
+from ..backend import Array
+from ..initializers import Initializer, glorot_uniform, zeros
+from .base import Layer
+
+
+class Dense(Layer):
+    r"""y = x W + b.    x: (n, d_in)   W: (d_in, d_out)   b: (d_out,)   y: (n, d_out)
+
+    With dy = dL/dy:   dW = x^T dy     db = sum_n dy     dx = dy W^T
+
+    Every output is a weighted sum of every input. Rumelhart, Hinton and Williams 1986. docs/layers/dense.md derives
+    the three gradients.
+    """
+
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+
+    def __init__(self, d_out: int, W_init: Initializer = glorot_uniform, b_init: Initializer = zeros) -> None:
+        self.d_out, self.W_init, self.b_init = d_out, W_init, b_init
+
+    def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """W (d_in, d_out) and b (d_out,). Raises ShapeError unless an input is one row of numbers."""
+        if len(in_shape) != 1:
+            raise self.refuse(in_shape, "one row of numbers for each sample; put Flatten() before it")
+        self.param("W", (in_shape[0], self.d_out), self.W_init)
+        self.param("b", (self.d_out,), self.b_init)
+        return (self.d_out,)
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = x W + b."""
+        self.x = x
+        y = self.backend.matmul(x, self.W, out=self.buf("y", (len(x), self.d_out)))
+        y += self.b
+        return y
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dW = x^T dy,  db = sum_n dy,  dx = dy W^T."""
+        if params:
+            self.backend.matmul(self.x.T, dy, out=self.dW)  # overwrites: one backward, one gradient
+            dy.sum(axis=0, out=self.db)
+        if not inputs:
+            return None
+        return self.backend.matmul(dy, self.W.T, out=self.buf("dx", self.x.shape))

@@ -1,0 +1,34 @@
+"""Dropout."""
+
+from ..backend import Array
+from ..errors import SettingsError
+from .base import Layer
+
+
+class Dropout(Layer):
+    """y = x mask / (1 - rate),   mask = 0 with probability rate, else 1.    x, y: (n, ...)   rate: in [0, 1)
+
+    With dy = dL/dy:   dx = dy mask / (1 - rate)
+
+    In training every number is dropped with probability `rate`, and the others grow so that the mean stays; `predict`
+    changes nothing. The mask is a function of the network's seed, the layer's name and the count of its training
+    forwards, so a resumed run drops the same numbers. Srivastava et al. 2014.
+    """
+
+    def __init__(self, rate: float = 0.5) -> None:
+        if not 0 <= rate < 1:
+            raise SettingsError(f"Dropout: rate is {rate}; it must be at least 0 and less than 1")
+        self.rate = rate
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = x mask / (1 - rate) in training, else x."""
+        if not train:
+            return x
+        self.scale = self.xp.greater_equal(self.random_uniform(x.shape), self.rate) * self.dtype.type(1 / (1 - self.rate))
+        return self.xp.multiply(x, self.scale, out=self.buf("y", x.shape))
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dx = dy mask / (1 - rate)."""
+        if not inputs:
+            return None
+        return self.xp.multiply(dy, self.scale, out=self.buf("dx", dy.shape))

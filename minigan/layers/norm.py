@@ -1,0 +1,88 @@
+"""Batch normalisation."""
+
+from ..backend import Array
+from ..errors import SettingsError, ShapeError
+from ..initializers import Initializer, ones, zeros
+from .base import Layer
+
+
+class BatchNorm(Layer):
+    r"""y = gamma x_hat + beta,   x_hat = (x - mean) / sqrt(var + eps).    x, y: (..., c)   gamma, beta: (c,)
+
+    Every channel (the last axis) is normalised by its own mean and variance over the m numbers that it has in the
+    batch: m = n after Dense, n h w after a convolution. With dy = dL/dy, sums over those m numbers:
+
+        dgamma = sum dy x_hat     dbeta = sum dy
+        dx = gamma / sqrt(var + eps) (dy - dbeta / m - x_hat dgamma / m)
+
+    `predict` uses running statistics instead: running = momentum running + (1 - momentum) batch, with the biased
+    variance. Keras counts momentum like this; PyTorch's momentum is 1 minus ours.
+
+    Ioffe and Szegedy 2015, algorithm 1 and section 3. docs/layers/batchnorm.md derives dx, the line that most
+    hand-written versions get wrong.
+    """
+
+    gamma: Array
+    beta: Array
+    dgamma: Array
+    dbeta: Array
+    mean: Array
+    var: Array
+
+    def __init__(
+        self, momentum: float = 0.9, eps: float = 1e-5, gamma_init: Initializer = ones, beta_init: Initializer = zeros
+    ) -> None:
+        if not 0 <= momentum < 1 or eps <= 0:
+            raise SettingsError(f"BatchNorm: momentum is {momentum} and eps {eps}; wanted 0 <= momentum < 1 and eps > 0")
+        self.momentum, self.eps, self.gamma_init, self.beta_init = momentum, eps, gamma_init, beta_init
+
+    def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """gamma and beta, and the running mean and variance: all (c,)."""
+        c = in_shape[-1:]
+        self.param("gamma", c, self.gamma_init)
+        self.param("beta", c, self.beta_init)
+        self.running("mean", c)
+        self.running("var", c, ones)
+        return in_shape
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = gamma x_hat + beta. Raises ShapeError when a training batch has one number a channel: var would be 0."""
+        x_hat = self.buf("x_hat", x.shape)
+        if train:
+            self.m = x.size // len(self.gamma)
+            if self.m < 2:
+                raise ShapeError(
+                    f"{self.name} in {self.network.name}: a training batch of shape {x.shape} has one number a "
+                    f"channel, and its variance is 0: use a batch of 2 or more"
+                )
+            rows = tuple(range(x.ndim - 1))
+            mean = x.mean(axis=rows)
+            self.xp.subtract(x, mean, out=x_hat)
+            y = self.xp.multiply(x_hat, x_hat, out=self.buf("y", x.shape))
+            var = y.mean(axis=rows)
+            self.mean[...] = self.momentum * self.mean + (1 - self.momentum) * mean
+            self.var[...] = self.momentum * self.var + (1 - self.momentum) * var
+        else:
+            y, var = self.buf("y", x.shape), self.var
+            self.xp.subtract(x, self.mean, out=x_hat)
+        self.inverse_std = 1 / self.xp.sqrt(var + self.eps)
+        x_hat *= self.inverse_std
+        self.x_hat = x_hat
+        self.xp.multiply(x_hat, self.gamma, out=y)
+        y += self.beta
+        return y
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dgamma = sum dy x_hat,  dbeta = sum dy,  dx as above. dx needs both sums, so they are always computed."""
+        rows = tuple(range(dy.ndim - 1))
+        dx = self.xp.multiply(dy, self.x_hat, out=self.buf("dx", dy.shape))
+        dgamma, dbeta = dx.sum(axis=rows), dy.sum(axis=rows)
+        if params:
+            self.dgamma[...], self.dbeta[...] = dgamma, dbeta
+        if not inputs:
+            return None
+        self.xp.multiply(self.x_hat, dgamma / -self.m, out=dx)
+        dx += dy
+        dx -= dbeta / self.m
+        dx *= self.gamma * self.inverse_std
+        return dx

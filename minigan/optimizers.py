@@ -1,0 +1,124 @@
+"""Optimizers: from a gradient to a step. Each works on the two vectors of one network, `params` and `grads`.
+
+Their own vectors (momenta, running squares) are arrays of the same length, listed in `vectors` so that a checkpoint can
+hold them. One optimizer has one network: two networks that share one would share its step count and get the bias
+correction wrong.
+"""
+
+import math
+from typing import Any, ClassVar
+
+from .backend import Array
+from .errors import SettingsError
+
+
+class Optimizer:
+    """`step()` moves `network.params` against `network.grads`. `steps` counts; `learning_rate` may change at any time."""
+
+    vectors: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, network: Any, learning_rate: float) -> None:
+        _require("learning_rate", learning_rate, learning_rate >= 0, "at least 0")
+        self.network, self.backend = network, network.backend
+        self.learning_rate, self.steps = learning_rate, 0
+        for name in self.vectors:
+            setattr(self, name, self.backend.xp.zeros_like(network.params))
+
+    def step(self) -> None:
+        """One update of all parameters, in place."""
+        self.steps += 1
+        self.update(self.network.params, self.network.grads)
+
+    def update(self, p: Array, g: Array) -> None:
+        """Change p, given the gradient g."""
+        raise NotImplementedError(f"{type(self).__name__} has no update")
+
+
+class SGD(Optimizer):
+    """u <- momentum u + g     p <- p - learning_rate u
+
+    Stochastic gradient descent with Polyak's heavy-ball momentum (1964); momentum 0 is plain descent. As in PyTorch,
+    the learning rate stands outside u, so that changing it acts at once.
+    """
+
+    vectors = ("u",)
+    u: Array
+
+    def __init__(self, network: Any, learning_rate: float = 0.01, momentum: float = 0.0) -> None:
+        super().__init__(network, learning_rate)
+        _require("momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
+        self.momentum = momentum
+
+    def update(self, p: Array, g: Array) -> None:
+        """One step of descent."""
+        self.u *= self.momentum
+        self.u += g
+        p -= self.learning_rate * self.u
+
+
+class RMSprop(Optimizer):
+    """v <- rho v + (1 - rho) g^2     p <- p - learning_rate g / (sqrt(v) + eps)
+
+    Tieleman and Hinton 2012, lecture 6e. rho is PyTorch's alpha; eps outside the root, as in PyTorch (Keras 3 has it
+    inside: sqrt(v + eps)).
+    """
+
+    vectors = ("v",)
+    v: Array
+
+    def __init__(self, network: Any, learning_rate: float = 1e-3, rho: float = 0.9, eps: float = 1e-7) -> None:
+        super().__init__(network, learning_rate)
+        _require("rho", rho, 0 <= rho < 1, "in [0, 1)")
+        _require("eps", eps, eps > 0, "above 0")
+        self.rho, self.eps = rho, eps
+
+    def update(self, p: Array, g: Array) -> None:
+        """One step, each parameter at its own scale."""
+        self.v *= self.rho
+        self.v += (1 - self.rho) * g * g
+        p -= self.learning_rate * g / (self.backend.xp.sqrt(self.v) + self.eps)
+
+
+class Adam(Optimizer):
+    r"""M <- beta1 M + (1 - beta1) g     V <- beta2 V + (1 - beta2) g^2
+    p <- p - learning_rate M_hat / (sqrt(V_hat) + eps),   M_hat = M / (1 - beta1^t),   V_hat = V / (1 - beta2^t)
+
+    Kingma and Ba 2015, algorithm 1; the same as PyTorch's. Keras 3 adds its eps to sqrt(V), before the correction:
+    theirs is ours times sqrt(1 - beta2^t), a difference that fades with t.
+
+    What is kept is m = M / (1 - beta1) and v = V / (1 - beta2): then no vector is ever multiplied by 1 - beta, and with
+
+        root = sqrt((1 - beta2) / (1 - beta2^t)),    sqrt(V_hat) = root sqrt(v),
+
+    the update is p <- p - rate m / (sqrt(v) + eps / root), rate = learning_rate (1 - beta1) / (1 - beta1^t) / root.
+    """
+
+    vectors = ("m", "v")
+    m: Array
+    v: Array
+
+    def __init__(
+        self,
+        network: Any,
+        learning_rate: float = 2e-4,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(network, learning_rate)
+        _require("beta1", beta1, 0 <= beta1 < 1, "in [0, 1)")
+        _require("beta2", beta2, 0 <= beta2 < 1, "in [0, 1)")
+        _require("eps", eps, eps > 0, "above 0")
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def update(self, p: Array, g: Array) -> None:
+        """One step; the backend has the arithmetic (m, v and p in one pass over memory)."""
+        t = self.steps
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**t))
+        rate = self.learning_rate * (1 - self.beta1) / (1 - self.beta1**t) / root
+        self.backend.adam(p, g, self.m, self.v, self.beta1, self.beta2, rate, self.eps / root)
+
+
+def _require(name: str, value: float, holds: bool, wanted: str) -> None:
+    if not holds:
+        raise SettingsError(f"{name} is {value}; it must be {wanted}")

@@ -1,0 +1,60 @@
+"""All numbers of a network in three vectors: parameters, their gradients, and running statistics.
+
+Once the shapes are known, a network packs everything it learns into one vector, in layer order, and gives every layer
+views into it: `layer.W` is a piece of `net.params`, `layer.dW` the same piece of `net.grads`. Optimizers, clipping,
+saving and the gradient check are then statements about vectors.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .backend import Array, Backend
+from .initializers import Initializer, Random
+
+if TYPE_CHECKING:
+    from .layers.base import Layer
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a layer says in `build`: I need an array of this name and shape, which starts like this."""
+
+    name: str
+    shape: tuple[int, ...]
+    init: Initializer
+    fan_in: int
+    fan_out: int
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a declared array lies in its vector."""
+
+    name: str  # "2.Dense.W"
+    shape: tuple[int, ...]
+    start: int
+
+    @property
+    def stop(self) -> int:
+        """One past its last element."""
+        return self.start + math.prod(self.shape)
+
+    def view(self, vector: Array) -> Array:
+        """This array, as a piece of the vector."""
+        return vector[self.start : self.stop].reshape(self.shape)
+
+
+def pack(layers: "list[Layer]", kind: str, backend: Backend, dtype: Any, stream: str, seed: int) -> tuple:
+    """One vector for all that the layers declared of this kind ("params" or "state"), initialised; and its slots."""
+    declared = [(layer, item) for layer in layers for item in layer.declared[kind]]
+    slots, size = [], 0
+    for layer, item in declared:
+        slots.append(Slot(f"{layer.name}.{item.name}", item.shape, size))
+        size = slots[-1].stop
+    vector = backend.xp.zeros(size, dtype)
+    for slot, (layer, item) in zip(slots, declared, strict=True):
+        random = Random(backend, seed, f"{stream}.{slot.name}")
+        slot.view(vector)[...] = item.init(random, item.shape, item.fan_in, item.fan_out)
+        layer.bind(item.name, slot.view(vector))
+    return vector, slots

@@ -1,0 +1,86 @@
+"""Pictures of a run: sample grids and their film (Pillow), and curves (matplotlib). Both load only when drawing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .errors import FileError
+from .files import write_atomically
+
+GRID_SIDE = 480  # pixels: small images are enlarged by a whole factor to about this
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """From [-1, 1] to 0 ... 255: clipped, rounded.    (n, h, w, c)"""
+    return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """One picture of all images, row by row, with a thin dark line between.    (n, h, w, c) in [-1, 1] -> (H, W, c) uint8
+
+    By default about as many rows as columns.
+    """
+    n, h, w, c = images.shape
+    columns = min(columns or int(np.ceil(np.sqrt(n))), n)
+    rows = -(-n // columns)
+    scale = max(1, GRID_SIDE // max(rows * h, columns * w))
+    gap = max(1, scale // 2)
+    tile_h, tile_w = h * scale + gap, w * scale + gap
+    picture = np.full((rows * tile_h + gap, columns * tile_w + gap, c), 32, np.uint8)
+    for i, image in enumerate(to_uint8(images)):
+        top, left = gap + i // columns * tile_h, gap + i % columns * tile_w
+        picture[top : top + h * scale, left : left + w * scale] = image.repeat(scale, axis=0).repeat(scale, axis=1)
+    return picture
+
+
+def save_png(path: str | Path, picture: np.ndarray, overwrite: bool = True) -> None:
+    """Write (H, W, c) uint8, c = 1 or 3, as a PNG file."""
+    from PIL import Image
+
+    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    write_atomically(path, lambda file: image.save(file, "PNG"), overwrite)
+
+
+def save_gif(path: str | Path, frames: Sequence[Path], seconds: float = 0.3) -> None:
+    """A film of PNG files in the order given, `seconds` each, the last one three times as long."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        pictures = [Image.open(frame).convert("RGB") for frame in frames]
+    except (UnidentifiedImageError, OSError) as error:
+        raise FileError(f"{path} cannot be made of the samples: {error}") from error
+    milliseconds = [int(1000 * seconds)] * (len(pictures) - 1) + [int(3000 * seconds)]
+    write_atomically(
+        path,
+        lambda file: pictures[0].save(
+            file, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0
+        ),
+    )
+
+
+def save_curves(path: str | Path, history: dict[str, Sequence[float]]) -> None:
+    """Both losses and D's accuracy against the step: thin lines as measured, thick ones averaged over 5 % of the run."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    losses, accuracy = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    for name, label, color in (("d_loss", "D: real + fake", "tab:green"), ("g_loss", "G", "tab:red")):
+        _curve(losses, history["step"], history[name], label, color)
+    _curve(accuracy, history["step"], history["d_accuracy"], "D's accuracy", "tab:blue")
+    losses.axhline(2 * np.log(2), color="gray", linestyle=":", linewidth=1, label="D when it cannot tell: 2 ln 2")
+    accuracy.axhline(0.5, color="gray", linestyle=":", linewidth=1, label="a coin toss")
+    losses.set_ylabel("loss")
+    accuracy.set(xlabel="step", ylabel="accuracy", ylim=(0, 1.02))
+    for axes in (losses, accuracy):
+        axes.legend(loc="best", fontsize="small")
+        axes.grid(alpha=0.3)
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=100))
+
+
+def _curve(axes, steps: Sequence[float], values: Sequence[float], label: str, color: str) -> None:  # type: ignore[no-untyped-def]
+    values = np.asarray(values)
+    axes.plot(steps, values, color=color, alpha=0.3, linewidth=0.8)
+    width = max(1, len(values) // 20)
+    mean = np.convolve(values, np.ones(width) / width, mode="valid")
+    axes.plot(steps[width - 1 :], mean, color=color, linewidth=1.8, label=label)

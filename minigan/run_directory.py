@@ -1,0 +1,151 @@
+"""A run's directory: everything a run writes, made at the start, locked while in use, never overwritten.
+
+    config.json        every setting, the data, the versions
+    history.csv        one row every --log-every steps: means over the steps since the last row
+    samples/000000.png grids from fixed noise, named by step
+    evolution.gif      those grids in order
+    losses.png         the curves of history.csv
+    checkpoint.npz     all that --resume needs
+    generator.npz      all that sampling needs
+"""
+
+import csv
+import dataclasses
+import json
+import platform
+import sys
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import FileError, SettingsError
+from .files import write_atomically
+from .settings import Command
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there, two programs on one run are not kept apart
+    fcntl = None  # type: ignore[assignment]
+
+COLUMNS = ("step", "d_loss", "d_loss_real", "d_loss_fake", "d_accuracy", "g_loss", "lr", "seconds")
+
+
+class RunDirectory:
+    """The paths of one run, its configuration, its history and its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.samples = path / "samples"
+        self.config, self.history = path / "config.json", path / "history.csv"
+        self.checkpoint, self.generator = path / "checkpoint.npz", path / "generator.npz"
+        self.evolution, self.curves = path / "evolution.gif", path / "losses.png"
+        self.lock: IO[str] | None = None
+
+    @classmethod
+    def create(cls, name: str, command: Command[Any], data: dict[str, Any]) -> "RunDirectory":
+        """A new directory for this command: `--out`, or runs/NAME-DATE-TIME."""
+        try:
+            path = command.out or _next_free(Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
+            path.mkdir(parents=True, exist_ok=command.out is not None)
+            run = cls(path)
+            run.samples.mkdir()
+            run._acquire()
+        except OSError as error:
+            if isinstance(error, FileError):
+                raise
+            raise FileError(f"the run's folder cannot be made: {error}") from error
+        run._write_config(
+            {
+                "system": name,
+                "settings": dataclasses.asdict(command.settings),
+                "data": data,
+                "versions": {
+                    "minigan": version("minigan"),
+                    "numpy": version("numpy"),
+                    "python": platform.python_version(),
+                },
+                "command": sys.argv,
+                "started": datetime.now().isoformat(timespec="seconds"),
+            }
+        )
+        return run
+
+    @classmethod
+    def reopen(cls, name: str, command: Command[Any], data: dict[str, Any]) -> "RunDirectory":
+        """The directory of the run to resume, after checking that it is this system's, on these data."""
+        assert command.resume is not None
+        run = cls(command.resume)
+        run._acquire()
+        config = json.loads(run.config.read_text())
+        if config.get("system") != name:
+            raise SettingsError(f"--resume {run.path}: that is a run of {config.get('system')}, not of {name}")
+        if config["data"]["fingerprint"] != data["fingerprint"]:
+            raise SettingsError(
+                f"--resume {run.path}: the data are not the run's: it began on {config['data']['name']} with "
+                f"fingerprint {config['data']['fingerprint']}, and {data['name']} has {data['fingerprint']}"
+            )
+        if not run.checkpoint.exists():
+            raise FileError(f"--resume {run.path}: it ended before its first checkpoint; start a new run")
+        run._write_config(config | {"settings": dataclasses.asdict(command.settings)})
+        return run
+
+    def sample_path(self, step: int) -> Path:
+        """samples/003000.png for step 3000."""
+        return self.samples / f"{step:06d}.png"
+
+    def sample_frames(self) -> list[Path]:
+        """All sample grids, in the order of their steps."""
+        return sorted((file for file in self.samples.glob("*.png") if file.stem.isdigit()), key=lambda f: int(f.stem))
+
+    def cut_history(self, step: int, log_every: int) -> None:
+        """Keep the rows that an uninterrupted run would have at this step: a later or a partial one is written anew."""
+        rows = [row for row in self._rows() if int(row["step"]) <= step and int(row["step"]) % log_every == 0]
+        lines = [",".join(COLUMNS), *(",".join(row[name] for name in COLUMNS) for row in rows)]
+        write_atomically(self.history, lambda file: file.write("\n".join([*lines, ""]).encode()))
+
+    def append_history(self, row: dict[str, float]) -> None:
+        """Add one row, at once on its way to the disk."""
+        try:
+            with open(self.history, "a", newline="") as file:
+                file.write(",".join(repr(row[name]) for name in COLUMNS) + "\n")
+        except OSError as error:
+            raise FileError(f"{self.history} cannot be written: {error.strerror or error}") from error
+
+    def read_history(self) -> dict[str, list[float]]:
+        """Every column of history.csv, as numbers."""
+        rows = self._rows()
+        return {name: [float(row[name]) for row in rows] for name in COLUMNS}
+
+    def release(self) -> None:
+        """Let another program use the run."""
+        if self.lock is not None:
+            self.lock.close()
+
+    def _rows(self) -> list[dict[str, str]]:
+        """The complete rows: a kill may have left half a line at the end."""
+        if not self.history.exists():
+            return []
+        with open(self.history, newline="") as file:
+            return [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
+
+    def _write_config(self, config: dict[str, Any]) -> None:
+        write_atomically(self.config, lambda file: file.write((json.dumps(config, indent=2) + "\n").encode()))
+
+    def _acquire(self) -> None:
+        """Lock the directory; the system lets go of the lock when the program ends, however it ends."""
+        try:
+            self.lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held as long as the run
+            if fcntl is not None:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileError(f"{self.path} is in use by another program: wait for it, or name another folder") from error
+        except OSError as error:
+            raise FileError(f"{self.path} cannot be written: {error.strerror or error}") from error
+
+
+def _next_free(path: Path) -> Path:
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate, number = path.with_name(f"{path.name}-{number}"), number + 1
+    return candidate

@@ -1,0 +1,141 @@
+"""The settings of a run: a dataclass with a help text for each field, and the command line made of it.
+
+An example subclasses RunSettings with its own settings and defaults; every field becomes a flag (`batch_size` is
+--batch-size), and every run keeps all of them in its config.json.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NoReturn, TypeVar
+
+from .backend import NAMES
+from .errors import FileError, SettingsError
+
+S = TypeVar("S", bound="RunSettings")
+
+
+def option(
+    default: Any, help: str, *, minimum: float | None = None, below: float = math.inf, choices: Any = None
+) -> Any:
+    """A field of a settings class: its default, its help text, and the values it may take."""
+    metadata = {"help": help, "minimum": minimum, "below": below, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What every run has. Raises SettingsError, naming the flag, for a value that makes no sense."""
+
+    steps: int = option(10_000, "steps to train in all", minimum=1)
+    batch_size: int = option(32, "images in a batch", minimum=1)
+    seed: int = option(0, "all randomness is a function of this number", minimum=0, below=2**64)
+    data: str | None = option(None, "images to train on; default: the bundled MNIST")
+    backend: str | None = option(None, "where arrays live; default: MINIGAN_BACKEND, or else numpy", choices=NAMES)
+    log_every: int = option(100, "steps between rows of history.csv", minimum=1)
+    sample_every: int = option(3_000, "steps between sample grids", minimum=1)
+    checkpoint_every: int = option(1_000, "steps between checkpoints", minimum=1)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _validate(flag(field.name), getattr(self, field.name), field.metadata)
+
+
+FREE_ON_RESUME = {"steps", "checkpoint_every", "backend", "data"}  # the rest would change what is being computed
+
+
+@dataclass(frozen=True)
+class Command(Generic[S]):
+    """What the command line asked for: settings, and where the run is or shall be."""
+
+    settings: S
+    out: Path | None  # a new run's directory; None: the next free default
+    resume: Path | None  # the run to go on with
+
+
+def flag(name: str) -> str:
+    """The command-line flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is a SettingsError: one message, no usage lines."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of exiting."""
+        raise SettingsError(message)
+
+
+def parse_command(kind: type[S], description: str | None, quick: dict[str, Any], argv: list[str] | None) -> Command[S]:
+    """Read the command line of an example. `quick` are the settings that --quick stands for.
+
+    Flags win over --quick, --quick over defaults. With --resume, the run's own settings are the defaults, and a flag
+    that differs from them is refused, since the run could not go on as it began.
+    """
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    for field in dataclasses.fields(kind):
+        parser.add_argument(
+            flag(field.name),
+            default=argparse.SUPPRESS,
+            type=_type_of(field),
+            choices=field.metadata["choices"],
+            metavar=None if field.metadata["choices"] else _type_of(field).__name__.upper(),
+            help=f"{field.metadata['help']}{'' if field.default is None else f' (default {field.default})'}",
+        )
+    quick_help = ", ".join(f"{flag(name)} {value}" for name, value in quick.items())
+    parser.add_argument("--quick", action="store_true", help=f"a short run: {quick_help}")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder (default: a new one in runs/)")
+    where.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    given = vars(parser.parse_args(argv))
+    out, resume, is_quick = given.pop("out"), given.pop("resume"), given.pop("quick")
+    if is_quick:
+        given = quick | given
+    if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise SettingsError(f"--out {out} exists already and is never overwritten: name another, or use --resume {out}")
+    stored = {} if resume is None else stored_settings(resume, kind)
+    _refuse_changes(resume, stored, given)
+    return Command(kind(**(stored | given)), out, resume)
+
+
+def stored_settings(run: Path, kind: type[S]) -> dict[str, Any]:
+    """The settings in a run's config.json."""
+    path = run / "config.json"
+    try:
+        settings = json.loads(path.read_text())["settings"]
+    except FileNotFoundError as error:
+        raise FileError(f"--resume {run}: no run is there ({path} does not exist)") from error
+    except OSError as error:
+        raise FileError(f"--resume {run}: {path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(f"--resume {run}: {path} is damaged: {error}") from error
+    names = {field.name for field in dataclasses.fields(kind)}
+    if set(settings) != names:
+        odd = ", ".join(sorted(set(settings) ^ names))
+        raise SettingsError(f"--resume {run}: that run belongs to another program or version (it differs in: {odd})")
+    return settings
+
+
+def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str, Any]) -> None:
+    differing = [name for name in given if name in stored and given[name] != stored[name]]
+    differing = [name for name in differing if name not in FREE_ON_RESUME]
+    if differing:
+        changes = ", ".join(f"{flag(name)} {given[name]} (the run has {stored[name]})" for name in differing)
+        raise SettingsError(f"--resume {resume}: other settings than the run's: {changes}; leave them out")
+
+
+def _validate(name: str, value: Any, rule: Any) -> None:
+    if rule["choices"] and value is not None and value not in rule["choices"]:
+        raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(rule['choices'])}")
+    if rule["minimum"] is None:
+        return
+    if not (rule["minimum"] <= value < rule["below"]):
+        limit = "" if rule["below"] == math.inf else f" and less than {rule['below']}"
+        raise SettingsError(f"{name} is {value}; it must be at least {rule['minimum']}{limit}")
+
+
+def _type_of(field: dataclasses.Field) -> type:
+    return next(kind for kind in (int, float, str) if field.type is kind or kind.__name__ in str(field.type))

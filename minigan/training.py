@@ -1,0 +1,240 @@
+"""The training loop: steps, history, samples, checkpoints, and going on after an interruption."""
+
+import contextlib
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import pictures
+from .checkpoint import load_checkpoint, save_checkpoint, save_model
+from .data import ImageSet
+from .errors import DivergedError, FileError, ShapeError
+from .gan import GAN, Losses
+from .run_directory import COLUMNS, RunDirectory
+from .settings import Command
+
+GRID = (5, 5)
+LINE_SECONDS = 10.0  # between plain lines, where no progress bar can be shown
+
+
+@dataclass
+class Stop:
+    """Set by Ctrl-C or a request to terminate: the step is finished, everything saved."""
+
+    requested: bool = False
+
+
+def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDirectory:
+    """Run a GAN to `command.settings.steps` in a new run directory, or go on with the one to resume.
+
+    Ctrl-C (or SIGTERM) finishes the step, saves, and raises KeyboardInterrupt. Raises DivergedError, naming the step
+    and the layer, if a loss stops being finite; FileError if something cannot be saved: in both cases the last
+    checkpoint stays as it was.
+    """
+    settings = command.settings
+    if gan.D.input_shape != images.image_shape:
+        raise ShapeError(f"{images.name} has images of shape {images.image_shape}; the GAN makes {gan.D.input_shape}")
+    images.batch(settings.batch_size * gan.d_steps, gan.seed, 0, gan.D.backend, gan.D.dtype)  # too large: say so now
+    data = {"name": images.name, "images": len(images), "shape": images.image_shape, "fingerprint": images.fingerprint}
+    if command.resume is None:
+        run = RunDirectory.create(name, command, data)
+    else:
+        run = RunDirectory.reopen(name, command, data)
+    try:
+        Trainer(gan, images, run, settings).train(resumed=command.resume is not None)
+    finally:
+        run.release()
+    return run
+
+
+class Trainer:
+    """One run of one GAN. What it knows beyond the GAN is the losses since the last row, and the seconds so far."""
+
+    def __init__(self, gan: GAN, images: ImageSet, run: RunDirectory, settings: Any) -> None:
+        self.gan, self.images, self.run, self.settings = gan, images, run, settings
+        self.pending: list[Losses] = []  # since the last row of the history; still on the device
+        self.seconds_before, self.started = 0.0, time.perf_counter()
+        self.last_saved = 0
+
+    def train(self, resumed: bool) -> None:
+        """From the checkpoint or from the start, to the last step, or until it is stopped."""
+        gan, settings = self.gan, self.settings
+        if resumed:
+            self.restore()
+            if gan.steps >= settings.steps:
+                raise FileError(f"{self.run.path} has {gan.steps} steps already: ask for more with --steps")
+        self.run.cut_history(gan.steps, settings.log_every)
+        if not resumed:
+            self.sample()
+            self.save()
+        with np.errstate(all="ignore"), stop_requests() as stop, Progress(gan.steps, settings.steps) as progress:
+            while gan.steps < settings.steps and not stop.requested:
+                self.step()
+                if gan.steps % settings.log_every == 0 or gan.steps == settings.steps:
+                    progress.show(self.log())
+                progress.advance()
+                if gan.steps % settings.sample_every == 0 or gan.steps == settings.steps:
+                    self.sample()
+                if gan.steps % settings.checkpoint_every == 0:
+                    self.save()
+        self.finish()
+        if stop.requested:
+            raise KeyboardInterrupt
+
+    def step(self) -> None:
+        """One step of the GAN on the images of this step."""
+        gan, n = self.gan, self.settings.batch_size * self.gan.d_steps
+        x_real = self.images.batch(n, gan.seed, gan.steps, gan.D.backend, gan.D.dtype)
+        self.pending.append(gan.step(x_real))
+
+    def log(self) -> dict[str, float]:
+        """Write one row: the means of the losses since the last one. Returns it."""
+        means = np.mean(self.read_losses(), axis=0)
+        row: dict[str, float] = {"step": self.gan.steps}
+        row |= {name: float(mean) for name, mean in zip(Losses._fields, means, strict=True)}
+        row |= {"lr": self.gan.g_optimizer.learning_rate, "seconds": round(self.seconds(), 3)}
+        self.run.append_history(row)
+        if self.gan.steps % self.settings.log_every == 0:
+            self.pending.clear()
+        return row
+
+    def read_losses(self) -> np.ndarray:
+        """The losses since the last row, one step a line, after making sure that they are finite."""
+        values = np.array([[float(value) for value in losses] for losses in self.pending]).reshape(-1, len(Losses._fields))
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
+            self.explain_divergence(self.gan.steps - len(values) + int(np.argmin(finite)) + 1)
+        return values
+
+    def explain_divergence(self, step: int) -> None:
+        """Go back to the last checkpoint and repeat the steps with every layer watched: the first bad one is named."""
+        gan = self.gan
+        self.restore()
+        saved = gan.steps
+        cause = "no layer's output or gradient was, only the loss"
+        gan.G.check_finite = gan.D.check_finite = True
+        try:
+            while gan.steps < step:
+                self.step()
+        except DivergedError as error:
+            cause = str(error)
+        raise DivergedError(
+            f"the losses of step {step} are not finite: {cause}. {self.run.checkpoint} still holds step {saved}; try a "
+            f"smaller learning rate in a new run"
+        )
+
+    def sample(self) -> None:
+        """A grid of images from noise that is the same all through the run."""
+        rows, columns = GRID
+        z = self.gan.draw_noise(rows * columns, "samples", 0)
+        images = self.gan.G.backend.to_host(self.gan.G.predict(z))
+        pictures.save_png(self.run.sample_path(self.gan.steps), pictures.grid(images, columns))
+
+    def save(self) -> None:
+        """The checkpoint and the generator, each complete or not at all."""
+        extra = {"pending": self.read_losses(), "seconds": np.array(self.seconds())}
+        save_checkpoint(self.run.checkpoint, self.gan, extra)
+        save_model(self.run.generator, self.gan.G)
+        self.last_saved = self.gan.steps
+
+    def restore(self) -> None:
+        """Back to the last checkpoint."""
+        extra = load_checkpoint(self.run.checkpoint, self.gan)
+        self.pending = [Losses(*row) for row in extra["pending"]]
+        self.seconds_before, self.started = float(extra["seconds"]), time.perf_counter()
+        self.last_saved = self.gan.steps
+
+    def seconds(self) -> float:
+        """Training time of the run so far, sessions added up."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def finish(self) -> None:
+        """Save, and draw the film and the curves."""
+        if self.last_saved != self.gan.steps:
+            self.save()
+        pictures.save_gif(self.run.evolution, self.run.sample_frames())
+        pictures.save_curves(self.run.curves, self.run.read_history())
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Stop]:
+    """Turn the first Ctrl-C or SIGTERM into a request; a second one interrupts at once.
+
+    Outside the main thread, where Python allows no signal handlers, nothing changes.
+    """
+    stop, previous = Stop(), {}
+
+    def handler(number: int, frame: Any) -> None:
+        stop.requested = True
+        for signal_number, old in previous.items():
+            signal.signal(signal_number, old)
+        print("\nfinishing this step and saving; once more to stop at once", file=sys.stderr)
+
+    with contextlib.suppress(ValueError):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, handler)
+    try:
+        yield stop
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
+
+
+class Progress:
+    """A tqdm bar on a terminal; elsewhere a plain line at most every ten seconds, and one at the end."""
+
+    def __init__(self, done: int, total: int) -> None:
+        self.done, self.first, self.total = done, done, total
+        self.started = self.shown = time.perf_counter()
+        self.bar: Any = None
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=self.total, initial=self.done, unit="step", dynamic_ncols=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def advance(self) -> None:
+        """One step is done."""
+        self.done += 1
+        if self.bar is not None:
+            self.bar.update()
+
+    def show(self, row: dict[str, float]) -> None:
+        """Losses and D's accuracy, from a row of the history."""
+        text = f"D {row['d_loss']:.3f}  G {row['g_loss']:.3f}  D's accuracy {row['d_accuracy']:.0%}"
+        now = time.perf_counter()
+        if self.bar is not None:
+            self.bar.set_postfix_str(text, refresh=False)
+        elif now - self.shown >= LINE_SECONDS or self.done + 1 == self.total or self.done == self.first:
+            rate = (self.done + 1 - self.first) / max(now - self.started, math.ulp(1.0))
+            print(f"step {self.done + 1:,} of {self.total:,}  {text}  {rate:.0f} steps/s", flush=True)
+            self.shown = now
+
+
+def describe(run: RunDirectory) -> str:
+    """What a finished run left, and what to type next."""
+    last = run.sample_frames()[-1]
+    rows = run.read_history()
+    losses = ", ".join(f"{name} {rows[name][-1]:.3f}" for name in COLUMNS[1:6]) if rows["step"] else "no rows yet"
+    return "\n".join(
+        [
+            f"done: {run.path}  ({losses})",
+            f"  {last.relative_to(run.path)!s:<22} the last sample grid",
+            f"  {run.evolution.name:<22} all of them, as a film",
+            f"  {run.curves.name:<22} the losses and D's accuracy",
+            f"  {run.generator.name:<22} the generator, to sample from:",
+            f"next: python -m minigan sample {run.generator} --count 30 --seed 7 --out grid.png",
+        ]
+    )

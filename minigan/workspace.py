@@ -1,0 +1,61 @@
+"""The buffers that layers write into.
+
+Allocating a large array costs more than filling it: the operating system hands out its pages one fault at a time. So a
+layer asks for its arrays by name, `self.buf("y", shape)`, and gets the same memory at every step. Three laws keep
+that safe (docs/memory.md):
+
+1. a buffer is fetched once a call;
+2. a training forward is followed by its own backward (network.py guards this one);
+3. x and dy are never written to.
+
+Three modes prove it: "reuse" is the fast one; "fresh" allocates every time and must give the same bits; "poison"
+hands out memory full of NaN and read-only inputs, so that a layer that trusts old contents, or writes where it must
+not, fails at once. The tests run all three.
+"""
+
+from typing import Any
+
+from .backend import Array, Backend
+from .errors import OrderError, SettingsError
+
+MODES = ("reuse", "fresh", "poison")
+
+
+class Workspace:
+    """Named buffers for the layers of one network."""
+
+    def __init__(self, backend: Backend, mode: str = "reuse") -> None:
+        if mode not in MODES:
+            raise SettingsError(f"workspace is {mode!r}; the modes are {', '.join(MODES)}")
+        self.backend, self.mode = backend, mode
+        self.held: dict[tuple[str, str], Array] = {}
+        self.fetched: set[tuple[str, str]] = set()
+        self.keep = True
+
+    def begin_call(self, keep: bool) -> None:
+        """A layer's forward or backward begins. With keep=False its buffers live only as long as it uses them."""
+        self.fetched.clear()
+        self.keep = keep
+
+    def get(self, layer: str, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """The buffer `name` of `layer`. Its contents are whatever is left in it: write before you read."""
+        key = (layer, name)
+        if key in self.fetched:
+            raise OrderError(f"{layer} fetched its buffer {name!r} twice in one call: both would be the same memory")
+        self.fetched.add(key)
+        buffer = self.held.get(key)
+        if buffer is None or buffer.shape != shape or buffer.dtype != dtype or self.mode == "fresh" or not self.keep:
+            buffer = self.backend.xp.empty(shape, dtype)
+            if self.keep:
+                self.held[key] = buffer
+        if self.mode == "poison":
+            buffer.fill(float("nan") if buffer.dtype.kind == "f" else True)
+        return buffer
+
+    def input(self, array: Array) -> Array:
+        """What a layer gets as x or dy: when poisoned, a view that refuses to be written to (CuPy has none)."""
+        if self.mode != "poison" or not hasattr(array.flags, "writeable"):
+            return array
+        view = array.view()
+        view.flags.writeable = False
+        return view
