@@ -29,6 +29,7 @@ def architecture(network: Sequential) -> dict[str, Any]:
         "name": network.name,
         "input_shape": list(network.input_shape),
         "dtype": network.dtype.name,
+        "seed": network.seed,
         "layers": [
             {"type": type(layer).__name__, **{k: v for k, v in layer.config().items() if not callable(v)}}
             for layer in network.layers
@@ -51,6 +52,7 @@ def build(description: dict[str, Any], layers: Iterable[type[Layer]] = (), backe
         input_shape=tuple(description["input_shape"]),
         name=description["name"],
         dtype=description["dtype"],
+        seed=description["seed"],
         backend=backend,
     )
 

@@ -1,0 +1,250 @@
+r"""Is a hand-written backward the derivative of its forward? Ask finite differences.
+
+For a layer or a network f with input x and parameters w, draw a random upstream gradient v and compare what backward
+returns for dy = v with
+
+    d/dt <v, f(... t ...)>  =  ( <v, f(... t + h ...)> - <v, f(... t - h ...)> ) / 2h        for every number t in x and w
+
+in float64, on a copy whose parameters are random (zero biases and unit gains hide mistakes). v must be random: with
+v = 1 everywhere the true dx of BatchNorm is 0, and any nonsense proportional to it passes.
+
+h = eps^(1/3) max(1, |t|) balances the error of the formula, of order h^2, against rounding, of order eps / h. Where yours
+and the numeric value disagree, h is made 10 and 100 times smaller: a corner of a ReLU that lay between t - h and t + h
+no longer does, while a wrong formula stays wrong. docs/gradcheck.md says more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, get_backend
+from .errors import MiniganError, SettingsError
+from .layers import Layer
+from .losses import Loss
+from .network import Sequential
+
+OK, WRONG, NOTHING_TESTED = "OK", "WRONG", "NOTHING TESTED"
+STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
+SHRINK = (1.0, 0.1, 0.01)
+
+
+class GradientError(MiniganError, AssertionError):
+    """A gradient check failed; the message is the report."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The verdict on one array: dx, or the gradient of one parameter."""
+
+    name: str
+    verdict: str
+    entries: int  # how many numbers were compared
+    wrong: int  # how many of them disagree
+    worst: tuple[int, ...]  # index of the entry that disagrees most
+    yours: float
+    numeric: float
+
+    @property
+    def error(self) -> float:
+        """|yours - numeric| / (|yours| + |numeric|) at the worst entry."""
+        size = abs(self.yours) + abs(self.numeric)
+        return abs(self.yours - self.numeric) / size if size else 0.0
+
+    def __str__(self) -> str:
+        text = f"{self.verdict:<14} {self.name:<16} {self.wrong} of {self.entries} entries wrong; worst at "
+        return text + f"{list(self.worst)}: yours {self.yours:+.6g}, numeric {self.numeric:+.6g}, error {self.error:.1e}"
+
+
+@dataclass
+class Report:
+    """What a check found. True if all is well; printing it gives a line for every array."""
+
+    target: str
+    rows: list[Row] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)  # contract violations, such as a changed input
+
+    def __bool__(self) -> bool:
+        return bool(self.rows) and not self.complaints and all(row.verdict == OK for row in self.rows)
+
+    def __str__(self) -> str:
+        lines = [f"{self.target}: {'gradients OK' if self else 'gradients WRONG'}", *map(str, self.rows)]
+        return "\n  ".join([*lines, *(f"{WRONG:<14} {text}" for text in self.complaints)])
+
+    def __getitem__(self, name: str) -> Row:
+        """The row of that name: "x", "W", or "2.Dense.W" for a network."""
+        return next(row for row in self.rows if row.name == name)
+
+
+def check(
+    target: Layer | Sequential | Loss,
+    x: np.ndarray | tuple[int, ...],
+    *,
+    labels: Any = None,
+    seed: int = 0,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    max_entries: int = 500,
+    expect_zero: tuple[str, ...] = (),
+) -> Report:
+    """Compare every gradient of a layer, a network or a loss with finite differences.
+
+    x            an input, or its shape with the batch, for a random one; for a loss, the predictions
+    labels       for a loss: its targets; by default 0 and 1 in turn
+    rtol, atol   an entry may differ by atol + rtol max(|yours|, |numeric|, the numeric gradient's root mean square)
+    max_entries  of each array: a larger one is sampled at random
+    expect_zero  names of gradients that are truly 0, such as the bias of a Dense in front of BatchNorm; any other
+                 gradient that is 0 everywhere counts as NOTHING TESTED, a failure
+    """
+    draw = _Draw(seed)
+    x = draw.normal(x, "x") if isinstance(x, tuple) else np.array(x, dtype=np.float64)
+    if isinstance(target, Loss):
+        return _check_loss(target, x, labels, draw, _Tolerance(rtol, atol, max_entries, expect_zero))
+    if isinstance(target, Layer):
+        net = Sequential([target.clone()], input_shape=x.shape[1:], backend="numpy", dtype="float64", seed=seed)
+        net.params[...] = draw.normal(net.params.shape, "parameters")
+        short = {slot.name: slot.name.split(".")[-1] for slot in net.slots}
+    elif isinstance(target, Sequential):
+        net = target.clone(dtype="float64")
+        net.params += 0.1 * draw.normal(net.params.shape, "parameters")
+        short = {slot.name: slot.name for slot in net.slots}
+    else:
+        raise SettingsError(f"check takes a Layer, a Sequential or a Loss; it got a {type(target).__name__}")
+    return _check_network(net, x, short, repr(target), draw, _Tolerance(rtol, atol, max_entries, expect_zero))
+
+
+def assert_gradients(target: Layer | Sequential | Loss, x: np.ndarray | tuple[int, ...], **options: Any) -> None:
+    """`check`, for tests: raises GradientError with the report unless all is well."""
+    report = check(target, x, **options)
+    if not report:
+        raise GradientError(str(report))
+
+
+def numeric_gradient(
+    f: Callable[[], Array], vector: np.ndarray, upstream: Any = 1.0, entries: Any = None, shrink: float = 1.0
+) -> np.ndarray:
+    """d<upstream, f()> / d vector[i] for the given entries (by default all), by changing `vector` in place.
+
+    `f` takes nothing, reads `vector`, and returns a float64 array or number. `vector` is as it was on return.
+    """
+    flat = vector.reshape(-1)
+    if not np.shares_memory(flat, vector):
+        raise SettingsError("numeric_gradient needs a contiguous array: it changes the numbers in place")
+    entries = range(flat.size) if entries is None else entries
+    gradient = np.empty(len(entries))
+    for k, i in enumerate(entries):
+        kept = flat[i]
+        h = shrink * STEP * max(1.0, abs(kept))
+        flat[i] = up = kept + h
+        f_up = np.array(f())  # a copy: f may return a buffer
+        flat[i] = down = kept - h
+        # The difference first, then the sum; and the step that was really made, which is 2h only up to rounding.
+        gradient[k] = np.sum(upstream * (f_up - f())) / (up - down)
+        flat[i] = kept
+    return gradient
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """The random numbers of one check."""
+
+    seed: int
+
+    def normal(self, shape: tuple[int, ...], what: str) -> np.ndarray:
+        return get_backend("numpy").normal(shape, self.seed, f"gradcheck {what}", dtype="float64")
+
+    def entries(self, size: int, most: int, what: str) -> np.ndarray:
+        if size <= most:
+            return np.arange(size)
+        order = get_backend("numpy").uniform((size,), self.seed, f"gradcheck entries of {what}")
+        return np.sort(np.argsort(order)[:most])
+
+
+@dataclass(frozen=True)
+class _Tolerance:
+    rtol: float
+    atol: float
+    max_entries: int
+    expect_zero: tuple[str, ...]
+
+    def judge(self, name: str, yours: np.ndarray, f: Callable[[], Array], vector: np.ndarray, v: Any, draw: _Draw) -> Row:
+        """Compare one array's gradient with differences of f, again and closer where they disagree."""
+        entries = draw.entries(vector.size, self.max_entries, name)
+        a = yours.reshape(-1)[entries]
+        n = numeric_gradient(f, vector, v, entries)
+        rms = float(np.sqrt(np.mean(n**2)))
+        for shrink in SHRINK[1:]:
+            bad = self.misses(a, n, rms)
+            if not bad.any():
+                break
+            closer = numeric_gradient(f, vector, v, entries[bad], shrink)
+            n[bad] = np.where(abs(a[bad] - closer) < abs(a[bad] - n[bad]), closer, n[bad])
+        bad, k = self.misses(a, n, rms), int(np.argmax(abs(a - n)))
+        zero = rms < 10 * self.atol and name not in self.expect_zero
+        verdict = WRONG if bad.any() else NOTHING_TESTED if zero else OK
+        worst = tuple(int(i) for i in np.unravel_index(int(entries[k]), vector.shape))
+        return Row(name, verdict, len(entries), int(bad.sum()), worst, float(a[k]), float(n[k]))
+
+    def misses(self, a: np.ndarray, n: np.ndarray, rms: float) -> np.ndarray:
+        allowed = self.atol + self.rtol * np.maximum(np.maximum(abs(a), abs(n)), rms)
+        return ~(abs(a - n) <= allowed)  # so that NaN misses
+
+
+def _check_loss(loss: Loss, pred: np.ndarray, labels: Any, draw: _Draw, tolerance: _Tolerance) -> Report:
+    if labels is None:
+        labels = (np.arange(pred.size) % 2).reshape(pred.shape).astype(np.float64)
+    before = pred.copy()
+    _, dpred = loss(pred, labels)
+    report = Report(type(loss).__name__)
+    if not np.array_equal(pred, before):
+        report.complaints.append("the loss changed its predictions")
+    report.rows.append(tolerance.judge("pred", dpred, lambda: loss(pred, labels)[0], pred, 1.0, draw))
+    return report
+
+
+def _check_network(
+    net: Sequential, x: np.ndarray, short: dict[str, str], target: str, draw: _Draw, tolerance: _Tolerance
+) -> Report:
+    first = net.forwards
+
+    def forward() -> Array:
+        net.forwards = first  # the same dropout masks every time
+        net.discard()
+        return net.forward(x)
+
+    given = x.copy()
+    v = draw.normal(forward().shape, "upstream")
+    dy = v.copy()
+    dx = np.array(net.backward(dy))
+    grads = net.grads.copy()
+    report = Report(target)
+    report.complaints += _contract_complaints(net, forward, (x, given), (dy, v), dx, grads)
+    report.rows.append(tolerance.judge("x", dx, forward, x, v, draw))
+    for slot in net.slots:
+        yours, values = slot.view(grads), slot.view(net.params)
+        report.rows.append(tolerance.judge(short[slot.name], yours, forward, values, v, draw))
+    return report
+
+
+def _contract_complaints(
+    net: Sequential, forward: Callable[[], Array], x: tuple, dy: tuple, dx: np.ndarray, grads: np.ndarray
+) -> list[str]:
+    """What backward promises beyond the right numbers; x and dy come with copies from before."""
+    found = []
+    for name, (after, before) in (("x", x), ("dy", dy)):
+        if not np.array_equal(after, before):
+            found.append(f"{name} was changed")
+    if not np.array_equal(forward(), forward()):
+        found.append("forward gives other numbers the second time: is there noise that does not depend on the seed?")
+    net.grads.fill(7.0)
+    if not np.array_equal(net.backward(dy[0], params=False), dx) or not (net.grads == 7.0).all():
+        found.append("backward(params=False) returns another dx, or writes into the parameters' gradients")
+    forward()
+    net.backward(dy[0], inputs=False)
+    if not np.array_equal(net.grads, grads):
+        found.append("a second backward, with inputs=False, gives other parameter gradients: do they accumulate?")
+    forward()
+    if not np.allclose(np.asarray(net.backward(-2 * dy[0])), -2 * dx, rtol=1e-9, atol=1e-12):
+        found.append("backward(-2 dy) is not -2 backward(dy): backward must be linear in dy")
+    return found

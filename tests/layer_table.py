@@ -1,0 +1,64 @@
+"""The table of layers and losses: one line each, and every harness runs over all of them.
+
+Sizes are small, odd and unequal, so that a transpose or a swapped axis cannot go unseen.
+"""
+
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigan import layers, losses
+from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+
+
+@dataclass(frozen=True)
+class Case:
+    layer: layers.Layer
+    shape: tuple[int, ...]  # of x, with the batch
+
+    def __str__(self):
+        return f"{self.layer!r}-{'x'.join(map(str, self.shape))}".replace(" ", "")
+
+
+CASES = [
+    Case(Dense(5), (7, 3)),
+    Case(Dense(1), (1, 11)),
+    Case(Dense(4), (2, 1)),
+    Case(BatchNorm(momentum=0.8, eps=1e-3), (7, 3)),
+    Case(BatchNorm(), (5, 1)),
+    Case(BatchNorm(), (3, 5, 2, 4)),
+    Case(BatchNorm(), (1, 3, 2, 2)),
+    Case(BatchNorm(eps=0.5), (4, 6, 3)),
+    Case(LeakyReLU(0.2), (7, 3)),
+    Case(LeakyReLU(0.0), (3, 2, 5)),
+    Case(LeakyReLU(0.01), (1, 13)),
+    Case(ReLU(), (7, 5)),
+    Case(Tanh(), (3, 4, 2, 1)),
+    Case(Tanh(), (1, 3)),
+    Case(Sigmoid(), (5, 3)),
+    Case(Dropout(0.3), (5, 7)),
+    Case(Dropout(0.0), (2, 3)),
+    Case(Flatten(), (3, 2, 5)),
+    Case(Flatten(), (1, 2, 3, 5)),
+    Case(Reshape((5, 2, 3)), (4, 30)),
+]
+
+PROBABILITIES = np.array([[0.03], [0.4], [0.5], [0.77], [0.99], [0.2], [0.6]])
+LOGITS = np.array([[-30.0], [-3.1], [0.1], [0.0], [2.5], [17.0], [30.0], [-0.4]])
+LOSS_CASES = [
+    (losses.BCE, PROBABILITIES, None),
+    (losses.BCE, PROBABILITIES, 1.0),
+    (losses.BCE, PROBABILITIES, 0.0),
+    (losses.BCE, PROBABILITIES.reshape(1, 7), 0.9),
+    (losses.BCEWithLogits, LOGITS, None),
+    (losses.BCEWithLogits, LOGITS, 1.0),
+    (losses.BCEWithLogits, LOGITS, 0.0),
+    (losses.BCEWithLogits, LOGITS.reshape(2, 4), 0.9),
+]
+
+
+def public_classes(module, base):
+    """Every class of a module that a user can build."""
+    found = {kind for _, kind in inspect.getmembers(module, inspect.isclass)}
+    return {kind for kind in found if issubclass(kind, base) and kind is not base}

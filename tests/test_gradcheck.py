@@ -1,0 +1,342 @@
+"""Test the test: the gradient check must call every planted mistake wrong, in the right place, and say so readably."""
+
+import numpy as np
+import pytest
+
+from minigan import BCE, BCEWithLogits, Sequential, models
+from minigan.gradcheck import NOTHING_TESTED, OK, WRONG, GradientError, assert_gradients, check, numeric_gradient
+from minigan.layers import BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+
+
+def mutant(parent, name, method="backward"):
+    """A subclass of a layer or a loss with one method replaced: `name` says which mistake was planted."""
+
+    def plant(function):
+        return type(name, (parent,), {method: function})
+
+    return plant
+
+
+# Dense ---------------------------------------------------------------------------------------------------------------
+
+
+@mutant(Dense, "dW is a mean over the batch")
+def dense_mean(self, dy, params=True, inputs=True):
+    dx = Dense.backward(self, dy, params, inputs)
+    if params:
+        self.dW[...] /= len(dy)
+    return dx
+
+
+@mutant(Dense, "db misses all but the first sample")
+def dense_bias(self, dy, params=True, inputs=True):
+    dx = Dense.backward(self, dy, params, inputs)
+    if params:
+        self.db[...] = dy[0]
+    return dx
+
+
+@mutant(Dense, "dx goes through W with its columns reversed")
+def dense_columns(self, dy, params=True, inputs=True):
+    Dense.backward(self, dy, params, inputs=False)
+    return dy @ self.W[:, ::-1].T if inputs else None
+
+
+@mutant(Dense, "dW accumulates")
+def dense_accumulates(self, dy, params=True, inputs=True):
+    before = self.dW.copy()
+    dx = Dense.backward(self, dy, params, inputs)
+    if params:
+        self.dW[...] += before
+    return dx
+
+
+@mutant(Dense, "dW is computed with a stale x")
+def dense_stale(self, dy, params=True, inputs=True):
+    self.x, kept = self.__dict__.get("old_x", np.zeros_like(self.x)), self.x
+    dx = Dense.backward(self, dy, params, inputs)
+    self.old_x = kept
+    return dx
+
+
+@mutant(Dense, "params=False is ignored")
+def dense_params(self, dy, params=True, inputs=True):
+    return Dense.backward(self, dy, True, inputs)
+
+
+@mutant(Dense, "forward changes its input", "forward")
+def dense_inplace(self, x, train):
+    y = Dense.forward(self, x, train).copy()
+    x *= 2
+    return y
+
+
+@mutant(Dense, "backward changes dy")
+def dense_changes_dy(self, dy, params=True, inputs=True):
+    dx = Dense.backward(self, dy, params, inputs).copy() if inputs else None
+    dy *= 2
+    return dx
+
+
+# Activations ---------------------------------------------------------------------------------------------------------
+
+
+@mutant(LeakyReLU, "the slope is forgotten")
+def leaky_slope(self, dy, params=True, inputs=True):
+    return dy * (self.x > 0)
+
+
+@mutant(LeakyReLU, "the mask is taken from dy")
+def leaky_mask(self, dy, params=True, inputs=True):
+    return dy * np.where(dy > 0, 1, self.slope)
+
+
+@mutant(ReLU, "the mask is forgotten")
+def relu_mask(self, dy, params=True, inputs=True):
+    return dy.copy()
+
+
+@mutant(Tanh, "1 - y instead of 1 - y^2")
+def tanh_square(self, dy, params=True, inputs=True):
+    return dy * (1 - self.y)
+
+
+@mutant(Tanh, "an offset that does not scale with dy")
+def tanh_offset(self, dy, params=True, inputs=True):
+    return dy * (1 - self.y**2) + 1e-3
+
+
+@mutant(Sigmoid, "y instead of y (1 - y)")
+def sigmoid_slope(self, dy, params=True, inputs=True):
+    return dy * self.y
+
+
+# BatchNorm -----------------------------------------------------------------------------------------------------------
+
+
+def batchnorm_dx(self, dy, mean_term=1.0, variance_term=1.0, scale=1.0):
+    rows = tuple(range(dy.ndim - 1))
+    dgamma, dbeta = (dy * self.x_hat).sum(axis=rows), dy.sum(axis=rows)
+    self.dgamma[...], self.dbeta[...] = dgamma, dbeta
+    inner = dy - mean_term * dbeta / self.m - variance_term * self.x_hat * dgamma / self.m
+    return scale * self.gamma * self.inverse_std * inner
+
+
+@mutant(BatchNorm, "dx without the mean's term")
+def batchnorm_mean(self, dy, params=True, inputs=True):
+    return batchnorm_dx(self, dy, mean_term=0)
+
+
+@mutant(BatchNorm, "dx without the variance's term")
+def batchnorm_variance(self, dy, params=True, inputs=True):
+    return batchnorm_dx(self, dy, variance_term=0)
+
+
+@mutant(BatchNorm, "dx has the wrong sign")
+def batchnorm_sign(self, dy, params=True, inputs=True):
+    return batchnorm_dx(self, dy, scale=-1)
+
+
+@mutant(BatchNorm, "dx is zero")
+def batchnorm_zero(self, dy, params=True, inputs=True):
+    return batchnorm_dx(self, dy, scale=0)
+
+
+@mutant(BatchNorm, "dgamma and dbeta are swapped")
+def batchnorm_swap(self, dy, params=True, inputs=True):
+    dx = BatchNorm.backward(self, dy, params, inputs)
+    self.dgamma[...], self.dbeta[...] = self.dbeta.copy(), self.dgamma.copy()
+    return dx
+
+
+@mutant(BatchNorm, "the statistics are the running ones in training", "forward")
+def batchnorm_running(self, x, train):
+    y = BatchNorm.forward(self, x, train).copy()
+    y += self.mean
+    return y
+
+
+# Dropout, shapes -----------------------------------------------------------------------------------------------------
+
+
+@mutant(Dropout, "backward forgets to scale")
+def dropout_scale(self, dy, params=True, inputs=True):
+    return dy * (self.scale > 0)
+
+
+@mutant(Dropout, "the mask is drawn anew for each call", "forward")
+def dropout_unfrozen(self, x, train):
+    self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
+    self.scale = self.backend.uniform(x.shape, self.calls, "mask") >= self.rate
+    return x * self.scale
+
+
+@mutant(Flatten, "the columns come back in another order")
+def flatten_order(self, dy, params=True, inputs=True):
+    return dy[:, ::-1].reshape(self.x_shape)
+
+
+@mutant(Reshape, "column-major on the way back")
+def reshape_order(self, dy, params=True, inputs=True):
+    return np.ascontiguousarray(dy).reshape(self.x_shape, order="F")
+
+
+LAYER_MUTANTS = [  # the layer, x's shape, and what must be reported
+    (dense_mean(5), (7, 3), "W"),
+    (dense_bias(5), (7, 3), "b"),
+    (dense_columns(5), (7, 3), "x"),
+    (dense_accumulates(5), (7, 3), "do they accumulate"),
+    (dense_stale(5), (7, 3), "W"),
+    (dense_params(5), (7, 3), "params=False"),
+    (dense_inplace(5), (7, 3), "x was changed"),
+    (dense_changes_dy(5), (7, 3), "dy was changed"),
+    (leaky_slope(0.2), (7, 3), "x"),
+    (leaky_mask(0.2), (7, 3), "x"),
+    (relu_mask(), (7, 3), "x"),
+    (tanh_square(), (7, 3), "x"),
+    (tanh_offset(), (7, 3), "linear in dy"),
+    (sigmoid_slope(), (7, 3), "x"),
+    (batchnorm_mean(), (7, 3), "x"),
+    (batchnorm_variance(), (7, 3), "x"),
+    (batchnorm_sign(), (7, 3), "x"),
+    (batchnorm_zero(), (3, 5, 2, 4), "x"),
+    (batchnorm_swap(), (7, 3), "gamma"),
+    (batchnorm_running(), (7, 3), "second time"),
+    (dropout_scale(0.3), (7, 3), "x"),
+    (dropout_unfrozen(0.3), (7, 30), "second time"),
+    (flatten_order(), (5, 2, 3), "x"),
+    (reshape_order((2, 3)), (5, 6), "x"),
+]
+
+
+@pytest.mark.parametrize("layer, shape, where", LAYER_MUTANTS, ids=[type(layer).__name__ for layer, _, _ in LAYER_MUTANTS])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_planted_mistakes_are_caught_and_placed(layer, shape, where, seed):
+    report = check(layer, shape, seed=seed)
+    assert not report
+    wrong = {row.name for row in report.rows if row.verdict == WRONG}
+    assert where in wrong or any(where in complaint for complaint in report.complaints), str(report)
+    with pytest.raises(GradientError, match=WRONG):
+        assert_gradients(layer, shape, seed=seed)
+
+
+def test_only_the_mistaken_array_is_blamed():
+    report = check(dense_bias(5), (7, 3))
+    assert [row.verdict for row in report.rows] == [OK, OK, WRONG]
+    assert report["b"].wrong == 5 and report["b"].entries == 5 and not report.complaints
+
+
+# Losses --------------------------------------------------------------------------------------------------------------
+
+
+@mutant(BCEWithLogits, "the mean is forgotten", "__call__")
+def logits_mean(self, pred, target):
+    loss, dpred = BCEWithLogits.__call__(self, pred, target)
+    return loss, dpred * pred.size
+
+
+@mutant(BCEWithLogits, "the gradient ignores the target", "__call__")
+def logits_target(self, pred, target):
+    return BCEWithLogits.__call__(self, pred, target)[0], BCEWithLogits.__call__(self, pred, 1.0)[1]
+
+
+@mutant(BCE, "the gradient is that of the logits", "__call__")
+def bce_logits(self, pred, target):
+    return BCE.__call__(self, pred, target)[0], (pred - target) / pred.size
+
+
+@mutant(BCE, "the sign is wrong", "__call__")
+def bce_sign(self, pred, target):
+    loss, dpred = BCE.__call__(self, pred, target)
+    return loss, -dpred
+
+
+@pytest.mark.parametrize("loss", [logits_mean, logits_target, bce_logits, bce_sign], ids=lambda kind: kind.__name__)
+def test_planted_mistakes_in_losses_are_caught(loss):
+    predictions = np.linspace(0.1, 0.9, 6).reshape(6, 1)
+    report = check(loss("numpy"), predictions)
+    assert report["pred"].verdict == WRONG
+
+
+# Networks ------------------------------------------------------------------------------------------------------------
+
+
+def small_networks():
+    return models.mnist_mlp((5, 3, 1), latent=4, widths=(7, 6, 5), d_widths=(6, 5))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("which", [0, 1])
+def test_whole_networks(which, seed):
+    net = small_networks()[which]
+    assert_gradients(net, (5, *net.input_shape), seed=seed)
+
+
+def test_a_mistake_deep_in_a_network_is_seen_at_it_and_before_it():
+    net = Sequential([Dense(4), leaky_slope(0.2), Dense(3), Tanh(), Dense(2)], input_shape=3)
+    report = check(net, (6, 3))
+    verdicts = {row.name: row.verdict for row in report.rows}
+    assert verdicts["2.Dense.W"] == verdicts["4.Dense.b"] == OK
+    assert verdicts["0.Dense.W"] == verdicts["x"] == WRONG
+
+
+def test_the_network_itself_is_left_alone():
+    net = small_networks()[0]
+    before = net.params.copy(), net.state.copy(), net.grads.copy(), net.forwards
+    check(net, (5, 4))
+    after = net.params, net.state, net.grads, net.forwards
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_a_gradient_that_is_zero_everywhere_is_not_called_ok():
+    net = Sequential([Dense(4), BatchNorm(), Tanh()], input_shape=3)
+    assert check(net, (6, 3))["0.Dense.b"].verdict == NOTHING_TESTED
+    assert check(net, (6, 3), expect_zero=("0.Dense.b",))
+
+
+def test_an_upstream_of_ones_is_blind_to_batchnorm():
+    """The reason for a random upstream: with ones, the true dx of BatchNorm is 0, and so is that of this mistake."""
+    net = Sequential([batchnorm_sign()], input_shape=3, dtype="float64")
+    x = np.random.default_rng(0).normal(size=(7, 3))
+    net.forward(x)
+    ones = net.backward(np.ones((7, 3)))
+    assert abs(ones).max() < 1e-9
+
+
+# Numerics ------------------------------------------------------------------------------------------------------------
+
+
+def test_corners_within_a_step_of_x_are_not_called_wrong():
+    x = np.array([[1e-7, -2e-7, 0.5, -0.5, 3e-6, -4e-6, 1.0]])
+    assert_gradients(LeakyReLU(0.2), x)
+
+
+def test_a_large_array_is_sampled():
+    assert check(Dense(70), (3, 50), max_entries=40)["W"].entries == 40
+
+
+def test_numeric_gradient_restores_its_vector_and_takes_an_upstream():
+    x = np.array([0.3, -1.2, 2.0])
+    before = x.copy()
+    v = np.array([1.0, -2.0, 0.5])
+    np.testing.assert_allclose(numeric_gradient(lambda: x**3, x, v), v * 3 * x**2, rtol=1e-8)
+    assert np.array_equal(x, before)
+
+
+def test_the_report_is_readable():
+    text = str(check(dense_mean(5), (7, 3)))
+    assert "gradients WRONG" in text and "W" in text and "15 of 15 entries wrong" in text and "yours" in text
+
+
+def test_a_target_of_another_kind_is_refused():
+    with pytest.raises(Exception, match="check takes a Layer"):
+        check(3, (2, 2))
+
+
+def test_a_layer_that_forgets_its_arguments_is_told():
+    class Forgetful(Layer):
+        def __init__(self, size):
+            self.other = size
+
+    with pytest.raises(Exception, match=r"Forgetful.__init__ must keep its argument as self.size"):
+        check(Forgetful(3), (2, 2))
