@@ -111,7 +111,8 @@ def check(
         short = {slot.name: slot.name for slot in net.slots}
     else:
         raise SettingsError(f"check takes a Layer, a Sequential or a Loss; it got a {type(target).__name__}")
-    return _check_network(net, x, short, repr(target), draw, _Tolerance(rtol, atol, max_entries, expect_zero))
+    name = repr(target) if isinstance(target, Layer) else net.name
+    return _check_network(net, x, short, name, draw, _Tolerance(rtol, atol, max_entries, expect_zero))
 
 
 def assert_gradients(target: Layer | Sequential | Loss, x: np.ndarray | tuple[int, ...], **options: Any) -> None:

@@ -83,8 +83,9 @@ class Sequential:
                 f"discard()"
             )
         self.forwards += 1
+        y = self._run(x, train=True)
         self.awaits_backward = backward
-        return self._run(x, train=True)
+        return y
 
     def predict(self, x: Array, batch_size: int = 256) -> Array:
         """y in prediction mode: running statistics, no noise. A copy, made `batch_size` rows at a time.

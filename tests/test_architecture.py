@@ -1,0 +1,86 @@
+"""The house: who may import whom, and words that may not appear where."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "minigan"
+
+# Each file imports only from the ones before it (the files of one line may not import each other).
+FLOORS = [
+    ["errors"],
+    ["backend.philox", "files"],
+    ["backend.base"],
+    ["backend.numpy_backend", "backend.cupy_backend"],
+    ["backend"],
+    ["workspace", "initializers", "losses", "optimizers", "pictures", "data.idx", "data.image_set"],
+    ["parameters", "data.sources"],
+    ["data", "layers.base"],
+    ["layers.dense", "layers.norm", "layers.activations", "layers.dropout", "layers.shape"],
+    ["layers"],
+    ["network"],
+    ["gan", "models", "gradcheck"],
+    ["checkpoint", "settings"],
+    ["run_directory"],
+    ["training"],
+    ["cli"],
+    ["__main__"],
+    [""],
+]
+HEIGHT = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path):
+    """The package's own modules that a file imports, unless only for type hints."""
+    tree = ast.parse(path.read_text())
+    hints = {child for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+             for child in ast.walk(node)}  # fmt: skip
+    package = path.relative_to(PACKAGE).parent.parts
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and node not in hints:
+            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
+            for alias in node.names:
+                full = ".".join([*base, alias.name])
+                yield full if full in HEIGHT else ".".join(base)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_arrows_point_down(path):
+    name = name_of(path)
+    assert name in HEIGHT, f"{name} is new: give it a floor"
+    upwards = {other for other in imports(path) if HEIGHT[other] >= HEIGHT[name] and other != name}
+    assert not upwards, f"{name} imports {upwards}, which is not below it"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "layers").glob("*.py")), ids=name_of)
+def test_layers_never_name_an_array_library(path):
+    names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    assert not names & {"np", "numpy", "cupy", "cp"}
+
+
+def test_only_the_backend_imports_cupy():
+    for path in FILES:
+        if path.parent.name != "backend":
+            assert "import cupy" not in path.read_text(), path
+
+
+def test_import_is_light():
+    code = "import sys, minigan; print(sorted({'matplotlib', 'PIL', 'cupy', 'tqdm', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_budget():
+    """The engine stays around 2,000 lines, and a file fits a reader's head."""
+    beside = ("data", "pictures", "training", "cli", "models", "settings", "run_directory", "files")
+    lines = {name_of(path): len(path.read_text().splitlines()) for path in FILES}
+    assert sum(count for name, count in lines.items() if not name.startswith(beside)) <= 2_000
+    assert max(lines.values()) <= 300, max(lines, key=lines.get)

@@ -1,0 +1,128 @@
+"""Optimizers against their papers' formulas, written plainly and in float64."""
+
+import math
+
+import numpy as np
+import pytest
+
+from minigan import SGD, Adam, RMSprop, Sequential
+from minigan.backend import Backend, NumpyBackend
+from minigan.backend.numpy_backend import BLOCK, Workers
+from minigan.errors import SettingsError
+from minigan.layers import Dense
+
+
+def network(dtype="float64", width=3):
+    return Sequential([Dense(width)], input_shape=4, dtype=dtype, backend="numpy")
+
+
+def gradients(net, count=7):
+    return [net.backend.normal(net.params.shape, 5, "g", k, net.dtype) * 10.0**-k for k in range(count)]
+
+
+def adam(p, grads, rate, beta1, beta2, eps):
+    """Kingma and Ba 2015, algorithm 1, as it stands."""
+    m = v = np.zeros_like(p)
+    for t, g in enumerate(grads, 1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        p = p - rate * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+    return p
+
+
+def rmsprop(p, grads, rate, rho, eps):
+    v = np.zeros_like(p)
+    for g in grads:
+        v = rho * v + (1 - rho) * g**2
+        p = p - rate * g / (np.sqrt(v) + eps)
+    return p
+
+
+def sgd(p, grads, rate, momentum):
+    u = np.zeros_like(p)
+    for g in grads:
+        u = momentum * u + g
+        p = p - rate * u
+    return p
+
+
+@pytest.mark.parametrize(
+    "kind, options, formula",
+    [
+        (Adam, {"learning_rate": 0.01, "beta1": 0.5, "beta2": 0.999, "eps": 1e-8}, adam),
+        (Adam, {"learning_rate": 0.01, "beta1": 0.0, "beta2": 0.9, "eps": 1e-3}, adam),
+        (RMSprop, {"learning_rate": 0.01, "rho": 0.9, "eps": 1e-7}, rmsprop),
+        (SGD, {"learning_rate": 0.01, "momentum": 0.9}, sgd),
+        (SGD, {"learning_rate": 0.01, "momentum": 0.0}, sgd),
+    ],
+)
+def test_formulas(kind, options, formula):
+    net = network()
+    expected = formula(net.params.copy(), gradients(net), *options.values())
+    optimizer = kind(net, **options)
+    for g in gradients(net):
+        net.grads[...] = g
+        optimizer.step()
+    np.testing.assert_allclose(net.params, expected, rtol=1e-13)
+    assert optimizer.steps == 7 and np.shares_memory(net.layers[0].W, net.params)
+    assert np.array_equal(net.grads, gradients(net)[-1]), "a step leaves the gradient alone"
+
+
+def test_adams_first_step_is_the_learning_rate_whatever_the_gradients_size():
+    net = network("float32")
+    before = net.params.copy()
+    net.grads[...] = np.where(np.arange(net.params.size) % 2, 1e-4, -1e4)
+    Adam(net, learning_rate=1e-3).step()
+    np.testing.assert_allclose(before - net.params, 1e-3 * np.sign(net.grads), rtol=2e-3)
+
+
+@pytest.mark.parametrize("size", [1, 5, BLOCK - 1, BLOCK, 2 * BLOCK + 1, 5 * BLOCK + 777])
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_adam_in_blocks_on_threads_is_the_plain_formula_to_the_bit(size, cores, monkeypatch):
+    workers = Workers()
+    workers.count = cores
+    monkeypatch.setattr("minigan.backend.numpy_backend.WORKERS", workers)
+    backend = NumpyBackend()
+    p, g, m, v = (backend.normal((size,), 1, name) for name in "pgmv")
+    fast, plain = [(p.copy(), g.copy(), m.copy(), v**2) for _ in range(2)]
+    for _ in range(3):
+        backend.adam(*fast, 0.5, 0.999, 1e-3, 1e-7)
+        Backend.adam(backend, *plain, 0.5, 0.999, 1e-3, 1e-7)
+    assert all(np.array_equal(a, b) for a, b in zip(fast, plain, strict=True))
+
+
+def test_an_error_on_a_thread_is_not_lost():
+    workers = Workers()
+    workers.count = 2
+
+    def task(start, stop):
+        if start:
+            raise ValueError("block")
+
+    with pytest.raises(ValueError, match="block"):
+        workers.run(task, 4 * BLOCK)
+
+
+@pytest.mark.parametrize("kind", [SGD, RMSprop, Adam])
+def test_state_is_float32_with_float32_parameters(kind):
+    net = network("float32")
+    optimizer = kind(net)
+    optimizer.step()
+    assert {getattr(optimizer, name).dtype for name in optimizer.vectors} | {net.params.dtype} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize(
+    "build, words",
+    [
+        (lambda net: Adam(net, learning_rate=-1.0), "learning_rate is -1.0; it must be at least 0"),
+        (lambda net: Adam(net, learning_rate=math.nan), "learning_rate is nan"),
+        (lambda net: Adam(net, beta1=1.0), "beta1 is 1.0"),
+        (lambda net: Adam(net, beta2=-0.1), "beta2 is -0.1"),
+        (lambda net: Adam(net, eps=0.0), "eps is 0.0"),
+        (lambda net: RMSprop(net, rho=1.5), "rho is 1.5"),
+        (lambda net: SGD(net, momentum=1.0), "momentum is 1.0"),
+    ],
+)
+def test_impossible_settings(build, words):
+    with pytest.raises(SettingsError, match=words):
+        build(network())
