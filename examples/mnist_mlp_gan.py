@@ -28,7 +28,7 @@ class Settings(RunSettings):
     steps: int = option(30_001, "steps to train in all", minimum=1)
     lr: float = option(2e-4, "learning rate of both Adams", minimum=0)
     beta1: float = option(0.5, "decay of Adam's mean: low, because the opponent keeps changing", minimum=0, below=1)
-    latent: int = option(100, "numbers in z, the noise that becomes an image", minimum=1)
+    latent: int = option(100, "numbers in z, the noise that becomes an image", minimum=1, below=100_000)
     loss: str = option("logits", "logits: BCEWithLogits; bce: Sigmoid and BCE, as in the original", choices=LOSSES)
     objective: str = option("non-saturating", "what G minimises", choices=OBJECTIVES)
     noise: str = option("fresh", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)

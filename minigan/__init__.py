@@ -3,7 +3,14 @@
 `import minigan` loads NumPy and nothing heavier: Pillow, matplotlib, tqdm and CuPy come when something needs them.
 """
 
-from . import data, initializers, layers, models
+import os
+
+# After a matrix product, OpenBLAS's idle workers spin for some 30 ms on the very cores that Adam's threads want next.
+# This lets them sleep after a fraction of a millisecond. It is read when NumPy is first imported, so it has to be said
+# before; where NumPy came first, or the user chose a value, nothing changes.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")
+
+from . import data, initializers, layers, models  # noqa: E402
 from .backend import Backend, get_backend
 from .checkpoint import load_model, save_model
 from .errors import MiniganError

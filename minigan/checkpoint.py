@@ -5,7 +5,6 @@ a network is JSON inside the file, so a model file is enough to sample from.
 """
 
 import json
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import layers as own_layers
+from .backend import get_backend
 from .errors import FileError, MiniganError
 from .files import write_atomically
 from .gan import GAN
@@ -65,6 +65,7 @@ def save_model(path: str | Path, network: Sequential, overwrite: bool = True) ->
 
 def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
     """The network in a model file. Raises FileError if it is missing, damaged, or something else."""
+    backend = get_backend(backend)
     arrays = _read(path, MODEL_FORMAT, "a model file (a run's generator.npz is one)")
     try:
         network = build(json.loads(str(arrays["architecture"])), layers, backend)
@@ -135,22 +136,18 @@ def _write(path: str | Path, arrays: dict[str, np.ndarray], overwrite: bool = Tr
 def _read(path: str | Path, wanted: str, kind: str) -> dict[str, np.ndarray]:
     """All arrays of an .npz file of the wanted format."""
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
-            raise FileError(f"{path} is not {kind}: minigan did not write it")
-        with archive:
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
+                raise FileError(f"{path} is not {kind}: minigan did not write it")
             arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise FileError(f"{path} does not exist") from error
-    except IsADirectoryError as error:
-        raise FileError(f"{path} is a folder; wanted {kind}") from error
-    except ValueError as error:
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}; wanted {kind}") from error
+    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
         if "pickle" in str(error).lower():
             raise FileError(f"{path} is not {kind}, or it holds pickled objects, which minigan never loads") from error
-        raise FileError(f"{path} is truncated or damaged: {error}") from error
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
-        if isinstance(error, FileError):
-            raise
         raise FileError(f"{path} is truncated or damaged: {error}") from error
     if str(arrays["format"]) != wanted:
         raise FileError(f"{path} is not {kind}: it says {str(arrays['format'])!r}, wanted {wanted!r}")

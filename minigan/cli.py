@@ -16,21 +16,31 @@ from .network import Sequential
 from .settings import Parser
 
 PICTURES, ARRAYS = (".png",), (".npy",)
+MOST = 10_000_000  # images in one sample
 
 
 def guarded(command: Callable[[list[str] | None], None], argv: list[str] | None = None) -> int:
     """Run a command; what is wrong becomes one message and exit status 2, Ctrl-C 130."""
     try:
         command(argv)
+        sys.stdout.flush()  # here, where a full disk or a reader that has gone can still be answered
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (MiniganError, MemoryError) as error:
-        print(f"error: {error or 'out of memory: use a smaller batch or a smaller network'}", file=sys.stderr)
-        return 2
+    except MiniganError as error:
+        return _fail(str(error))
+    except MemoryError as error:
+        return _fail(f"out of memory: use a smaller batch or a smaller network ({error})")
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still in the buffer cannot be written
+        if isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            return 0
+        return _fail(f"the output cannot be written: {error.strerror or error}")
     return 0
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,10 +49,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> None:
-    parser = Parser(prog="minigan", description="Sample from a trained generator, or print a model's layers.")
+    parser = Parser(
+        prog="minigan", description="Sample from a trained generator, or print a model's layers.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    sample_parser = commands.add_parser("sample", help="make images with a trained generator")
+    sample_parser = commands.add_parser("sample", help="make images with a trained generator", allow_abbrev=False)
     sample_parser.add_argument("model", type=Path, metavar="GENERATOR", help="a run's generator.npz")
     sample_parser.add_argument("--count", type=int, default=25, help="how many images (default 25)")
     sample_parser.add_argument("--seed", type=int, default=0, help="which images (default 0)")
@@ -53,7 +65,9 @@ def _main(argv: list[str] | None) -> None:
     )  # fmt: skip
     sample_parser.add_argument("--backend", help="where arrays live: numpy or cupy")
 
-    summary_parser = commands.add_parser("summary", help="print a model's layers, shapes and parameters")
+    summary_parser = commands.add_parser(
+        "summary", help="print a model's layers, shapes and parameters", allow_abbrev=False
+    )
     summary_parser.add_argument("model", choices=sorted(MODELS), metavar="MODEL", help=", ".join(sorted(MODELS)))
 
     arguments = parser.parse_args(argv)
@@ -65,9 +79,10 @@ def _main(argv: list[str] | None) -> None:
 
 def sample(model: Path, count: int, seed: int, columns: int | None, out: Path, backend: str | None) -> None:
     """Write `count` images of a generator to `out`. The first ones are the same whatever the count."""
-    for name, value, least in (("--count", count, 1), ("--seed", seed, 0), ("--columns", columns or 1, 1)):
-        if value < least:
-            raise SettingsError(f"{name} is {value}; it must be at least {least}")
+    limits = (("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST))
+    for name, value, least, below in limits:
+        if value is not None and not least <= value < below:
+            raise SettingsError(f"{name} is {value}; it must be at least {least} and less than {below}")
     if out.suffix.lower() not in PICTURES + ARRAYS:
         raise SettingsError(f"--out {out}: wanted a name that ends in {' or '.join(PICTURES + ARRAYS)}")
     if out.exists():

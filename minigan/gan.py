@@ -18,8 +18,9 @@ D_UPDATES = ("summed", "two_steps")
 class Losses(NamedTuple):
     """What one step measured, as 0-d arrays: reading them makes a GPU wait, so read them only to log.
 
-    `d_loss` is d_loss_real + d_loss_fake, both from D's last update in the step; `d_accuracy` is the share of real and
-    fake images that D called by their name (0.5 is a coin toss); `g_loss` is what G's update minimised.
+    Each is taken from the forward whose gradient was used, before the update that it led to. With several d_steps those
+    of D are from the last. `d_loss` is d_loss_real + d_loss_fake; `d_accuracy` is the share of real and fake images
+    that D called by their name (0.5 is a coin toss); `g_loss` is what G's update minimised.
     """
 
     d_loss: Array

@@ -13,6 +13,7 @@ and the numeric value disagree, h is made 10 and 100 times smaller: a corner of 
 no longer does, while a wrong formula stays wrong. docs/gradcheck.md says more.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,7 +107,7 @@ def check(
         net.params[...] = draw.normal(net.params.shape, "parameters")
         short = {slot.name: slot.name.split(".")[-1] for slot in net.slots}
     elif isinstance(target, Sequential):
-        net = target.clone(dtype="float64")
+        net = target.clone(dtype="float64", backend="numpy")
         net.params += 0.1 * draw.normal(net.params.shape, "parameters")
         short = {slot.name: slot.name for slot in net.slots}
     else:
@@ -196,6 +197,9 @@ def _check_loss(loss: Loss, pred: np.ndarray, labels: Any, draw: _Draw, toleranc
     if labels is None:
         labels = (np.arange(pred.size) % 2).reshape(pred.shape).astype(np.float64)
     before = pred.copy()
+    loss = copy.copy(loss)
+    loss.backend = get_backend("numpy")
+    loss.xp = loss.backend.xp
     _, dpred = loss(pred, labels)
     report = Report(type(loss).__name__)
     if not np.array_equal(pred, before):
@@ -217,9 +221,13 @@ def _check_network(
     given = x.copy()
     v = draw.normal(forward().shape, "upstream")
     dy = v.copy()
-    dx = np.array(net.backward(dy))
-    grads = net.grads.copy()
     report = Report(target)
+    dx = net.backward(dy)
+    if getattr(dx, "shape", None) != x.shape:
+        returned = "None" if dx is None else f"something of shape {getattr(dx, 'shape', '()')}"
+        report.complaints.append(f"backward returned {returned}; dx must have the shape of x, {x.shape}")
+        return report
+    dx, grads = dx.copy(), net.grads.copy()
     report.complaints += _contract_complaints(net, forward, (x, given), (dy, v), dx, grads)
     report.rows.append(tolerance.judge("x", dx, forward, x, v, draw))
     for slot in net.slots:
@@ -236,7 +244,7 @@ def _contract_complaints(
     for name, (after, before) in (("x", x), ("dy", dy)):
         if not np.array_equal(after, before):
             found.append(f"{name} was changed")
-    if not np.array_equal(forward(), forward()):
+    if not np.array_equal(np.array(forward()), forward()):  # a copy: the second may reuse the first one's buffer
         found.append("forward gives other numbers the second time: is there noise that does not depend on the seed?")
     net.grads.fill(7.0)
     if not np.array_equal(net.backward(dy[0], params=False), dx) or not (net.grads == 7.0).all():

@@ -35,8 +35,8 @@ class BCE(Loss):
 
     dp = (p - t) / (p (1 - p)) / p.size
 
-    Binary cross-entropy after a Sigmoid, as Keras computes it: p is clipped to [1e-7, 1 - 1e-7] first, and where it
-    was clipped the gradient is 0. So a discriminator that is wrong and sure learns nothing from it, the reason to
+    Binary cross-entropy after a Sigmoid. As in Keras, p is clipped to [1e-7, 1 - 1e-7] first, and where it was clipped
+    the gradient is 0. So a discriminator that is wrong and sure learns nothing from it, the reason to
     prefer BCEWithLogits; this one is here to be compared with.
     """
 

@@ -102,7 +102,8 @@ class Sequential:
     def backward(self, dy: Array, params: bool = True, inputs: bool = True, add: bool = False) -> Array | None:
         """From dy = dL/dy of the last forward: `grads` = dL/dparams if `params`, and dx is returned if `inputs`.
 
-        What is not asked for is not computed: G's step goes through D with params=False, D's step needs no dx.
+        dx is a buffer of the network, valid until its next backward. What is not asked for is not computed: G's step
+        goes through D with params=False, D's step needs no dx.
         `add=True` adds to `grads` what this backward finds: D's gradient is that of its real plus its fake batch.
         """
         if not self.awaits_backward:
@@ -128,18 +129,19 @@ class Sequential:
         """Forget a training forward whose backward will not come, as after an interruption."""
         self.awaits_backward = False
 
-    def clone(self, dtype: Any = None, workspace: str = "reuse") -> "Sequential":
-        """A network of equal layers with the same numbers, sharing nothing with this one."""
+    def clone(self, dtype: Any = None, backend: str | Backend | None = None) -> "Sequential":
+        """A network of equal layers with the same numbers, sharing nothing with this one; there or here, wide or narrow."""
         copy = Sequential(
             [layer.clone() for layer in self.layers],
             input_shape=self.input_shape,
             name=self.name,
-            backend=self.backend,
+            backend=backend or self.backend,
             dtype=dtype or self.dtype,
             seed=self.seed,
-            workspace=workspace,
         )
-        copy.params[...], copy.state[...], copy.forwards = self.params, self.state, self.forwards
+        for name in ("params", "state"):
+            getattr(copy, name)[...] = copy.backend.asarray(self.backend.to_host(getattr(self, name)))
+        copy.forwards = self.forwards
         return copy
 
     def __str__(self) -> str:
@@ -162,9 +164,11 @@ class Sequential:
     # -----------------------------------------------------------------------------------------------------------------
 
     def _run(self, x: Array, train: bool) -> Array:
-        for layer in self.layers:
+        for layer, shape in zip(self.layers, self.shapes[1:], strict=True):
             self.workspace.begin_call(keep=train)
             x = layer.forward(self.workspace.input(x), train)
+            if x.shape[1:] != shape:
+                raise ShapeError(f"{self.name}: {layer.name} returned {x.shape}, and its build announced (n, *{shape})")
             if self.check_finite and not self.backend.xp.isfinite(x).all():
                 raise DivergedError(f"{self.name}: the output of layer {layer.name} is not finite")
         return x

@@ -83,8 +83,8 @@ class Adam(Optimizer):
     r"""M <- beta1 M + (1 - beta1) g     V <- beta2 V + (1 - beta2) g^2
     p <- p - learning_rate M_hat / (sqrt(V_hat) + eps),   M_hat = M / (1 - beta1^t),   V_hat = V / (1 - beta2^t)
 
-    Kingma and Ba 2015, algorithm 1; the same as PyTorch's. Keras 3 adds its eps to sqrt(V), before the correction:
-    theirs is ours times sqrt(1 - beta2^t), a difference that fades with t.
+    Kingma and Ba 2015, algorithm 1; the same as PyTorch's. Keras 3 adds its eps before the correction, to
+    sqrt(V): their eps acts like ours of eps / sqrt(1 - beta2^t), a difference that fades with t.
 
     What is kept is m = M / (1 - beta1) and v = V / (1 - beta2): then no vector is ever multiplied by 1 - beta, and with
 

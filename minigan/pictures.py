@@ -44,12 +44,17 @@ def save_png(path: str | Path, picture: np.ndarray, overwrite: bool = True) -> N
 
 def save_gif(path: str | Path, frames: Sequence[Path], seconds: float = 0.3) -> None:
     """A film of PNG files in the order given, `seconds` each, the last one three times as long."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        pictures = [Image.open(frame).convert("RGB") for frame in frames]
-    except (UnidentifiedImageError, OSError) as error:
-        raise FileError(f"{path} cannot be made of the samples: {error}") from error
+    pictures = []
+    for frame in frames:
+        try:
+            with Image.open(frame) as picture:
+                pictures.append(picture.convert("RGB"))
+        except (OSError, SyntaxError) as error:  # Pillow's word for a damaged PNG is SyntaxError
+            raise FileError(f"{path} cannot be made: its frame {frame} is damaged: {error}") from error
+    if not pictures:
+        raise FileError(f"{path} cannot be made of no frames")
     milliseconds = [int(1000 * seconds)] * (len(pictures) - 1) + [int(3000 * seconds)]
     write_atomically(
         path,
@@ -60,14 +65,14 @@ def save_gif(path: str | Path, frames: Sequence[Path], seconds: float = 0.3) -> 
 
 
 def save_curves(path: str | Path, history: dict[str, Sequence[float]]) -> None:
-    """Both losses and D's accuracy against the step: thin lines as measured, thick ones averaged over 5 % of the run."""
+    """Both losses and D's accuracy against the step, as they stand in the history: each point a mean over its steps."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6), layout="constrained")
     losses, accuracy = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     for name, label, color in (("d_loss", "D: real + fake", "tab:green"), ("g_loss", "G", "tab:red")):
-        _curve(losses, history["step"], history[name], label, color)
-    _curve(accuracy, history["step"], history["d_accuracy"], "D's accuracy", "tab:blue")
+        losses.plot(history["step"], history[name], label=label, color=color)
+    accuracy.plot(history["step"], history["d_accuracy"], label="D's accuracy", color="tab:blue")
     losses.axhline(2 * np.log(2), color="gray", linestyle=":", linewidth=1, label="D when it cannot tell: 2 ln 2")
     accuracy.axhline(0.5, color="gray", linestyle=":", linewidth=1, label="a coin toss")
     losses.set_ylabel("loss")
@@ -77,10 +82,3 @@ def save_curves(path: str | Path, history: dict[str, Sequence[float]]) -> None:
         axes.grid(alpha=0.3)
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=100))
 
-
-def _curve(axes, steps: Sequence[float], values: Sequence[float], label: str, color: str) -> None:  # type: ignore[no-untyped-def]
-    values = np.asarray(values)
-    axes.plot(steps, values, color=color, alpha=0.3, linewidth=0.8)
-    width = max(1, len(values) // 20)
-    mean = np.convolve(values, np.ones(width) / width, mode="valid")
-    axes.plot(steps[width - 1 :], mean, color=color, linewidth=1.8, label=label)

@@ -77,26 +77,42 @@ class RunDirectory:
         assert command.resume is not None
         run = cls(command.resume)
         run._acquire()
-        config = json.loads(run.config.read_text())
-        if config.get("system") != name:
-            raise SettingsError(f"--resume {run.path}: that is a run of {config.get('system')}, not of {name}")
-        if config["data"]["fingerprint"] != data["fingerprint"]:
-            raise SettingsError(
-                f"--resume {run.path}: the data are not the run's: it began on {config['data']['name']} with "
-                f"fingerprint {config['data']['fingerprint']}, and {data['name']} has {data['fingerprint']}"
-            )
-        if not run.checkpoint.exists():
-            raise FileError(f"--resume {run.path}: it ended before its first checkpoint; start a new run")
-        run._write_config(config | {"settings": dataclasses.asdict(command.settings)})
+        try:
+            run._check_resumable(name, data)
+        except BaseException:
+            run.release()
+            raise
         return run
+
+    def update_settings(self, settings: Any) -> None:
+        """Write the settings of a resumed run to config.json: it may have been given more steps."""
+        self._write_config(json.loads(self.config.read_text()) | {"settings": dataclasses.asdict(settings)})
+
+    def _check_resumable(self, name: str, data: dict[str, Any]) -> None:
+        try:
+            config = json.loads(self.config.read_text())
+            system, known = config["system"], config["data"]
+            known_name, fingerprint = known["name"], known["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileError(f"--resume {self.path}: {self.config} is damaged: {error!r}") from error
+        if system != name:
+            raise SettingsError(f"--resume {self.path}: that is a run of {system}, not of {name}")
+        if fingerprint != data["fingerprint"]:
+            raise SettingsError(
+                f"--resume {self.path}: the data are not the run's: it began on {known_name} with fingerprint "
+                f"{fingerprint}, and {data['name']} has {data['fingerprint']}"
+            )
+        if not self.checkpoint.exists():
+            raise FileError(f"--resume {self.path}: it ended before its first checkpoint; start a new run")
 
     def sample_path(self, step: int) -> Path:
         """samples/003000.png for step 3000."""
         return self.samples / f"{step:06d}.png"
 
-    def sample_frames(self) -> list[Path]:
-        """All sample grids, in the order of their steps."""
-        return sorted((file for file in self.samples.glob("*.png") if file.stem.isdigit()), key=lambda f: int(f.stem))
+    def sample_frames(self, until: int) -> list[Path]:
+        """The sample grids up to a step, in the order of their steps. A killed run may have left later ones."""
+        steps = sorted(int(file.stem) for file in self.samples.glob("*.png") if file.stem.isdigit())
+        return [self.sample_path(step) for step in steps if step <= until]
 
     def cut_history(self, step: int, log_every: int) -> None:
         """Keep the rows that an uninterrupted run would have at this step: a later or a partial one is written anew."""
@@ -139,6 +155,7 @@ class RunDirectory:
             if fcntl is not None:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            self.release()
             raise FileError(f"{self.path} is in use by another program: wait for it, or name another folder") from error
         except OSError as error:
             raise FileError(f"{self.path} cannot be written: {error.strerror or error}") from error

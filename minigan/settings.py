@@ -112,10 +112,17 @@ def stored_settings(run: Path, kind: type[S]) -> dict[str, Any]:
         raise FileError(f"--resume {run}: {path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise FileError(f"--resume {run}: {path} is damaged: {error}") from error
-    names = {field.name for field in dataclasses.fields(kind)}
-    if set(settings) != names:
-        odd = ", ".join(sorted(set(settings) ^ names))
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    if not isinstance(settings, dict):
+        raise FileError(f"--resume {run}: {path} is damaged: its settings are {settings!r}")
+    odd = ", ".join(sorted(set(settings) ^ set(fields)))
+    if odd:
         raise SettingsError(f"--resume {run}: that run belongs to another program or version (it differs in: {odd})")
+    for name, value in settings.items():
+        if value is None and fields[name].default is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (_type_of(fields[name]), int)):
+            raise FileError(f"--resume {run}: {path} is damaged: its {name} is {value!r}")
     return settings
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from . import pictures
 from .checkpoint import load_checkpoint, save_checkpoint, save_model
 from .data import ImageSet
-from .errors import DivergedError, FileError, ShapeError
+from .errors import DivergedError, SettingsError, ShapeError
 from .gan import GAN, Losses
 from .run_directory import COLUMNS, RunDirectory
 from .settings import Command
@@ -40,7 +40,7 @@ def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDi
     settings = command.settings
     if gan.D.input_shape != images.image_shape:
         raise ShapeError(f"{images.name} has images of shape {images.image_shape}; the GAN makes {gan.D.input_shape}")
-    images.batch(settings.batch_size * gan.d_steps, gan.seed, 0, gan.D.backend, gan.D.dtype)  # too large: say so now
+    _try_batch(gan, images, settings.batch_size)
     data = {"name": images.name, "images": len(images), "shape": images.image_shape, "fingerprint": images.fingerprint}
     if command.resume is None:
         run = RunDirectory.create(name, command, data)
@@ -48,9 +48,21 @@ def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDi
         run = RunDirectory.reopen(name, command, data)
     try:
         Trainer(gan, images, run, settings).train(resumed=command.resume is not None)
+    except KeyboardInterrupt:
+        print(f"stopped at step {gan.steps:,}; to go on: python {sys.argv[0]} --resume {run.path}", flush=True)
+        raise
     finally:
         run.release()
     return run
+
+
+def _try_batch(gan: GAN, images: ImageSet, batch_size: int) -> None:
+    """Refuse a batch that the data or a layer cannot take before anything is written; leaves no trace in the networks."""
+    x_real = images.batch(batch_size * gan.d_steps, gan.seed, 0, gan.D.backend, gan.D.dtype)
+    for net, x in ((gan.G, gan.draw_noise(batch_size, "D", 0)), (gan.D, x_real[:batch_size])):
+        state, forwards = net.state.copy(), net.forwards
+        net.forward(x, backward=False)
+        net.state[...], net.forwards = state, forwards
 
 
 class Trainer:
@@ -68,7 +80,8 @@ class Trainer:
         if resumed:
             self.restore()
             if gan.steps >= settings.steps:
-                raise FileError(f"{self.run.path} has {gan.steps} steps already: ask for more with --steps")
+                raise SettingsError(f"--resume {self.run.path}: it has {gan.steps} steps already; ask for more with --steps")
+            self.run.update_settings(settings)
         self.run.cut_history(gan.steps, settings.log_every)
         if not resumed:
             self.sample()
@@ -158,7 +171,7 @@ class Trainer:
         """Save, and draw the film and the curves."""
         if self.last_saved != self.gan.steps:
             self.save()
-        pictures.save_gif(self.run.evolution, self.run.sample_frames())
+        pictures.save_gif(self.run.evolution, self.run.sample_frames(self.gan.steps))
         pictures.save_curves(self.run.curves, self.run.read_history())
 
 
@@ -171,9 +184,9 @@ def stop_requests() -> Iterator[Stop]:
     stop, previous = Stop(), {}
 
     def handler(number: int, frame: Any) -> None:
+        if stop.requested:
+            raise KeyboardInterrupt
         stop.requested = True
-        for signal_number, old in previous.items():
-            signal.signal(signal_number, old)
         print("\nfinishing this step and saving; once more to stop at once", file=sys.stderr)
 
     with contextlib.suppress(ValueError):
@@ -225,9 +238,9 @@ class Progress:
 
 def describe(run: RunDirectory) -> str:
     """What a finished run left, and what to type next."""
-    last = run.sample_frames()[-1]
     rows = run.read_history()
-    losses = ", ".join(f"{name} {rows[name][-1]:.3f}" for name in COLUMNS[1:6]) if rows["step"] else "no rows yet"
+    last = run.sample_frames(int(rows["step"][-1]))[-1]
+    losses = ", ".join(f"{name} {rows[name][-1]:.3f}" for name in COLUMNS[1:6])
     return "\n".join(
         [
             f"done: {run.path}  ({losses})",

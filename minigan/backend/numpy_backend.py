@@ -10,7 +10,7 @@ import numpy as np
 
 from .base import Array, Backend
 
-BLOCK = 131_072  # elements: a handful of such float32 blocks fit a core's cache, and outlast a switch of threads
+BLOCK = 262_144  # elements of a block: smaller ones spend their time handing Python's lock from thread to thread
 
 
 def usable_cores() -> int:

@@ -6,6 +6,7 @@ Plain, .gz or .xz: told apart by their first bytes, not by their names.
 """
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from ..errors import DataError
 
 UINT8 = 8
+MOST_AXES = 8
 
 
 def read_idx(path: str | Path) -> np.ndarray:
@@ -26,12 +28,17 @@ def read_idx(path: str | Path) -> np.ndarray:
         raise DataError(f"{path}: IDX elements of type {content[2]:#04x}; wanted 0x08, unsigned bytes")
     rank = content[3]
     header = 4 + 4 * rank
+    if not 1 <= rank <= MOST_AXES or len(content) < header:
+        raise DataError(f"{path} is truncated or damaged: {len(content)} bytes, whose header promises {rank} axes")
     lengths = tuple(int(length) for length in np.frombuffer(content[4:header], ">u4"))
-    size = int(np.prod(lengths, dtype=object)) if lengths else 0
-    if len(lengths) < rank or len(content) != header + size:
+    size = math.prod(lengths)
+    promised = " x ".join(map(str, lengths))
+    if size == 0:
+        raise DataError(f"{path} is empty: its header promises {promised} elements")
+    if len(content) != header + size:
         raise DataError(
-            f"{path} is truncated or damaged: its header promises {' x '.join(map(str, lengths)) or 'nothing'} "
-            f"= {size} bytes, and {max(0, len(content) - header)} follow"
+            f"{path} is truncated or damaged: its header promises {promised} = {size} bytes, and "
+            f"{len(content) - header} follow"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(lengths)
 

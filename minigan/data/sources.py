@@ -40,7 +40,7 @@ def load(path: str | Path | None = None) -> ImageSet:
         path = _image_file_in(path)
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; wanted {KINDS}")
-    images = _read_numpy(path) if path.suffix in (".npy", ".npz") else _read_idx_images(path)
+    images = _read_numpy(path) if path.suffix.lower() in (".npy", ".npz") else _read_idx_images(path)
     return ImageSet(images, str(path))
 
 
@@ -69,14 +69,16 @@ def _image_file_in(folder: Path) -> Path:
 
 def _read_numpy(path: Path) -> np.ndarray:
     try:
-        content = np.load(path, allow_pickle=False)
-        if not isinstance(content, np.lib.npyio.NpzFile):
+        with open(path, "rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.lib.npyio.NpzFile):
+                names = content.files
+                if len(names) != 1 and "images" not in names:
+                    raise DataError(f"{path} holds {', '.join(names) or 'nothing'}; wanted one array or one named 'images'")
+                content = content["images" if "images" in names else names[0]]
+            if not isinstance(content, np.ndarray):
+                raise DataError(f"{path} holds something other than arrays; wanted {KINDS}")
             return content
-        with content:
-            names = content.files
-            if len(names) != 1 and "images" not in names:
-                raise DataError(f"{path} holds {', '.join(names) or 'nothing'}; wanted one array, or one named 'images'")
-            return content["images" if "images" in names else names[0]]
     except DataError:
         raise
     except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file

@@ -28,9 +28,10 @@ class LeakyReLU(Layer):
         """dx = dy times the slope at x."""
         if not inputs:
             return None
-        positive = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))
-        dx = self.xp.multiply(positive, 1 - self.slope, out=self.buf("dx", dy.shape))
-        dx += self.slope
+        dx = self.buf("dx", dy.shape)
+        dx[...] = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))  # 1 or 0
+        dx *= 1 - self.slope
+        dx += self.slope  # 1 or slope
         dx *= dy
         return dx
 
@@ -52,8 +53,10 @@ class ReLU(Layer):
         """dx = dy where x > 0."""
         if not inputs:
             return None
-        positive = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))
-        return self.xp.multiply(dy, positive, out=self.buf("dx", dy.shape))
+        dx = self.buf("dx", dy.shape)
+        dx[...] = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))  # 1 or 0
+        dx *= dy
+        return dx
 
 
 class Tanh(Layer):

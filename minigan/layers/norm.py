@@ -56,12 +56,12 @@ class BatchNorm(Layer):
                     f"channel, and its variance is 0: use a batch of 2 or more"
                 )
             rows = tuple(range(x.ndim - 1))
-            mean = x.mean(axis=rows)
+            mean = x.sum(axis=rows) / self.m
             self.xp.subtract(x, mean, out=x_hat)
             y = self.xp.multiply(x_hat, x_hat, out=self.buf("y", x.shape))
-            var = y.mean(axis=rows)
-            self.mean[...] = self.momentum * self.mean + (1 - self.momentum) * mean
-            self.var[...] = self.momentum * self.var + (1 - self.momentum) * var
+            var = y.sum(axis=rows) / self.m
+            self.mean += (1 - self.momentum) * (mean - self.mean)
+            self.var += (1 - self.momentum) * (var - self.var)
         else:
             y, var = self.buf("y", x.shape), self.var
             self.xp.subtract(x, self.mean, out=x_hat)

@@ -1,0 +1,1 @@
+"""Timings against PyTorch: `python -m tests.benchmarks`."""

@@ -1,0 +1,687 @@
+"""The command line: what is refused and in which words, what every flag does, and the commands of `minigan`."""
+
+import csv
+import dataclasses
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minigan import load_model, models, pictures, save_model, training
+from minigan.cli import guarded, main
+from minigan.errors import FileError
+
+SCRIPT = Path(__file__).parent.parent / "examples" / "mnist_mlp_gan.py"
+BASE = ["--data", "images.npy", "--steps", "3", "--batch-size", "4"]  # a run of a moment
+
+
+def loaded_example():
+    spec = importlib.util.spec_from_file_location("mnist_mlp_gan", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+example = loaded_example()
+
+
+def train(*argv):
+    """The example with these arguments, as from the command line. Returns its exit status."""
+    return guarded(example.main, [str(argument) for argument in argv])
+
+
+def minigan(*argv):
+    """The command `minigan`, likewise."""
+    return main([str(argument) for argument in argv])
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Every test works in a folder of its own, with 40 images of 6 x 5 in images.npy."""
+    monkeypatch.delenv("MINIGAN_BACKEND", raising=False)
+    monkeypatch.chdir(tmp_path)
+    np.save("images.npy", np.random.default_rng(0).integers(0, 256, (40, 6, 5), dtype=np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """The film and the curves, most of the time of a short run, are left out: test_pictures.py has them."""
+    monkeypatch.setattr(pictures, "save_gif", lambda *arguments: None)
+    monkeypatch.setattr(pictures, "save_curves", lambda *arguments: None)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of BASE, made once; tests that go on with it take a copy."""
+    where = tmp_path_factory.mktemp("finished")
+    np.save(where / "images.npy", np.random.default_rng(0).integers(0, 256, (40, 6, 5), dtype=np.uint8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        patch.delenv("MINIGAN_BACKEND", raising=False)
+        assert train(*BASE, "--out", "run") == 0
+    return where / "run"
+
+
+@pytest.fixture
+def run(finished):
+    """A copy of the finished run, to go on with."""
+    return Path(shutil.copytree(finished, "run"))
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    """The model file of an untrained generator of 28 x 28 images."""
+    path = tmp_path_factory.mktemp("model") / "generator.npz"
+    save_model(path, models.mnist_mlp(widths=(16, 8), seed=5, backend="numpy")[0])
+    return path
+
+
+@pytest.fixture
+def refused(capsys):
+    """refused(status, *words): the command ended with 2 and one line on stderr that has these words."""
+
+    def check(status, *words):
+        said = capsys.readouterr()
+        assert status == 2 and said.out == ""
+        assert said.err.startswith("error: ") and said.err.endswith("\n") and said.err.count("\n") == 1
+        for word in words:
+            assert word in said.err
+        return said.err
+
+    return check
+
+
+def contents(path):
+    """Every file under a folder, with its bytes; but for the lock, which a refused command may leave."""
+    return {file: file.read_bytes() for file in path.rglob("*") if file.is_file() and file.name != ".lock"}
+
+
+def config(run):
+    return json.loads((Path(run) / "config.json").read_text())
+
+
+def numbers(run):
+    """All parameters of both networks after a run."""
+    with np.load(Path(run) / "checkpoint.npz") as arrays:
+        return np.concatenate([arrays["G.params"], arrays["D.params"]])
+
+
+# Refused settings ----------------------------------------------------------------------------------------------------
+
+REFUSED = [
+    ("--steps 0", "--steps is 0; it must be at least 1"),
+    ("--steps -5", "--steps is -5; it must be at least 1"),
+    ("--steps x", "--steps", "'x'"),
+    ("--steps 1.5", "--steps", "'1.5'"),
+    ("--steps", "--steps", "expected one argument"),
+    ("--batch-size 0", "--batch-size is 0; it must be at least 1"),
+    ("--batch-size 1", "BatchNorm", "use a batch of 2 or more"),
+    ("--batch-size 41", "a batch of 41", "images.npy", "which has 40"),
+    ("--log-every 0", "--log-every is 0"),
+    ("--sample-every 0", "--sample-every is 0"),
+    ("--checkpoint-every 0", "--checkpoint-every is 0"),
+    ("--seed -1", "--seed is -1", "at least 0"),
+    (f"--seed {2**64}", f"--seed is {2**64}", f"less than {2**64}"),
+    ("--lr -1", "--lr is -1.0; it must be at least 0"),
+    ("--lr nan", "--lr is nan"),
+    ("--lr inf", "--lr is inf"),
+    ("--lr fast", "--lr", "'fast'"),
+    ("--beta1 1", "--beta1 is 1.0", "less than 1"),
+    ("--beta1 -0.1", "--beta1 is -0.1", "at least 0"),
+    ("--beta1 nan", "--beta1 is nan"),
+    ("--latent 0", "--latent is 0; it must be at least 1"),
+    ("--latent 1000000000000", "less than 100000"),
+    ("--latent 1000000000000000000", "less than 100000"),
+    ("--loss nonsense", "--loss", "'nonsense'", "logits", "bce"),
+    ("--objective nonsense", "--objective", "'nonsense'", "non-saturating", "saturating"),
+    ("--noise nonsense", "--noise", "'nonsense'", "fresh", "same"),
+    ("--d-update nonsense", "--d-update", "'nonsense'", "summed", "two_steps"),
+    ("--backend nonsense", "--backend", "'nonsense'", "numpy", "cupy"),
+    ("--speed 3", "--speed"),
+    ("--step 3", "--step"),  # no abbreviations: they would change their meaning with the next flag
+    ("surplus", "surplus"),
+    ("--data missing.npy", "missing.npy does not exist"),
+    ("--data .", "holds no IDX image file"),
+    ("--resume other", "--resume", "--out"),
+]
+
+
+def rows(table):
+    """For parametrize: the flags, which name the case, and the words."""
+    return {"argvalues": [(flags, words) for flags, *words in table], "ids": [flags for flags, *_ in table]}
+
+
+@pytest.mark.parametrize(("flags", "words"), **rows(REFUSED))
+def test_a_refused_setting_is_named_and_leaves_nothing_behind(refused, flags, words):
+    refused(train(*BASE, "--out", "run", *flags.split()), *words)
+    assert os.listdir() == ["images.npy"]
+
+
+# Where a run goes ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["kept.txt", ".kept", "kept/below.txt"])
+def test_a_folder_with_files_is_never_a_new_runs(refused, folder, name):
+    file = folder / "run" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    before = contents(folder)
+    refused(train(*BASE, "--out", "run"), "--out run exists already", "never overwritten", "--resume run")
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("out", ["images.npy", "images.npy/run"])
+def test_a_file_is_never_a_run(refused, folder, out):
+    before = contents(folder)
+    refused(train(*BASE, "--out", out), "images.npy")
+    assert contents(folder) == before
+
+
+def test_an_empty_folder_may_become_a_run(folder, no_pictures):
+    (folder / "run").mkdir()
+    assert train(*BASE, "--out", "run") == 0
+    assert config("run")["settings"]["steps"] == 3
+
+
+def test_without_out_every_run_gets_a_folder_of_its_own(folder, no_pictures, capsys):
+    for _ in range(2):
+        assert train(*BASE) == 0
+    runs = sorted((folder / "runs").iterdir())
+    assert len(runs) == 2 and all(run.name.startswith("mnist_mlp_gan-") for run in runs)
+    assert all((run / "generator.npz").exists() for run in runs)
+    said = capsys.readouterr().out
+    assert all(f"done: runs/{run.name} " in said for run in runs)
+
+
+def test_a_run_says_what_it_left_and_what_to_type_next(run, capsys):
+    files = ["samples/000003.png", "evolution.gif", "losses.png", "generator.npz", "checkpoint.npz", "history.csv"]
+    assert all((run / name).stat().st_size > 0 for name in [*files, "samples/000000.png", "config.json"])
+    assert train("--resume", "run", "--steps", "4") == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in ["samples/000004.png", "evolution.gif", "losses.png", "generator.npz"])
+    command = said.strip().splitlines()[-1].removeprefix("next: python -m minigan ")
+    assert minigan(*command.split()) == 0  # as it was printed
+    assert Path("grid.png").exists()
+
+
+# Resuming ------------------------------------------------------------------------------------------------------------
+
+
+def write(name, content):
+    return lambda run: (run / name).write_bytes(content)
+
+
+def remove(name):
+    return lambda run: (run / name).unlink()
+
+
+def changed(change):
+    """config.json with one thing changed."""
+
+    def prepare(run):
+        whole = config(run)
+        change(whole)
+        (run / "config.json").write_text(json.dumps(whole))
+
+    return prepare
+
+
+def setting(**values):
+    return changed(lambda whole: whole["settings"].update(values))
+
+
+# What is done to the run, the flags, and the words of the refusal.
+DAMAGED = "run/config.json is damaged"
+RESUME = {
+    "missing": (shutil.rmtree, [], ["--resume run", "no run is there"]),
+    "not a run": (remove("config.json"), [], ["--resume run", "no run is there"]),
+    "a file": (lambda run: (shutil.rmtree(run), run.write_text("x")), [], ["--resume run"]),
+    "empty config": (write("config.json", b""), [], [DAMAGED]),
+    "half a config": (write("config.json", b'{"settings": {"st'), [], [DAMAGED]),
+    "binary config": (write("config.json", b"\xff\xfe"), [], [DAMAGED]),
+    "a list": (write("config.json", b"[]"), [], [DAMAGED]),
+    "no settings": (changed(lambda whole: whole.pop("settings")), [], [DAMAGED]),
+    "null settings": (changed(lambda whole: whole.update(settings=None)), [], [DAMAGED]),
+    "settings a number": (changed(lambda whole: whole.update(settings=5)), [], [DAMAGED]),
+    "no data": (changed(lambda whole: whole.pop("data")), [], [DAMAGED]),
+    "no fingerprint": (changed(lambda whole: whole["data"].pop("fingerprint")), [], [DAMAGED]),
+    "text for a number": (setting(lr="fast"), [], ["config.json", "lr"]),
+    "null for a number": (setting(lr=None), [], ["config.json", "lr"]),
+    "a list for a name": (setting(loss=[]), [], ["config.json", "loss"]),
+    "a value out of range": (setting(beta1=2), [], ["beta1", "2"]),
+    "a setting too many": (setting(depth=3), [], ["program or version", "depth"]),
+    "another system": (changed(lambda whole: whole.update(system="dcgan")), [], ["run of dcgan", "of mnist_mlp_gan"]),
+    "no checkpoint": (remove("checkpoint.npz"), [], ["--resume run", "first checkpoint", "start a new run"]),
+    "half a checkpoint": (lambda run: os.truncate(run / "checkpoint.npz", 10**6), [], ["run/checkpoint.npz"]),
+    "no real checkpoint": (write("checkpoint.npz", b"x"), [], ["run/checkpoint.npz"]),
+    "another seed": (None, ["--seed", "9"], ["--seed 9 (the run has 0)", "leave them out"]),
+    "two other settings": (
+        None, ["--lr", "0.1", "--noise", "same", "--batch-size", "4"],
+        ["--lr 0.1 (the run has 0.0002)", "--noise same (the run has fresh)"],
+    ),
+    "--quick": (None, ["--quick"], ["--log-every 20 (the run has 100)", "--sample-every 200 (the run has 3000)"]),
+    "fewer steps": (None, ["--steps", "2"], ["it has 3 steps already", "--steps"]),
+    "the same steps": (None, ["--steps", "3"], ["it has 3 steps already", "--steps"]),
+    "other pixels": (None, ["--data", "other.npy"], ["--resume run", "other.npy", "images.npy", "fingerprint"]),
+    "another size": (None, ["--data", "wide.npy"], ["--resume run", "wide.npy", "images.npy"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RESUME)
+def test_a_run_that_cannot_go_on_is_left_as_it_is(refused, run, folder, case):
+    images = np.load("images.npy")
+    np.save("other.npy", images[::-1])
+    np.save("wide.npy", images.transpose(0, 2, 1))
+    prepare, flags, words = RESUME[case]
+    if prepare is not None:
+        prepare(run)
+    before = contents(folder)
+    steps = [] if "--steps" in flags else ["--steps", "5"]
+    message = refused(train("--resume", "run", *steps, *flags), *words)
+    assert "--batch-size" not in message  # only what differs
+    assert contents(folder) == before
+
+
+def test_a_run_in_use_is_left_alone(refused, run, folder):
+    fcntl = pytest.importorskip("fcntl")  # Windows has none, and keeps no two programs apart
+    before = contents(folder)
+    with open(run / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused(train("--resume", "run", "--steps", "5"), "run is in use by another program")
+    assert contents(folder) == before
+    assert train("--resume", "run", "--steps", "4") == 0
+
+
+def test_a_resumed_run_takes_more_steps_and_the_same_pixels_from_elsewhere(run, no_pictures):
+    os.rename("images.npy", "moved.npy")
+    flags = ["--steps", "5", "--data", "moved.npy", "--checkpoint-every", "1", "--lr", "0.0002"]  # the last as it was
+    assert train("--resume", "run", *flags) == 0
+    settings = config(run)["settings"]
+    assert (settings["steps"], settings["data"], settings["checkpoint_every"]) == (5, "moved.npy", 1)
+    assert (run / "samples" / "000005.png").exists()
+
+
+# What every flag does ------------------------------------------------------------------------------------------------
+
+OTHER = {
+    "steps": 4,
+    "batch_size": 5,
+    "seed": 9,
+    "data": "images.npy",
+    "backend": "numpy",
+    "log_every": 2,
+    "sample_every": 3,
+    "checkpoint_every": 2,
+    "lr": 0.003,
+    "beta1": 0.9,
+    "latent": 7,
+    "loss": "bce",
+    "objective": "saturating",
+    "noise": "same",
+    "d_update": "summed",
+}
+FLAGS = {name: "--" + name.replace("_", "-") for name in OTHER}
+
+
+def test_every_flag_arrives_in_the_run(no_pictures, monkeypatch):
+    """In config.json; and those that say when something is written, in what is written."""
+    saved, save = [], training.save_checkpoint
+
+    def observed(path, gan, extra):
+        saved.append(gan.steps)
+        save(path, gan, extra)
+
+    monkeypatch.setattr(training, "save_checkpoint", observed)
+    assert {field.name for field in dataclasses.fields(example.Settings)} == set(OTHER)
+    assert all(field.default != OTHER[field.name] for field in dataclasses.fields(example.Settings))
+
+    assert train(*(word for name, value in OTHER.items() for word in (FLAGS[name], value)), "--out", "run") == 0
+    assert config("run")["settings"] == OTHER
+    with open("run/history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "4"]
+    assert {float(row["lr"]) for row in rows} == {0.003}
+    assert sorted(os.listdir("run/samples")) == ["000000.png", "000003.png", "000004.png"]
+    assert saved == [0, 2, 4]
+    assert load_model("run/generator.npz").input_shape == (7,)
+
+
+CHANGES_THE_NUMBERS = ["batch_size", "seed", "lr", "beta1", "objective", "noise", "d_update"]
+
+
+@pytest.mark.parametrize("name", CHANGES_THE_NUMBERS)
+def test_a_flag_changes_what_is_trained(finished, no_pictures, name):
+    """By more than rounding: Adam moves a parameter by about the learning rate, 2e-4, in a step."""
+    assert train(*BASE, FLAGS[name], OTHER[name], "--out", "run") == 0
+    assert abs(numbers("run") - numbers(finished)).max() > 2e-5
+
+
+def test_the_same_command_trains_the_same_numbers(finished, no_pictures):
+    assert train(*BASE, "--log-every", "1", "--sample-every", "1", "--checkpoint-every", "1", "--out", "run") == 0
+    assert np.array_equal(numbers("run"), numbers(finished))
+
+
+class Stopped(Exception):
+    """Raised in place of training."""
+
+
+WIRING = [
+    ("--lr 0.003", lambda gan: (gan.g_optimizer.learning_rate, gan.d_optimizer.learning_rate), (0.003, 0.003)),
+    ("--beta1 0.9", lambda gan: (gan.g_optimizer.beta1, gan.d_optimizer.beta1), (0.9, 0.9)),
+    ("--seed 9", lambda gan: (gan.seed, gan.G.seed, gan.D.seed), (9, 9, 9)),
+    ("--latent 7", lambda gan: gan.G.input_shape, (7,)),
+    ("--loss bce", lambda gan: kinds(gan.objective.loss, gan.D.layers[-1]), ("BCE", "Sigmoid")),
+    ("--loss logits", lambda gan: kinds(gan.objective.loss, gan.D.layers[-1]), ("BCEWithLogits", "Dense")),
+    ("--objective saturating", lambda gan: kinds(gan.objective), ("Saturating",)),
+    ("--objective non-saturating", lambda gan: kinds(gan.objective), ("NonSaturating",)),
+    ("--noise same", lambda gan: gan.noise, "same"),
+    ("--noise fresh", lambda gan: gan.noise, "fresh"),
+    ("--d-update summed", lambda gan: gan.d_update, "summed"),
+    ("--d-update two_steps", lambda gan: gan.d_update, "two_steps"),
+    ("--data images.npy", lambda gan: gan.D.input_shape, (6, 5, 1)),
+]
+
+
+def kinds(*objects):
+    return tuple(type(one).__name__ for one in objects)
+
+
+@pytest.mark.parametrize(("flags", "look", "expected"), WIRING, ids=[row[0] for row in WIRING])
+def test_a_flag_reaches_both_networks(monkeypatch, flags, look, expected):
+    def stop(gan, images, command, name):
+        assert look(gan) == expected
+        raise Stopped
+
+    monkeypatch.setattr(example, "train", stop)
+    with pytest.raises(Stopped):
+        example.main([*BASE, *flags.split()])
+
+
+def test_quick_stands_for_its_settings_and_flags_win_over_it(no_pictures):
+    assert train("--quick", "--data", "images.npy", "--steps", "2", "--log-every", "1", "--out", "run") == 0
+    settings = config("run")["settings"]
+    assert (settings["steps"], settings["log_every"]) == (2, 1)
+    assert settings["sample_every"] == example.QUICK["sample_every"] != example.Settings().sample_every
+    assert settings["batch_size"] == example.Settings().batch_size
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "words"),
+    [
+        (example.main, ["--help"], [*FLAGS.values(), "--quick", "--out", "--resume", "default 0.0002", "30,001"]),
+        (main, ["--help"], ["sample", "summary"]),
+        (main, ["sample", "--help"], ["--count", "--seed", "--columns", "--out", "--backend", ".png", ".npy"]),
+        (main, ["summary", "--help"], ["mnist_mlp"]),
+    ],
+)
+def test_help_names_every_flag(capsys, command, argv, words):
+    with pytest.raises(SystemExit) as ended:
+        command(argv)
+    said = capsys.readouterr()
+    assert ended.value.code == 0 and said.err == ""
+    assert all(word in said.out for word in words)
+
+
+# Backends ------------------------------------------------------------------------------------------------------------
+
+
+def no_device(**functions):
+    """A CuPy that was installed, on a machine it cannot compute on."""
+    return types.SimpleNamespace(is_available=lambda: bool(functions), float32="float32", **functions)
+
+
+def broken(*arguments, **options):
+    raise RuntimeError("cudaErrorInsufficientDriver")
+
+
+CUPY = {
+    "not installed": (None, ["CuPy is not installed", "pip install 'minigan[cuda12]'"]),
+    "no GPU": (no_device(), ["no usable NVIDIA GPU"]),
+    "a GPU that cannot compute": (no_device(zeros=broken), ["cannot compute on it", "cudaErrorInsufficientDriver"]),
+}
+
+
+@pytest.mark.parametrize("asked", ["flag", "environment"])
+@pytest.mark.parametrize("command", ["train", "sample"])
+@pytest.mark.parametrize("case", CUPY)
+def test_without_a_usable_gpu_one_sentence_says_why(refused, monkeypatch, generator, case, command, asked):
+    module, words = CUPY[case]
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    flags = ["--backend", "cupy"] if asked == "flag" else []
+    if asked == "environment":
+        monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    if command == "train":
+        status = train(*BASE, *flags, "--out", "run")
+    else:
+        status = minigan("sample", generator, *flags, "--out", "grid.png")
+    refused(status, "'cupy' cannot be used", *words, "--backend numpy")
+    assert os.listdir() == ["images.npy"]
+
+
+def test_a_cupy_that_cannot_be_imported_is_reported_with_its_reason(refused, monkeypatch, folder):
+    (folder / "cupy.py").write_text("raise RuntimeError('libcuda.so.1 is missing')")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    refused(train(*BASE, "--backend", "cupy"), "importing CuPy failed", "libcuda.so.1 is missing", "--backend numpy")
+
+
+@pytest.mark.parametrize("command", ["train", "sample", "summary"])
+def test_an_unknown_backend_in_the_environment_is_named(refused, monkeypatch, generator, command):
+    monkeypatch.setenv("MINIGAN_BACKEND", "nonsense")
+    status = {
+        "train": lambda: train(*BASE, "--out", "run"),
+        "sample": lambda: minigan("sample", generator, "--out", "grid.png"),
+        "summary": lambda: minigan("summary", "mnist_mlp"),
+    }[command]()
+    refused(status, "MINIGAN_BACKEND", "'nonsense'", "numpy and cupy")
+
+
+@pytest.mark.parametrize(("environment", "flags"), [("nonsense", ["--backend", "numpy"]), ("numpy", []), ("", [])])
+def test_the_flag_wins_over_the_environment(monkeypatch, generator, environment, flags):
+    monkeypatch.setenv("MINIGAN_BACKEND", environment)
+    assert minigan("sample", generator, *flags, "--out", "grid.png") == 0
+
+
+# minigan sample ------------------------------------------------------------------------------------------------------
+
+
+def sampled(generator, name, *flags):
+    assert minigan("sample", generator, *flags, "--out", name) == 0
+    return np.load(name)
+
+
+def test_a_float64_model_gives_float32_images():
+    save_model("double.npz", models.mnist_mlp((6, 5, 1), widths=(8,), dtype="float64", backend="numpy")[0])
+    assert sampled("double.npz", "images_of_g.npy", "--count", 2).dtype == np.float32
+
+
+def test_sample_writes_images_from_minus_one_to_one(generator):
+    images = sampled(generator, "images_of_g.npy", "--count", 12, "--seed", 3)
+    assert images.shape == (12, 28, 28, 1) and images.dtype == np.float32
+    assert abs(images).max() <= 1 and images.std() > 0.01
+    assert len(np.unique(images, axis=0)) == 12
+
+
+def test_the_first_images_do_not_depend_on_how_many_there_are(generator):
+    """Not even when they are made in several batches."""
+    few, more, many = (sampled(generator, f"{count}.npy", "--count", count, "--seed", 3) for count in (5, 270, 300))
+    assert np.allclose(more[:5], few, rtol=0, atol=1e-6) and np.allclose(many[:270], more, rtol=0, atol=1e-6)
+    assert len(np.unique(many, axis=0)) == 300
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".png", ".PNG"])
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(generator, suffix):
+    names = [f"{i}{suffix}" for i in range(4)]
+    for name, seed in zip(names, ([], ["--seed", 0], ["--seed", 1], ["--seed", 2**64 - 1]), strict=True):
+        assert minigan("sample", generator, "--count", 3, *seed, "--out", name) == 0
+    first, same, *others = [Path(name).read_bytes() for name in names]
+    assert first == same and first not in others and others[0] != others[1]
+
+
+@pytest.mark.parametrize(("flags", "columns"), [([], 4), (["--columns", 5], 5), (["--columns", 1], 1)])
+def test_the_png_is_the_grid_of_the_npy(generator, capsys, flags, columns):
+    images = sampled(generator, "images_of_g.npy", "--count", 11, "--seed", 3)
+    assert minigan("sample", generator, "--count", 11, "--seed", 3, *flags, "--out", "grid.png") == 0
+    with Image.open("grid.png") as image:
+        assert np.array_equal(np.asarray(image), pictures.grid(images, columns)[..., 0])
+    assert "grid.png" in capsys.readouterr().out
+
+
+def test_sample_takes_a_runs_generator(finished):
+    images = sampled(finished / "generator.npz", "images_of_g.npy")
+    assert images.shape == (25, 6, 5, 1) and np.isfinite(images).all()
+
+
+SAMPLE_REFUSED = [
+    ("--count 0 --out grid.png", "--count is 0; it must be at least 1"),
+    ("--count -3 --out grid.png", "--count is -3; it must be at least 1"),
+    ("--count many --out grid.png", "--count", "'many'"),
+    ("--count 10000000000000 --out grid.png", "less than 10000000"),
+    ("--count 1000000000000000000 --out grid.png", "less than 10000000"),
+    ("--columns 0 --out grid.png", "--columns is 0; it must be at least 1"),
+    ("--columns -1 --out grid.png", "--columns is -1; it must be at least 1"),
+    ("--seed -1 --out grid.png", "--seed is -1; it must be at least 0"),
+    (f"--seed {2**64} --out grid.png", "seed", str(2**64)),
+    ("--out images.npy", "--out images.npy exists already and is not overwritten"),
+    ("--out grid.jpg", "--out grid.jpg", ".png or .npy"),
+    ("--out grid", "--out grid", ".png or .npy"),
+    ("--out missing/grid.png", "--out missing/grid.png", "the folder missing does not exist"),
+    ("--out images.npy/grid.png", "images.npy"),
+    ("", "--out"),
+    ("--out grid.png --cou 3", "--cou"),
+    ("--out grid.png --speed 3", "--speed"),
+    ("--out grid.png surplus", "surplus"),
+    ("--out grid.png --backend nonsense", "'nonsense'", "numpy", "cupy"),
+]
+
+
+@pytest.mark.parametrize(("flags", "words"), **rows(SAMPLE_REFUSED))
+def test_a_sample_that_makes_no_sense_is_refused(refused, generator, folder, flags, words):
+    before = contents(folder)
+    refused(minigan("sample", generator, *flags.split()), *words)
+    assert contents(folder) == before
+
+
+def another_model(which):
+    """A model file that holds no generator of images."""
+    G, D = models.mnist_mlp(widths=(8,), d_widths=(8,), backend="numpy")
+    two_channels, _ = models.mnist_mlp((6, 5, 2), widths=(8,), backend="numpy")
+    save_model("model.npz", {"D": D, "two channels": two_channels}[which])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: None, ["No such file"]),
+        (lambda: Path("model.npz").write_text("no model"), ["is not a model file"]),
+        (lambda: Path("model.npz").mkdir(), ["Is a directory"]),
+        (lambda: shutil.copy("images.npy", "model.npz"), ["is not a model file"]),
+        (lambda: another_model("D"), ["makes (1,)", "is it a generator?"]),
+        (lambda: another_model("two channels"), ["makes (6, 5, 2)", "(h, w, 1 or 3)"]),
+    ],
+    ids=["missing", "text", "folder", "array", "discriminator", "two channels"],
+)
+def test_what_is_no_generator_cannot_be_sampled(refused, make, words):
+    make()
+    refused(minigan("sample", "model.npz", "--out", "grid.png"), "model.npz", *words)
+    assert not Path("grid.png").exists()
+
+
+def test_a_checkpoint_is_no_generator(refused, finished):
+    status = minigan("sample", finished / "checkpoint.npz", "--out", "grid.png")
+    refused(status, "checkpoint.npz", "a run's generator.npz is one")
+
+
+# minigan summary, and the command itself -----------------------------------------------------------------------------
+
+
+def test_summary_prints_the_published_totals(capsys):
+    """Those of G, of D, of both; and of both, what G's update changes and what it does not."""
+    assert minigan("summary", "mnist_mlp") == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    for total in ("1,493,520", "665,089", "2,158,609", "1,489,936", "668,673"):
+        assert total in said.out
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [([], "COMMAND"), (["dance"], "'dance'"), (["summary"], "MODEL"), (["summary", "dcgun"], "'dcgun'")],
+)
+def test_a_command_that_does_not_exist_is_refused(refused, argv, word):
+    refused(minigan(*argv), word)
+
+
+def test_only_what_was_foreseen_is_caught(refused, capsys):
+    """A mistake of the program keeps its traceback; what a user can mend does not."""
+
+    def raising(error):
+        def command(argv):
+            raise error
+
+        return command
+
+    with pytest.raises(ZeroDivisionError):
+        guarded(raising(ZeroDivisionError()))
+    refused(guarded(raising(MemoryError())), "out of memory")
+    refused(guarded(raising(FileError("run: mine"))), "error: run: mine")
+    assert guarded(raising(KeyboardInterrupt())) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_installed_command_is_this_one():
+    (command,) = importlib.metadata.entry_points(group="console_scripts", name="minigan")
+    assert command.load() is main
+
+
+# As a process of its own ---------------------------------------------------------------------------------------------
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MINIGAN_BACKEND", "PYTHONUNBUFFERED")}
+
+
+def process(*argv, **options):
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": ENVIRONMENT} | options
+    return subprocess.run([sys.executable, *map(str, argv)], **options)
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [
+        ([SCRIPT, "--lr", "-1"], "--lr"),
+        ([SCRIPT, "--data", "missing.npy"], "missing.npy"),
+        (["-m", "minigan", "sample", "missing.npz", "--out", "grid.png"], "missing.npz"),
+        (["-m", "minigan"], "COMMAND"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(argv, word):
+    done = process(*argv)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and word in done.stderr
+
+
+def test_a_whole_run_in_a_process_of_its_own():
+    done = process(SCRIPT, *BASE, "--out", "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "step 3 of 3" in done.stdout and Path("run/losses.png").exists()
+
+
+@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_a_reader_that_went_away_is_no_error(unbuffered):
+    """As `minigan summary mnist_mlp | head -0` does."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = process("-m", "minigan", "summary", "mnist_mlp", stdout=write, env=ENVIRONMENT | unbuffered)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")

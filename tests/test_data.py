@@ -1,0 +1,378 @@
+"""Training data: the bundled MNIST, what is accepted, what is refused and in which words, and batches."""
+
+import gzip
+import hashlib
+import io
+import lzma
+import pickle
+import re
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from minigan.data import ImageSet, load, mnist, read_idx
+from minigan.data.sources import MNIST_FILES
+from minigan.errors import DataError
+
+COMPRESSIONS = {"plain": bytes, "gz": gzip.compress, "xz": lzma.compress}
+
+
+def idx(array, kind=8):
+    """The array as an IDX file, written from the format's description."""
+    return bytes([0, 0, kind, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+
+
+def pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def written(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def npy(array, allow_pickle=False):
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=allow_pickle)
+    return file.getvalue()
+
+
+def zipped(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def refusal(path, *words):
+    """Loading `path` is a DataError whose message has these words; returns the message."""
+    with pytest.raises(DataError) as caught:
+        load(path)
+    message = str(caught.value)
+    for word in words:
+        assert word in message
+    return message
+
+
+# The bundled MNIST ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("split", "stem", "n"), [("train", "train", 60_000), ("test", "t10k", 10_000)])
+def test_the_bundled_mnist_is_the_published_one(split, stem, n):
+    notice = (MNIST_FILES / "NOTICE.md").read_text()
+    published = dict(re.findall(r"^\| (\S+-ubyte) \| ([0-9a-f]{64}) \|$", notice, re.MULTILINE))
+    assert len(published) == 4
+
+    digits = mnist(split)
+    assert digits.images.shape == (n, 28, 28, 1) and digits.images.dtype == np.uint8
+    assert digits.labels.shape == (n,) and digits.labels.dtype == np.uint8
+    assert len(digits) == n and digits.image_shape == (28, 28, 1)
+    assert (np.bincount(digits.labels, minlength=10) > n // 12).all() and digits.labels.max() == 9
+    for kind, array in (("images-idx3", digits.images[..., 0]), ("labels-idx1", digits.labels)):
+        assert hashlib.sha256(idx(array)).hexdigest() == published[f"{stem}-{kind}-ubyte"]
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(DataError, match="'validation'.*train, test"):
+        mnist("validation")
+
+
+def test_labels_can_be_left_out():
+    assert mnist("test", labels=False).labels is None
+
+
+# IDX files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("name", ["images", "images.gz", "images.xz", "images.idx3-ubyte", "images.zip"])
+def test_idx_files_are_told_apart_by_content_and_not_by_name(tmp_path, compression, name):
+    images = pixels(4, 5, 3)
+    path = written(tmp_path / name, COMPRESSIONS[compression](idx(images)))
+    assert np.array_equal(read_idx(str(path)), images)
+    loaded = load(str(path))
+    assert np.array_equal(loaded.images, images[..., None]) and loaded.images.dtype == np.uint8
+    assert loaded.image_shape == (5, 3, 1)  # height before width
+    assert loaded.name == str(path)
+
+
+def test_colour_idx_images_and_labels_are_read(tmp_path):
+    images = pixels(4, 5, 3, 3)
+    assert load(written(tmp_path / "colour", idx(images))).image_shape == (5, 3, 3)
+    assert np.array_equal(read_idx(written(tmp_path / "labels", idx(np.arange(9, dtype=np.uint8)))), np.arange(9))
+
+
+GOOD = idx(pixels(4, 3, 2))
+HUGE = b"\xff\xff\xff\xff"
+
+BAD_IDX = {
+    "empty": (b"", ["is empty"]),
+    "text": (b"these are no images", ["is not an IDX file", "b'thes'", "--data takes"]),
+    "a png": (b"\x89PNG\r\n\x1a\n" + bytes(40), ["is not an IDX file"]),
+    "two bytes": (b"\0\0", ["is not an IDX file"]),
+    "terabytes": (b"\0\0\x08\x03" + 3 * HUGE, ["4294967295 x 4294967295 x 4294967295", "promises", "0 follow"]),
+    "no bytes of terabytes": (b"\0\0\x08\x06" + bytes(4) + 5 * HUGE, []),
+    "rank 0": (b"\0\0\x08\x00", ["truncated or damaged"]),
+    "rank 0 and a byte": (b"\0\0\x08\x00\x07", ["truncated or damaged", "0 axes"]),
+    "rank 255": (b"\0\0\x08\xff" + bytes(4 * 255), []),
+    "one byte short": (GOOD[:-1], ["4 x 3 x 2", "= 24 bytes", "23 follow"]),
+    "trailing garbage": (GOOD + b"garbage", ["4 x 3 x 2", "= 24 bytes", "31 follow"]),
+    "trailing garbage in gz": (gzip.compress(GOOD) + b"garbage", ["truncated or damaged"]),
+    "float elements": (idx(np.zeros((4, 3, 2), ">f4"), kind=0x0D), ["0x0d", "0x08"]),
+    "labels": (idx(np.arange(7, dtype=np.uint8)), ["7 labels, not images", "'images' in its name"]),
+    "one matrix": (idx(pixels(5, 4)), ["(5, 4)", "(n, h, w)"]),
+    "no images": (idx(pixels(0, 5, 4)), ["is empty", "0 x 5 x 4"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_IDX)
+def test_what_is_no_idx_image_file_is_refused(tmp_path, case):
+    content, words = BAD_IDX[case]
+    path = written(tmp_path / "the-images", content)
+    refusal(path, str(path), *words)
+
+
+def test_a_missing_path_is_refused(tmp_path):
+    refusal(tmp_path / "nowhere.gz", "nowhere.gz does not exist", "wanted an IDX file")
+    with pytest.raises(DataError, match="nowhere.gz cannot be read: No such file"):
+        read_idx(tmp_path / "nowhere.gz")
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_truncated_idx_file_is_refused_wherever_it_was_cut(tmp_path, compression):
+    content = COMPRESSIONS[compression](GOOD)
+    for length in range(1, len(content)):
+        refusal(written(tmp_path / "cut", content[:length]), "cut")
+
+
+@pytest.mark.parametrize("compression", ["gz", "xz"])
+def test_one_wrong_byte_in_a_compressed_file_is_refused_or_harmless(tmp_path, compression):
+    """Harmless are a few fields of the gzip header, such as its date; the pixels are guarded by a checksum."""
+    content = COMPRESSIONS[compression](GOOD)
+    refused = 0
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        path = written(tmp_path / "damaged", bytes(damaged))
+        try:
+            assert idx(load(path).images[..., 0]) == GOOD
+        except DataError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > len(content) // 2
+
+
+def test_xz_without_lzma_is_said(tmp_path, monkeypatch):
+    path = written(tmp_path / "images", lzma.compress(GOOD))
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    refusal(path, str(path), "built without lzma")
+
+
+# Folders -------------------------------------------------------------------------------------------------------------
+
+TRAIN, TEST = pixels(4, 3, 2, seed=1), pixels(5, 3, 2, seed=2)
+LABELS = np.arange(4, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["t10k-images-idx3-ubyte.gz"], "t10k-images-idx3-ubyte.gz"),
+        (["t10k-images-idx3-ubyte", "train-images-idx3-ubyte.xz"], "train-images-idx3-ubyte.xz"),
+        (["train-images.idx3-ubyte", "train-labels.idx1-ubyte", "README.txt"], "train-images.idx3-ubyte"),
+    ],
+)
+def test_the_training_images_of_a_folder_are_chosen(tmp_path, names, chosen):
+    for name in names:
+        content = LABELS if "labels" in name else TRAIN if name == chosen else TEST
+        compress = COMPRESSIONS.get(name.rpartition(".")[2], bytes)
+        written(tmp_path / name, compress(idx(content)))
+    loaded = load(tmp_path)
+    assert np.array_equal(loaded.images[..., 0], TRAIN)
+    assert loaded.name == str(tmp_path / chosen)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["train-images-idx3", "train-images-idx3.gz"], ["several", "train-images-idx3, train-images-idx3.gz", "path"]),
+        (["a-images-idx3", "b-images-idx3"], ["several", "a-images-idx3, b-images-idx3", "path"]),
+        ([], ["no IDX image file", "train-images-idx3-ubyte.gz"]),
+        (["train-labels-idx1-ubyte", "notes.txt"], ["no IDX image file"]),
+    ],
+)
+def test_a_folder_without_one_clear_choice_is_refused(tmp_path, names, words):
+    for name in names:
+        written(tmp_path / name, GOOD)
+    refusal(tmp_path, str(tmp_path), *words)
+
+
+# NumPy files ---------------------------------------------------------------------------------------------------------
+
+UNIT = np.random.default_rng(3).uniform(-1, 1, (4, 5, 3))
+GREY, COLOUR = pixels(4, 5, 3), pixels(4, 5, 3, 3)
+
+GOOD_NUMPY = {
+    "grey.npy": (npy(GREY), GREY[..., None]),
+    "one channel.npy": (npy(GREY[..., None]), GREY[..., None]),
+    "colour.npy": (npy(COLOUR), COLOUR),
+    "fortran order.npy": (npy(np.asfortranarray(COLOUR)), COLOUR),
+    "float64.npy": (npy(UNIT), UNIT[..., None].astype(np.float32)),
+    "float32.npy": (npy(UNIT.astype(np.float32)), UNIT[..., None].astype(np.float32)),
+    "big endian.npy": (npy(UNIT.astype(">f4")), UNIT[..., None].astype(np.float32)),
+    "all black.npy": (npy(np.full((4, 5, 3), -1.0)), np.full((4, 5, 3, 1), -1, np.float32)),
+    "one array.npz": (npz(any_name=GREY), GREY[..., None]),
+    "two arrays.npz": (npz(labels=LABELS, images=GREY), GREY[..., None]),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_NUMPY)
+def test_numpy_files_of_images_are_read(tmp_path, name):
+    content, expected = GOOD_NUMPY[name]
+    loaded = load(written(tmp_path / name, content))
+    assert np.array_equal(loaded.images, expected) and loaded.images.dtype == expected.dtype
+    assert loaded.image_shape == expected.shape[1:] and loaded.images.dtype.isnative
+
+
+def spoiled(*places, value=np.nan):
+    images = UNIT.copy()
+    for place in places:
+        images[place] = value
+    return images
+
+
+BAD_NUMPY = {
+    "zero to one.npy": (npy(abs(UNIT)), ["float images from 0", "-1 (black) to 1 (white)", "rescale", "uint8"]),
+    "zero to 255.npy": (npy(GREY.astype(np.float32)), ["float images from", "rescale"]),
+    "a little outside.npy": (npy(spoiled((0, 0, 0), value=-1.25)), ["from -1.25 to", "wanted -1 (black) to 1 (white)"]),
+    "nan.npy": (npy(spoiled((2, 1, 1), (2, 4, 2), (3, 0, 0))), ["3 pixels are NaN or infinite", "in image 2"]),
+    "infinite.npy": (npy(spoiled((1, 0, 0), value=np.inf)), ["1 pixels are NaN or infinite", "in image 1"]),
+    "int64.npy": (npy(GREY.astype(np.int64)), ["int64", "uint8"]),
+    "bool.npy": (npy(GREY > 100), ["bool", "uint8"]),
+    "complex.npy": (npy(UNIT + 0j), ["complex128", "uint8"]),
+    "one number.npy": (npy(np.uint8(3)), ["shape ()", "(n, h, w)"]),
+    "rank 2.npy": (npy(GREY[0]), ["(5, 3)", "(n, h, w)"]),
+    "rank 5.npy": (npy(COLOUR[None]), ["(1, 4, 5, 3, 3)", "(n, h, w, c)"]),
+    "four channels.npy": (npy(pixels(4, 5, 3, 4)), ["(4, 5, 3, 4)", "1 (grey) or 3 (RGB)"]),
+    "no images.npy": (npy(GREY[:0]), ["(0, 5, 3, 1)", "n >= 1"]),
+    "several arrays.npz": (npz(x=GREY, y=LABELS), ["x, y", "one named 'images'"]),
+    "no arrays.npz": (zipped(), ["holds nothing"]),
+    "a zip of other files.npz": (zipped(picture=b"\x89PNG"), []),
+    "text.npy": (b"these are no images", []),
+    "an idx file.npy": (GOOD, []),
+    "empty.npy": (b"", ["is empty"]),
+    "empty.npz": (b"", ["is empty"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_NUMPY)
+def test_numpy_files_of_anything_else_are_refused(tmp_path, name):
+    content, words = BAD_NUMPY[name]
+    refusal(written(tmp_path / name, content), name, *words)
+
+
+class Canary:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("name", ["objects.npy", "objects.npz", "pickle.npy"])
+def test_pickled_objects_are_refused_and_not_run(tmp_path, name):
+    canary = Canary(tmp_path / "canary")
+    objects = np.array([canary, canary])
+    content = {"objects.npy": npy(objects, allow_pickle=True), "objects.npz": npz(images=objects)}
+    refusal(written(tmp_path / name, content.get(name, pickle.dumps(canary))), name)
+    assert not canary.path.exists()
+
+
+@pytest.mark.parametrize("name", ["images.npy", "images.npz"])
+def test_a_truncated_numpy_file_is_refused_wherever_it_was_cut(tmp_path, name):
+    content = npy(GREY) if name.endswith("npy") else npz(images=GREY)
+    for length in [*range(1, len(content), len(content) // 20), len(content) - 1]:
+        refusal(written(tmp_path / name, content[:length]), name)
+
+
+# Batches -------------------------------------------------------------------------------------------------------------
+
+
+def numbered(n):
+    """n images of shape (2, 1, 1), image i all i."""
+    return ImageSet(np.arange(n, dtype=np.uint8).repeat(2).reshape(n, 2, 1, 1), f"{n} numbers")
+
+
+def numbers(batch, backend):
+    """Which of the numbered images a batch is made of."""
+    return np.rint((backend.to_host(batch)[:, 0, 0, 0] + 1) * 127.5).astype(int)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bytes_are_scaled_to_minus_one_and_one(backend, dtype):
+    levels = np.broadcast_to(np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1), (3, 16, 16, 1))
+    batch = backend.to_host(ImageSet(levels, "levels").batch(3, 0, 0, backend, dtype))
+    assert batch.shape == (3, 16, 16, 1) and batch.dtype == dtype
+    flat = batch.reshape(3, 256)
+    assert (flat[:, 0] == -1).all() and (flat[:, 255] == 1).all()  # exactly
+    assert np.allclose(flat, np.linspace(-1, 1, 256), rtol=0, atol=2 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_are_left_as_they_are_and_the_batch_is_a_copy(backend, dtype):
+    images = ImageSet(UNIT[:1], "one image")
+    before = images.images.copy()
+    batch = images.batch(1, 0, 0, backend, dtype)
+    assert backend.to_host(batch).dtype == dtype
+    assert np.array_equal(backend.to_host(batch), before)
+    batch[...] = 0
+    assert np.array_equal(images.images, before)
+
+
+def test_a_batch_is_a_function_of_seed_and_step(backend):
+    images = numbered(200)
+
+    def chosen(seed, step, dtype="float32", n=50):
+        return numbers(images.batch(n, seed, step, backend, dtype), backend)
+
+    first = chosen(7, 3)
+    assert np.array_equal(chosen(7, 3), first) and np.array_equal(chosen(7, 3, "float64"), first)
+    for other in (chosen(7, 4), chosen(8, 3), chosen(3, 7)):
+        assert (other != first).mean() > 0.9  # by chance, one in 200 is the same
+    assert np.array_equal(chosen(7, 3, n=20), first[:20])
+
+
+def test_every_image_is_drawn_about_as_often_as_the_others(backend):
+    n, steps = 20, 400
+    images = numbered(n)
+    drawn = np.concatenate([numbers(images.batch(n, 0, step, backend, "float32"), backend) for step in range(steps)])
+    counts = np.bincount(drawn, minlength=n)
+    assert len(counts) == n
+    assert abs(counts - steps).max() < 5 * steps**0.5  # 5 standard deviations
+
+
+def test_a_batch_larger_than_the_data_is_refused(backend):
+    images = numbered(6)
+    assert len(images.batch(6, 0, 0, backend, "float32")) == 6
+    with pytest.raises(DataError, match="a batch of 7 images from 6 numbers, which has 6: use a smaller batch"):
+        images.batch(7, 0, 0, backend, "float32")
+
+
+def test_the_fingerprint_is_that_of_the_pixels():
+    images = pixels(4, 5, 3)
+    other = images.copy()
+    other[3, 4, 2] ^= 1
+    fingerprint = ImageSet(images, "one name").fingerprint
+    assert fingerprint == ImageSet(np.asfortranarray(images), "another name").fingerprint
+    assert fingerprint != ImageSet(other, "one name").fingerprint
