@@ -14,6 +14,9 @@ from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU, Reshape, Tanh
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 3_000
 BATCH, LATENT, SEED = 32, 100, 0
 PICTURE = Path("by_hand.png")
+if PICTURE.exists():
+    print(f"error: {PICTURE} exists already: move it away first", file=sys.stderr)
+    sys.exit(2)
 
 # Two networks. G turns noise z into an image, D turns an image into one number, a logit: above 0 means "real".
 G = Sequential(

@@ -50,12 +50,13 @@ def main(argv: list[str] | None = None) -> None:
         backend=settings.backend,
         seed=settings.seed,
     )
+    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "eps": 1e-7}  # eps: the default of Keras
     gan = GAN(
         G,
         D,
         objective=OBJECTIVES[settings.objective](LOSSES[settings.loss](G.backend)),
-        g_optimizer=Adam(G, learning_rate=settings.lr, beta1=settings.beta1),
-        d_optimizer=Adam(D, learning_rate=settings.lr, beta1=settings.beta1),
+        g_optimizer=Adam(G, **adam),
+        d_optimizer=Adam(D, **adam),
         noise=settings.noise,
         d_update=settings.d_update,
         seed=settings.seed,

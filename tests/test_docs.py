@@ -1,0 +1,57 @@
+"""The docs: every Python block runs and prints what the page says, every quoted line of code exists, every link leads on."""
+
+import contextlib
+import io
+import itertools
+import re
+
+import pytest
+
+from .conftest import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PACKAGE = "\n".join(path.read_text() for path in (ROOT / "minigan").rglob("*.py"))
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def blocks(page):
+    """(language, text, what it should print) of each block; a text block directly below a Python block is its output."""
+    text = page.read_text()
+    found = list(FENCE.finditer(text))
+    for block, after in itertools.zip_longest(found, found[1:]):
+        directly = after is not None and after[1] == "text" and not text[block.end() : after.start()].strip()
+        yield block[1], block[2], after[2] if directly else ""
+
+
+@every_page
+def test_python_blocks_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for language, code, shown in blocks(page):
+        if language == "python":
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(code, page.name, "exec"), names)
+            assert printed.getvalue() == shown
+
+
+@every_page
+def test_quoted_code_is_the_packages_own(page):
+    for language, code, _ in blocks(page):
+        if language == "py":
+            assert code in PACKAGE, code
+
+
+@every_page
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if not link.startswith("http"):
+            assert (page.parent / link).exists(), link
+
+
+def test_the_readme_has_the_two_commands():
+    readme = (ROOT / "README.md").read_text()
+    assert "pip install . && python examples/mnist_mlp_gan.py" in readme
+    assert 'pip install ".[test]" && pytest' in readme

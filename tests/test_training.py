@@ -1,0 +1,335 @@
+"""Runs: the same bits after an interruption of any kind, and what is left when something goes wrong."""
+
+import csv
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minigan import cli, data, files, training
+from minigan.errors import DivergedError, FileError, ShapeError
+from minigan.settings import Command, RunSettings
+
+from .conftest import ROOT
+from .gans import IMAGE, small_gan
+
+SCRIPT = ROOT / "examples" / "mnist_mlp_gan.py"
+STEPS = 40
+
+
+def settings(steps=STEPS, **changes):
+    return RunSettings(**{"steps": steps, "batch_size": 6, "log_every": 6, "sample_every": 15,
+                          "checkpoint_every": 10} | changes)  # fmt: skip
+
+
+def images(seed=0):
+    return data.ImageSet(np.random.default_rng(seed).integers(0, 256, (50, *IMAGE), dtype=np.uint8), "test images")
+
+
+def start(out, gan=None, **changes):
+    gan = gan or small_gan()
+    training.train(gan, images(), Command(settings(**changes), out, None), "test")
+    return gan
+
+
+def resume(run, gan=None, **changes):
+    gan = gan or small_gan()
+    training.train(gan, images(), Command(settings(**changes), None, run), "test")
+    return gan
+
+
+def history(run):
+    """The rows, without the one column that can differ: the seconds."""
+    with open(run / "history.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def arrays(path):
+    """Everything in a checkpoint or a model file, but the seconds."""
+    with np.load(path) as archive:
+        return {name: archive[name] for name in archive.files if name != "extra.seconds"}
+
+
+def assert_same_run(a, b):
+    for name in ("checkpoint.npz", "generator.npz"):
+        mine, other = arrays(a / name), arrays(b / name)
+        assert mine.keys() == other.keys()
+        assert all(np.array_equal(mine[key], other[key]) for key in mine), name
+    assert history(a) == history(b)
+    names = sorted(path.name for path in (a / "samples").glob("*.png"))
+    assert names and names == sorted(path.name for path in (b / "samples").glob("*.png"))
+    for name in names:
+        assert (a / "samples" / name).read_bytes() == (b / "samples" / name).read_bytes()
+    assert (a / "evolution.gif").read_bytes() == (b / "evolution.gif").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing interrupted."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    start(run)
+    return run
+
+
+def test_what_a_run_leaves(whole):
+    assert sorted(path.name for path in whole.iterdir() if path.name != ".lock") == [
+        "checkpoint.npz", "config.json", "evolution.gif", "generator.npz", "history.csv", "losses.png", "samples",
+    ]  # fmt: skip
+    assert [path.name for path in sorted((whole / "samples").iterdir())] == [
+        "000000.png", "000015.png", "000030.png", "000040.png",
+    ]  # fmt: skip
+    assert [int(row["step"]) for row in history(whole)] == [6, 12, 18, 24, 30, 36, 40]
+    with Image.open(whole / "evolution.gif") as film:
+        assert film.n_frames == 4
+    config = json.loads((whole / "config.json").read_text())
+    assert config["settings"] == vars(settings()) and config["data"]["images"] == 50
+    assert config["versions"].keys() == {"minigan", "numpy", "python"}
+
+
+def test_rows_are_means_over_their_steps(whole, monkeypatch, tmp_path):
+    seen = []
+    gan = small_gan()
+    step = gan.step
+    gan.step = lambda x: (seen.append(step(x)), seen[-1])[1]
+    start(tmp_path / "run", gan)
+    rows = history(tmp_path / "run")
+    assert rows == history(whole)
+    np.testing.assert_allclose(float(rows[1]["g_loss"]), np.mean([losses.g_loss for losses in seen[6:12]]), rtol=1e-12)
+    np.testing.assert_allclose(float(rows[-1]["d_loss"]), np.mean([losses.d_loss for losses in seen[36:40]]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("stop_at", [30, 20, 13])  # at a checkpoint and a sample; at neither; and between rows too
+def test_a_run_in_two_parts_is_the_run_in_one(whole, tmp_path, stop_at):
+    run = tmp_path / "run"
+    start(run, steps=stop_at)
+    resume(run)
+    extra = run / "samples" / f"{stop_at:06d}.png"
+    if stop_at % 15:  # the shorter run ended with a sample of its own, which the longer one does not have
+        extra.unlink()
+        (run / "evolution.gif").write_bytes((whole / "evolution.gif").read_bytes())
+    assert_same_run(run, whole)
+
+
+def test_dropout_batchnorm_and_every_optimizer_vector_go_on(tmp_path):
+    """Resuming restores all that steps depend on; a lost dropout count or momentum would change the bits."""
+    from minigan import GAN, BCEWithLogits, NonSaturating, RMSprop, Sequential
+    from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
+
+    def build():
+        G = Sequential([Dense(9), BatchNorm(), LeakyReLU(), Dropout(0.2), Dense(15), Tanh(), Reshape(IMAGE)],
+                       input_shape=4, name="G")  # fmt: skip
+        D = Sequential([Flatten(), Dense(8), LeakyReLU(), Dropout(0.4), Dense(1)], input_shape=IMAGE, name="D")
+        return GAN(G, D, objective=NonSaturating(BCEWithLogits()), g_optimizer=RMSprop(G), d_optimizer=RMSprop(D))
+
+    start(tmp_path / "whole", build(), steps=20)
+    start(tmp_path / "parts", build(), steps=10, sample_every=10)
+    resume(tmp_path / "parts", build(), steps=20, sample_every=10)
+    a, b = arrays(tmp_path / "whole" / "checkpoint.npz"), arrays(tmp_path / "parts" / "checkpoint.npz")
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def stop_by_signal(gan, at, number=signal.SIGINT):
+    step = gan.step
+
+    def stopping(x):
+        if gan.steps + 1 == at:
+            os.kill(os.getpid(), number)
+        return step(x)
+
+    gan.step = stopping
+    return gan
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_step_and_saves(whole, tmp_path, capsys, number):
+    run = tmp_path / "run"
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        start(run, stop_by_signal(small_gan(), 17, number))
+    assert signal.getsignal(number) is before
+    said = capsys.readouterr()
+    assert f"stopped at step 17; to go on: python {sys.argv[0]} --resume {run}" in said.out
+    assert "finishing this step" in said.err
+    assert int(arrays(run / "checkpoint.npz")["steps"]) == 17
+    assert (run / "evolution.gif").exists() and (run / "losses.png").exists()
+    resume(run)
+    assert_same_run(run, whole)
+
+
+def test_a_signal_before_the_first_row_of_the_history(whole, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        start(run, stop_by_signal(small_gan(), 2))
+    assert history(run) == [] and (run / "losses.png").exists()
+    resume(run)
+    assert_same_run(run, whole)
+
+
+def test_a_second_signal_stops_at_once(tmp_path):
+    gan = small_gan()
+    step = gan.step
+
+    def stopping(x):
+        if gan.steps == 16:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(x)
+
+    gan.step = stopping
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "run", gan)
+    assert int(arrays(tmp_path / "run" / "checkpoint.npz")["steps"]) == 10
+
+
+# Kills ---------------------------------------------------------------------------------------------------------------
+
+SHORT = ["--steps", "400", "--batch-size", "8", "--sample-every", "20", "--log-every", "7", "--checkpoint-every", "5"]
+
+
+@pytest.fixture(scope="module")
+def killable(tmp_path_factory):
+    """The example on tiny images, as a command; and a run of it that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("kill")
+    np.save(folder / "images.npy", np.random.default_rng(0).integers(0, 256, (60, 6, 5), dtype=np.uint8))
+    command = [sys.executable, str(SCRIPT), "--data", str(folder / "images.npy"), *SHORT]
+    subprocess.run([*command, "--out", str(folder / "whole")], check=True, capture_output=True)
+    return folder, command
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9])
+def test_kill_9_at_any_moment_loses_nothing_but_time(killable, rows):
+    folder, command = killable
+    run = folder / f"killed-after-{rows}-rows"
+    process = subprocess.Popen([*command, "--out", str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (run / "checkpoint.npz").exists() or len(history(run)) < rows:
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert int(arrays(run / "checkpoint.npz")["steps"]) < 400
+    done = subprocess.run([*command, "--resume", str(run)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert_same_run(run, folder / "whole")
+
+
+def test_half_a_row_at_the_end_of_the_history_is_written_anew(whole, tmp_path):
+    run = tmp_path / "run"
+    start(run, steps=20)
+    with open(run / "history.csv", "a") as file:
+        file.write("24,0.5,0.1")
+    resume(run)
+    assert history(run) == history(whole)
+
+
+def test_a_run_in_use_is_left_alone(tmp_path):
+    run = tmp_path / "run"
+    gan = small_gan()
+    step = gan.step
+
+    def meddle(x):
+        if gan.steps == 12:
+            with pytest.raises(FileError, match="is in use by another program"):
+                resume(run)
+        return step(x)
+
+    gan.step = meddle
+    start(run, gan)
+    assert gan.steps == STEPS
+
+
+# Things that go wrong -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("victim", ["checkpoint.npz", "generator.npz", "history.csv", "000030.png"])
+def test_a_full_disk_keeps_the_last_good_checkpoint(whole, tmp_path, monkeypatch, victim):
+    run = tmp_path / "run"
+    gan = small_gan()
+    replace, open_ = os.replace, open
+
+    def full(*arguments):
+        if gan.steps > 20 and Path(arguments[-1]).name == victim:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(*arguments)
+
+    def full_open(path, *arguments, **options):
+        if gan.steps > 20 and str(path).endswith(victim) and "a" in arguments:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return open_(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", full)
+        patch.setattr("builtins.open", full_open)
+        with pytest.raises(FileError, match=rf"{victim} cannot be written: No space left on device"):
+            start(run, gan)
+    assert int(arrays(run / "checkpoint.npz")["steps"]) in (20, 30)
+    assert not list(run.rglob("*.tmp"))
+    resume(run)
+    assert_same_run(run, whole)
+
+
+@pytest.mark.parametrize("at", [3, 10, 27])
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_layer(tmp_path, at):
+    """The fault is planted where a replay meets it again: in the real images of one step, from inside G or from D."""
+    run = tmp_path / "run"
+    gan = small_gan()
+    draw = gan.draw_noise
+    gan.draw_noise = lambda n, stream, step: draw(n, stream, step) * (np.inf if (stream, step) == ("G", at) else 1)
+    with pytest.raises(DivergedError) as caught:
+        start(run, gan, log_every=6)
+    message = str(caught.value)
+    assert f"the losses of step {at + 1} are not finite: G: the output of layer 0.Dense is not finite" in message
+    saved = at // 10 * 10
+    assert f"still holds step {saved}" in message and int(arrays(run / "checkpoint.npz")["steps"]) == saved
+    assert all(np.isfinite(array).all() for name, array in arrays(run / "checkpoint.npz").items() if "params" in name)
+
+
+def test_a_learning_rate_far_too_large_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("images.npy", np.random.default_rng(0).integers(0, 256, (60, 6, 5), dtype=np.uint8))
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--data", "images.npy", *SHORT, "--lr", "1e30", "--out", "run"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the losses of step ") and "layer" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_images_of_another_shape_than_the_networks(tmp_path):
+    other = data.ImageSet(np.zeros((9, 4, 4), np.uint8), "small images")
+    with pytest.raises(ShapeError, match=r"small images has images of shape \(4, 4, 1\); the GAN makes \(5, 3, 1\)"):
+        training.train(small_gan(), other, Command(settings(), tmp_path / "run", None), "test")
+    assert not (tmp_path / "run").exists()
+
+
+def test_trying_the_batch_leaves_no_trace(tmp_path):
+    gan, other = small_gan(), small_gan()
+    training._try_batch(gan, images(), 6)
+    for a, b in ((gan.G, other.G), (gan.D, other.D)):
+        assert np.array_equal(a.state, b.state) and a.forwards == b.forwards == 0
+
+
+def test_progress_on_a_terminal_and_off(tmp_path, monkeypatch, capsys):
+    row = {"d_loss": 1.25, "g_loss": 0.75, "d_accuracy": 0.5}
+    for terminal in (True, False):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
+        with training.Progress(0, 1) as progress:
+            progress.show(row)
+            progress.advance()
+        said = capsys.readouterr()
+        text = said.err if terminal else said.out
+        assert "D 1.250  G 0.750  D's accuracy 50%" in text
+        assert ("step/s" in said.err) == terminal
+
+
+def test_ctrl_c_is_exit_status_130(monkeypatch):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    assert cli.guarded(interrupted) == 130
