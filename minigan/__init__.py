@@ -6,8 +6,8 @@
 import os
 
 # After a matrix product, OpenBLAS's idle workers spin for some 30 ms on the very cores that Adam's threads want next.
-# This lets them sleep after 2^18 cycles, a tenth of a millisecond. It is read when NumPy is first imported, so it has to be said
-# before; where NumPy came first, or the user chose a value, nothing changes.
+# This lets them sleep after 2^18 cycles, a tenth of a millisecond. It is read when NumPy is first imported, so it has
+# to be said before; where NumPy came first, or the user chose a value, nothing changes.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "18")
 
 from . import data, initializers, layers, models  # noqa: E402

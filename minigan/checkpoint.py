@@ -130,7 +130,7 @@ def _put(target: Any, source: np.ndarray, network: Sequential) -> None:
 
 
 def _write(path: str | Path, arrays: dict[str, np.ndarray], overwrite: bool = True) -> None:
-    write_atomically(path, lambda file: np.savez(file, **arrays), overwrite)
+    write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays), overwrite)
 
 
 def _read(path: str | Path, wanted: str, kind: str) -> dict[str, np.ndarray]:

@@ -107,7 +107,7 @@ class GAN:
         return self.G.backend.normal((n, *self.G.input_shape), self.seed, f"noise.{stream}", step, self.G.dtype)
 
     def step(self, x_real: Array) -> Losses:
-        """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n images for each update of D."""
+        """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n for each update of D."""
         if len(x_real) % self.d_steps:
             raise ShapeError(f"step got {len(x_real)} real images, which {self.d_steps} updates of D cannot share")
         n = len(x_real) // self.d_steps
@@ -115,7 +115,7 @@ class GAN:
             d_losses, x_fake = self._update_D(x_real[k * n : (k + 1) * n], self.steps * self.d_steps + k)
         g_loss = self._update_G(x_fake)
         self.steps += 1
-        return Losses(*d_losses, g_loss)
+        return Losses(*(*d_losses, g_loss))
 
     def _update_D(self, x_real: Array, count: int) -> tuple[tuple[Array, ...], Array]:
         """D: minimise  loss(D(x), 1) + loss(D(G(z)), 0).  Returns D's losses, and its fake images."""

@@ -3,14 +3,14 @@ r"""Is a hand-written backward the derivative of its forward? Ask finite differe
 For a layer or a network f with input x and parameters w, draw a random upstream gradient v and compare what backward
 returns for dy = v with
 
-    d/dt <v, f(... t ...)>  =  ( <v, f(... t + h ...)> - <v, f(... t - h ...)> ) / 2h        for every number t in x and w
+    d/dt <v, f(... t ...)>  =  ( <v, f(... t + h ...)> - <v, f(... t - h ...)> ) / 2h     for every number t in x and w
 
 in float64, on a copy whose parameters are random (zero biases and unit gains hide mistakes). v must be random: with
 v = 1 everywhere the true dx of BatchNorm is 0, and any nonsense proportional to it passes.
 
-h = eps^(1/3) max(1, |t|) balances the error of the formula, of order h^2, against rounding, of order eps / h. Where yours
-and the numeric value disagree, h is made 10 and 100 times smaller: a corner of a ReLU that lay between t - h and t + h
-no longer does, while a wrong formula stays wrong. docs/gradcheck.md says more.
+h = eps^(1/3) max(1, |t|) balances the error of the formula, of order h^2, against rounding, of order eps / h. Where
+yours and the numeric value disagree, h is made 10 and 100 times smaller: a corner of a ReLU that lay between t - h and
+t + h no longer does, while a wrong formula stays wrong. docs/gradcheck.md says more.
 """
 
 import copy
@@ -55,7 +55,9 @@ class Row:
 
     def __str__(self) -> str:
         text = f"{self.verdict:<14} {self.name:<16} {self.wrong} of {self.entries} entries wrong; worst at "
-        return text + f"{list(self.worst)}: yours {self.yours:+.6g}, numeric {self.numeric:+.6g}, error {self.error:.1e}"
+        return (
+            text + f"{list(self.worst)}: yours {self.yours:+.6g}, numeric {self.numeric:+.6g}, error {self.error:.1e}"
+        )
 
 
 @dataclass
@@ -170,7 +172,9 @@ class _Tolerance:
     max_entries: int
     expect_zero: tuple[str, ...]
 
-    def judge(self, name: str, yours: np.ndarray, f: Callable[[], Array], vector: np.ndarray, v: Any, draw: _Draw) -> Row:
+    def judge(
+        self, name: str, yours: np.ndarray, f: Callable[[], Array], vector: np.ndarray, v: Any, draw: _Draw
+    ) -> Row:
         """Compare one array's gradient with differences of f, again and closer where they disagree."""
         entries = draw.entries(vector.size, self.max_entries, name)
         a = yours.reshape(-1)[entries]
@@ -222,7 +226,7 @@ def _check_network(
     v = draw.normal(forward().shape, "upstream")
     dy = v.copy()
     report = Report(target)
-    dx = net.backward(dy)
+    dx: Any = net.backward(dy)
     if getattr(dx, "shape", None) != x.shape:
         returned = "None" if dx is None else f"something of shape {getattr(dx, 'shape', '()')}"
         report.complaints.append(f"backward returned {returned}; dx must have the shape of x, {x.shape}")
@@ -247,7 +251,7 @@ def _contract_complaints(
     if not np.array_equal(np.array(forward()), forward()):  # a copy: the second may reuse the first one's buffer
         found.append("forward gives other numbers the second time: is there noise that does not depend on the seed?")
     net.grads.fill(7.0)
-    if not np.array_equal(net.backward(dy[0], params=False), dx) or not (net.grads == 7.0).all():
+    if not np.array_equal(np.asarray(net.backward(dy[0], params=False)), dx) or not (net.grads == 7.0).all():
         found.append("backward(params=False) returns another dx, or writes into the parameters' gradients")
     forward()
     net.backward(dy[0], inputs=False)

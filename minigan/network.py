@@ -130,7 +130,7 @@ class Sequential:
         self.awaits_backward = False
 
     def clone(self, dtype: Any = None, backend: str | Backend | None = None) -> "Sequential":
-        """A network of equal layers with the same numbers, sharing nothing with this one; there or here, wide or narrow."""
+        """A network of equal layers with the same numbers, sharing nothing with this one."""
         copy = Sequential(
             [layer.clone() for layer in self.layers],
             input_shape=self.input_shape,
@@ -199,5 +199,7 @@ class Sequential:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in VECTORS and value is not self.__dict__.get(name, value):
-            raise OrderError(f"{self.name}.{name} is what the layers' arrays are views into: write net.{name}[...] = value")
+            raise OrderError(
+                f"{self.name}.{name} is what the layers' arrays are views into: write net.{name}[...] = value"
+            )
         super().__setattr__(name, value)

@@ -13,7 +13,7 @@ from .errors import SettingsError
 
 
 class Optimizer:
-    """`step()` moves `network.params` against `network.grads`. `steps` counts; `learning_rate` may change at any time."""
+    """`step()` moves `network.params` against `network.grads`, and counts `steps`; `learning_rate` may be changed."""
 
     vectors: ClassVar[tuple[str, ...]] = ()
 

@@ -1,6 +1,6 @@
 """Pictures of a run: sample grids and their film (Pillow), and curves (matplotlib). Both load only when drawing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """One picture of all images, row by row, with a thin dark line between.    (n, h, w, c) in [-1, 1] -> (H, W, c) uint8
+    """All images as one, row by row, with a thin dark line between.    (n, h, w, c) in [-1, 1] -> (H, W, c) uint8
 
     By default about as many rows as columns.
     """
@@ -64,7 +64,7 @@ def save_gif(path: str | Path, frames: Sequence[Path], seconds: float = 0.3) -> 
     )
 
 
-def save_curves(path: str | Path, history: dict[str, Sequence[float]]) -> None:
+def save_curves(path: str | Path, history: Mapping[str, Sequence[float]]) -> None:
     """Both losses and D's accuracy against the step, as they stand in the history: each point a mean over its steps."""
     from matplotlib.figure import Figure
 
@@ -81,4 +81,3 @@ def save_curves(path: str | Path, history: dict[str, Sequence[float]]) -> None:
         axes.legend(loc="best", fontsize="small")
         axes.grid(alpha=0.3)
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=100))
-

@@ -1,12 +1,12 @@
 """A run's directory: everything a run writes, made at the start, locked while in use, never overwritten.
 
-    config.json        every setting, the data, the versions
-    history.csv        one row every --log-every steps: means over the steps since the last row
-    samples/000000.png grids from fixed noise, named by step
-    evolution.gif      those grids in order
-    losses.png         the curves of history.csv
-    checkpoint.npz     all that --resume needs
-    generator.npz      all that sampling needs
+config.json        every setting, the data, the versions
+history.csv        one row every --log-every steps: means over the steps since the last row
+samples/000000.png grids from fixed noise, named by step
+evolution.gif      those grids in order
+losses.png         the curves of history.csv
+checkpoint.npz     all that --resume needs
+generator.npz      all that sampling needs
 """
 
 import csv

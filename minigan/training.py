@@ -57,7 +57,7 @@ def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDi
 
 
 def _try_batch(gan: GAN, images: ImageSet, batch_size: int) -> None:
-    """Refuse a batch that the data or a layer cannot take before anything is written; leaves no trace in the networks."""
+    """Refuse a batch that the data or a layer cannot take, before anything is written. The networks are unchanged."""
     x_real = images.batch(batch_size * gan.d_steps, gan.seed, 0, gan.D.backend, gan.D.dtype)
     for net, x in ((gan.G, gan.draw_noise(batch_size, "D", 0)), (gan.D, x_real[:batch_size])):
         state, forwards = net.state.copy(), net.forwards
@@ -80,7 +80,9 @@ class Trainer:
         if resumed:
             self.restore()
             if gan.steps >= settings.steps:
-                raise SettingsError(f"--resume {self.run.path}: it has {gan.steps} steps already; ask for more with --steps")
+                raise SettingsError(
+                    f"--resume {self.run.path}: it has {gan.steps} steps already; ask for more with --steps"
+                )
             self.run.update_settings(settings)
         self.run.cut_history(gan.steps, settings.log_every)
         if not resumed:
@@ -119,7 +121,9 @@ class Trainer:
 
     def read_losses(self) -> np.ndarray:
         """The losses since the last row, one step a line, after making sure that they are finite."""
-        values = np.array([[float(value) for value in losses] for losses in self.pending]).reshape(-1, len(Losses._fields))
+        values = np.array([[float(value) for value in losses] for losses in self.pending]).reshape(
+            -1, len(Losses._fields)
+        )
         finite = np.isfinite(values).all(axis=1)
         if not finite.all():
             self.explain_divergence(self.gan.steps - len(values) + int(np.argmin(finite)) + 1)

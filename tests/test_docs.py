@@ -1,4 +1,4 @@
-"""The docs: every Python block runs and prints what the page says, every quoted line of code exists, every link leads on."""
+"""The docs: Python blocks run and print what the page says, quoted code is the package's own, links lead somewhere."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 
 
 def blocks(page):
-    """(language, text, what it should print) of each block; a text block directly below a Python block is its output."""
+    """(language, text, what it should print) of each block: a text block directly below a Python one is its output."""
     text = page.read_text()
     found = list(FENCE.finditer(text))
     for block, after in itertools.zip_longest(found, found[1:]):

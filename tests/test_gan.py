@@ -8,7 +8,7 @@ from minigan.errors import SettingsError, ShapeError
 from minigan.gradcheck import numeric_gradient
 from minigan.layers import Dense
 
-from .gans import IMAGE, real_images, small_gan
+from .gans import real_images, small_gan
 
 SWITCHES = [
     {"noise": noise, "d_update": update, "objective": objective, "loss": loss}

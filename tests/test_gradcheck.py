@@ -209,7 +209,9 @@ LAYER_MUTANTS = [  # the layer, x's shape, and what must be reported
 ]
 
 
-@pytest.mark.parametrize("layer, shape, where", LAYER_MUTANTS, ids=[type(layer).__name__ for layer, _, _ in LAYER_MUTANTS])
+@pytest.mark.parametrize(
+    "layer, shape, where", LAYER_MUTANTS, ids=[type(layer).__name__ for layer, _, _ in LAYER_MUTANTS]
+)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_planted_mistakes_are_caught_and_placed(layer, shape, where, seed):
     report = check(layer, shape, seed=seed)

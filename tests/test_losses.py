@@ -49,5 +49,7 @@ def test_the_two_losses_are_one_function():
 
 @pytest.mark.parametrize("loss", [BCE, BCEWithLogits])
 def test_targets_are_never_broadcast(loss):
-    with pytest.raises(ShapeError, match=rf"{loss.__name__}: predictions of shape \(4, 1\) and targets of shape \(4,\)"):
+    with pytest.raises(
+        ShapeError, match=rf"{loss.__name__}: predictions of shape \(4, 1\) and targets of shape \(4,\)"
+    ):
         loss()(np.full((4, 1), 0.5), np.ones(4))

@@ -284,7 +284,10 @@ def test_check_finite_names_the_first_layer():
     net = small(workspace="reuse")
     net.check_finite = True
     net.layers[4].W[0, 0] = np.inf
-    with np.errstate(all="ignore"), pytest.raises(DivergedError, match=r"G: the output of layer 4\.Dense is not finite"):
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(DivergedError, match=r"G: the output of layer 4\.Dense is not finite"),
+    ):
         net.forward(noise(net))
     net = small(workspace="reuse")
     net.check_finite = True

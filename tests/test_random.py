@@ -76,7 +76,7 @@ def test_distributions():
     assert abs((z**3).mean()) < 4 * math.sqrt(15 / n) and abs((z**4).mean() - 3) < 4 * math.sqrt(96 / n)
     assert abs((z[::2] * z[1::2]).mean()) < 4 / math.sqrt(n / 2), "the two numbers of a pair are independent"
     u = philox.uniform(n, 0, "uniform")
-    assert 0 <= u.min() and u.max() < 1 and abs(u.mean() - 0.5) < 4 / math.sqrt(12 * n)
+    assert u.min() >= 0 and u.max() < 1 and abs(u.mean() - 0.5) < 4 / math.sqrt(12 * n)
     k = philox.integers(n, 7, 0, "integers")
     counts = np.bincount(k, minlength=7)
     assert len(counts) == 7 and ((counts - n / 7) ** 2 / (n / 7)).sum() < 22.5  # chi-square, 6 degrees, p = 0.001

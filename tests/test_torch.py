@@ -1,4 +1,4 @@
-"""The same weights, data and noise through PyTorch: whole steps in float64, equal to 1e-9. Skipped where it is missing."""
+"""The same weights, data and noise through PyTorch: whole steps in float64, equal to 1e-9. Skipped without PyTorch."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,9 @@ def parameters_of(module, net):
     """PyTorch's parameters as minigan's vector; for the gradients, give `grad=True` values."""
     linear = [isinstance(layer, torch.nn.Linear) for layer in module for _ in layer.parameters()]
     arrays = [p.detach().numpy() for p in module.parameters()]
-    return np.concatenate([(a.T if is_w and a.ndim == 2 else a).ravel() for a, is_w in zip(arrays, linear, strict=True)])
+    return np.concatenate(
+        [(a.T if is_w and a.ndim == 2 else a).ravel() for a, is_w in zip(arrays, linear, strict=True)]
+    )
 
 
 class TorchGAN:

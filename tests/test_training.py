@@ -102,7 +102,9 @@ def test_rows_are_means_over_their_steps(whole, monkeypatch, tmp_path):
     rows = history(tmp_path / "run")
     assert rows == history(whole)
     np.testing.assert_allclose(float(rows[1]["g_loss"]), np.mean([losses.g_loss for losses in seen[6:12]]), rtol=1e-12)
-    np.testing.assert_allclose(float(rows[-1]["d_loss"]), np.mean([losses.d_loss for losses in seen[36:40]]), rtol=1e-12)
+    np.testing.assert_allclose(
+        float(rows[-1]["d_loss"]), np.mean([losses.d_loss for losses in seen[36:40]]), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("stop_at", [30, 20, 13])  # at a checkpoint and a sample; at neither; and between rows too

@@ -46,9 +46,7 @@ class Backend:
         """n whole numbers 0 ... high - 1, a function of (seed, stream, step). On the host: they choose what to load."""
         return philox.integers(n, high, seed, stream, step)
 
-    def adam(
-        self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float
-    ) -> None:
+    def adam(self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float) -> None:
         """m <- beta1 m + g     v <- beta2 v + g g     p <- p - rate m / (sqrt(v) + eps)     on vectors, in place.
 
         `optimizers.Adam` says what `rate` and `eps` are.

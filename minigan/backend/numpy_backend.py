@@ -1,4 +1,4 @@
-"""Arrays in the computer's memory. NumPy runs elementwise work on one core; long vectors are split over threads here."""
+"""Arrays in the computer's memory. NumPy runs elementwise work on one core; here, long vectors go over all of them."""
 
 import os
 import threading
@@ -35,8 +35,7 @@ class Workers:
             self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
         bounds = [size * part // parts for part in range(parts + 1)]
         others = [
-            self.pool.submit(_in_blocks, task, start, stop)
-            for start, stop in zip(bounds[1:], bounds[2:], strict=False)
+            self.pool.submit(_in_blocks, task, start, stop) for start, stop in zip(bounds[1:], bounds[2:], strict=False)
         ]
         try:
             _in_blocks(task, 0, bounds[1])  # the calling thread takes the first part
@@ -69,9 +68,7 @@ class NumpyBackend(Backend):
     name: ClassVar[str] = "numpy"
     xp = np
 
-    def adam(
-        self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float
-    ) -> None:
+    def adam(self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float) -> None:
         """The same update, block by block, on all cores, without temporaries."""
 
         def block(start: int, stop: int) -> None:

@@ -42,7 +42,7 @@ def words(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.uint6
 
 def uniform(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.float64]:
     """Uniform in [0, 1), multiples of 2^-53."""
-    return (words(count, seed, stream, step) >> np.uint64(11)) * 2.0**-53
+    return (words(count, seed, stream, step) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def normal(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.float64]:
@@ -53,7 +53,8 @@ def normal(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.floa
     pairs = uniform(count + count % 2, seed, stream, step).reshape(-1, 2)
     radius = np.sqrt(-2 * np.log1p(-pairs[:, 0]))
     angle = 2 * math.pi * pairs[:, 1]
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:count]
+    z: NDArray[np.float64] = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return z.reshape(-1)[:count]
 
 
 def integers(count: int, high: int, seed: int, stream: str, step: int = 0) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ class ImageSet:
     @cached_property
     def fingerprint(self) -> str:
         """A checksum of all pixels: a resumed run asks whether the data are still the same."""
-        return f"{zlib.crc32(np.ascontiguousarray(self.images)):08x}"
+        return f"{zlib.crc32(np.ascontiguousarray(self.images).data):08x}"
 
     def batch(self, n: int, seed: int, step: int, backend: Backend, dtype: Any) -> Array:
         """n images for training step `step`, drawn with replacement, scaled to [-1, 1].    (n, h, w, c)
@@ -39,7 +39,9 @@ class ImageSet:
         Which ones is a function of (seed, step): a resumed run sees the images that an uninterrupted one would.
         """
         if n > len(self):
-            raise errors.DataError(f"a batch of {n} images from {self.name}, which has {len(self)}: use a smaller batch")
+            raise errors.DataError(
+                f"a batch of {n} images from {self.name}, which has {len(self)}: use a smaller batch"
+            )
         chosen = self.images[backend.integers(len(self), n, seed, "batch", step)]
         if chosen.dtype == np.uint8:
             chosen = chosen.astype(dtype) / 127.5 - 1

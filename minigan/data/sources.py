@@ -74,7 +74,9 @@ def _read_numpy(path: Path) -> np.ndarray:
             if isinstance(content, np.lib.npyio.NpzFile):
                 names = content.files
                 if len(names) != 1 and "images" not in names:
-                    raise DataError(f"{path} holds {', '.join(names) or 'nothing'}; wanted one array or one named 'images'")
+                    raise DataError(
+                        f"{path} holds {', '.join(names) or 'nothing'}; wanted one array or one named 'images'"
+                    )
                 content = content["images" if "images" in names else names[0]]
             if not isinstance(content, np.ndarray):
                 raise DataError(f"{path} holds something other than arrays; wanted {KINDS}")

@@ -41,9 +41,7 @@ class Layer:
         """From dy = dL/dy: overwrite `self.dW` and the like if `params`, return dx if `inputs`."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
-    def param(
-        self, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None = None
-    ) -> None:
+    def param(self, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None = None) -> None:
         """Declare a parameter: later `self.<name>` is its value and `self.d<name>` its gradient.
 
         `fans` are (fan_in, fan_out) for the initializer; by default the first and the last length of the shape.

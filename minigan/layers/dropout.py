@@ -24,7 +24,8 @@ class Dropout(Layer):
         """y = x mask / (1 - rate) in training, else x."""
         if not train:
             return x
-        self.scale = self.xp.greater_equal(self.random_uniform(x.shape), self.rate) * self.dtype.type(1 / (1 - self.rate))
+        mask = self.random_uniform(x.shape) >= self.rate
+        self.scale = mask * self.dtype.type(1 / (1 - self.rate))
         return self.xp.multiply(x, self.scale, out=self.buf("y", x.shape))
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:

@@ -33,7 +33,9 @@ class BatchNorm(Layer):
         self, momentum: float = 0.9, eps: float = 1e-5, gamma_init: Initializer = ones, beta_init: Initializer = zeros
     ) -> None:
         if not 0 <= momentum < 1 or eps <= 0:
-            raise SettingsError(f"BatchNorm: momentum is {momentum} and eps {eps}; wanted 0 <= momentum < 1 and eps > 0")
+            raise SettingsError(
+                f"BatchNorm: momentum is {momentum} and eps {eps}; wanted 0 <= momentum < 1 and eps > 0"
+            )
         self.momentum, self.eps, self.gamma_init, self.beta_init = momentum, eps, gamma_init, beta_init
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:

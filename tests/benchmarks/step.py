@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--rounds 20] [--steps 30] [--json FILE]
 
-Each side runs in a process of its own, so that neither's idle threads disturb the other, and the two take turns: A B A B.
+Each side runs in a process of its own, so that neither's idle threads disturb the other, and they take turns: A B A B.
 The ratio is taken round by round, and its median is what counts: the machine's speed drifts, the ratio does not.
 Both sides begin with the same weights and must report the same losses first.
 """
@@ -138,5 +138,6 @@ def main():
     print(f"minigan is {quarters[1]:.2f} times as fast as PyTorch (quartiles {quarters[0]:.2f} ... {quarters[2]:.2f})")
     if arguments.json:
         with open(arguments.json, "w") as file:
-            json.dump({"milliseconds": times, "ratios": ratios, "memory_mib": memory, "threads": threads}, file, indent=1)
-
+            json.dump(
+                {"milliseconds": times, "ratios": ratios, "memory_mib": memory, "threads": threads}, file, indent=1
+            )
