@@ -5,13 +5,16 @@
 This is Algorithm 1 of Goodfellow et al. 2014 with k = 1 and the loss for G that they recommend at the end of section 3.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 from minigan import Adam, BCEWithLogits, Sequential, data, pictures
 from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU, Reshape, Tanh
 
-STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 3_000
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("steps", nargs="?", type=int, default=3_000, metavar="STEPS")
+STEPS = parser.parse_args().steps
 BATCH, LATENT, SEED = 32, 100, 0
 PICTURE = Path("by_hand.png")
 if PICTURE.exists():
@@ -21,9 +24,9 @@ if PICTURE.exists():
 # Two networks. G turns noise z into an image, D turns an image into one number, a logit: above 0 means "real".
 G = Sequential(
     [  # z: 100 numbers
-        Dense(256), LeakyReLU(0.2), BatchNorm(0.8),  # 256
-        Dense(512), LeakyReLU(0.2), BatchNorm(0.8),  # 512
-        Dense(1024), LeakyReLU(0.2), BatchNorm(0.8),  # 1024
+        Dense(256), LeakyReLU(0.2), BatchNorm(0.8, 1e-3),  # 256
+        Dense(512), LeakyReLU(0.2), BatchNorm(0.8, 1e-3),  # 512
+        Dense(1024), LeakyReLU(0.2), BatchNorm(0.8, 1e-3),  # 1024
         Dense(784), Tanh(), Reshape((28, 28, 1)),  # 28 x 28 x 1, from -1 (black) to 1 (white)
     ],
     input_shape=LATENT, name="G", seed=SEED,
@@ -70,5 +73,5 @@ for step in range(STEPS):
         print(f"step {step:6,}   D {float(real_loss + fake_loss):.3f}   G {float(G_loss):.3f}", flush=True)
 
 samples = G.predict(noise(25, "samples", 0))  # running statistics in BatchNorm: one image does not depend on the others
-pictures.save_png(PICTURE, pictures.grid(samples), overwrite=False)
+pictures.save_png(PICTURE, pictures.grid(G.backend.to_host(samples)), overwrite=False)
 print(f"25 images: {PICTURE}")

@@ -18,8 +18,10 @@ from .gan import GAN, Losses, NonSaturating, Saturating
 from .losses import BCE, BCEWithLogits
 from .network import Sequential
 from .optimizers import SGD, Adam, RMSprop
+from .version import __version__
 
 __all__ = [
     "BCE", "GAN", "SGD", "Adam", "BCEWithLogits", "Backend", "Losses", "MiniganError", "NonSaturating", "RMSprop",
-    "Saturating", "Sequential", "data", "get_backend", "initializers", "layers", "load_model", "models", "save_model",
+    "Saturating", "Sequential", "__version__", "data", "get_backend", "initializers", "layers", "load_model", "models",
+    "save_model",
 ]  # fmt: skip

@@ -79,28 +79,56 @@ def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: An
 
 def save_checkpoint(path: str | Path, gan: GAN, extra: dict[str, np.ndarray]) -> None:
     """Write both networks, both optimizers and the step count; and the trainer's own arrays, as extra."""
-    arrays = {"format": np.array(CHECKPOINT_FORMAT), "steps": np.array(gan.steps)}
+    arrays = {
+        "format": np.array(CHECKPOINT_FORMAT),
+        "made_by": np.array(json.dumps(_makers(gan))),
+        "steps": np.array(gan.steps),
+    }
     for side, network, optimizer in _sides(gan):
         arrays |= _numbers(network, side)
         arrays[f"{side}optimizer.steps"] = np.array(optimizer.steps)
+        arrays[f"{side}optimizer.learning_rate"] = np.array(optimizer.learning_rate)
         for name in optimizer.vectors:
             arrays[f"{side}optimizer.{name}"] = network.backend.to_host(getattr(optimizer, name))
     _write(path, arrays | {f"extra.{name}": array for name, array in extra.items()})
 
 
 def load_checkpoint(path: str | Path, gan: GAN) -> dict[str, np.ndarray]:
-    """Put a checkpoint's numbers into a GAN of the same networks and optimizers; returns the trainer's own arrays."""
+    """Put a checkpoint's numbers into a GAN of the same networks and optimizers; returns the trainer's own arrays.
+
+    Raises FileError, saying in what they differ, if another GAN wrote it, and if it is missing or damaged.
+    """
     arrays = _read(path, CHECKPOINT_FORMAT, "a checkpoint")
     try:
+        theirs, ours = json.loads(str(arrays["made_by"])), json.loads(json.dumps(_makers(gan)))
+        differing = [name for name in ours if ours[name] != theirs.get(name)]
+        if differing:
+            raise FileError(f"{path} was written by another GAN: the two differ in {', '.join(differing)}")
         for side, network, optimizer in _sides(gan):
             _put_numbers(network, arrays, side)
             optimizer.steps = int(arrays[f"{side}optimizer.steps"])
+            optimizer.learning_rate = float(arrays[f"{side}optimizer.learning_rate"])
             for name in optimizer.vectors:
                 _put(getattr(optimizer, name), arrays[f"{side}optimizer.{name}"], network)
         gan.steps = int(arrays["steps"])
-    except (KeyError, ValueError) as error:
-        raise FileError(f"{path} does not fit these networks: {error}") from error
+    except (KeyError, ValueError, AttributeError) as error:
+        raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
+
+
+def _makers(gan: GAN) -> dict[str, Any]:
+    """What must be equal for a run to go on as it began."""
+    return {
+        "seed": gan.seed,
+        "G": architecture(gan.G),
+        "D": architecture(gan.D),
+        "G's optimizer": type(gan.g_optimizer).__name__,
+        "D's optimizer": type(gan.d_optimizer).__name__,
+        "noise": gan.noise,
+        "d_update": gan.d_update,
+        "d_steps": gan.d_steps,
+        "objective": type(gan.objective).__name__,
+    }
 
 
 def _sides(gan: GAN) -> list[tuple[str, Sequential, Any]]:
@@ -130,7 +158,7 @@ def _put(target: Any, source: np.ndarray, network: Sequential) -> None:
 
 
 def _write(path: str | Path, arrays: dict[str, np.ndarray], overwrite: bool = True) -> None:
-    write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays), overwrite)
+    write_atomically(path, lambda file: np.savez(file, **arrays), overwrite)  # type: ignore[arg-type]
 
 
 def _read(path: str | Path, wanted: str, kind: str) -> dict[str, np.ndarray]:

@@ -23,15 +23,25 @@ def guarded(command: Callable[[list[str] | None], None], argv: list[str] | None 
     """Run a command; what is wrong becomes one message and exit status 2, Ctrl-C 130."""
     try:
         command(argv)
-        sys.stdout.flush()  # here, where a full disk or a reader that has gone can still be answered
+        return _flush()
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        return _flush()
     except MiniganError as error:
         return _fail(str(error))
     except MemoryError as error:
-        return _fail(f"out of memory: use a smaller batch or a smaller network ({error})")
+        return _fail(f"out of memory: use a smaller batch, a smaller network, or a smaller --count ({error})")
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still in the buffer cannot be written
+        return _fail(str(error))
+
+
+def _flush() -> int:
+    """Write out what was printed, here, where a full disk or a reader that has gone can still be answered."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end
         if isinstance(error, BrokenPipeError):  # `| head` has seen enough
             return 0
         return _fail(f"the output cannot be written: {error.strerror or error}")

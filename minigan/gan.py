@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from .backend import Array
 from .errors import SettingsError, ShapeError
-from .losses import Loss
+from .layers import Sigmoid
+from .losses import BCE, BCEWithLogits, Loss
 from .network import Sequential
 from .optimizers import Optimizer
 
@@ -38,7 +39,7 @@ class NonSaturating:
     """
 
     def __init__(self, loss: Loss, real_target: float = 1.0) -> None:
-        self.loss, self.real_target = loss, real_target
+        self.loss, self.real_target, self.decision = loss, float(real_target), loss.decision
 
     def real(self, pred: Array) -> tuple[Array, Array]:
         """D's loss on real images, and its gradient for D's predictions."""
@@ -69,6 +70,8 @@ class Saturating(NonSaturating):
 class GAN:
     """Two networks, two optimizers, and `step`.
 
+    objective what the players minimise: `real(pred)`, `fake(pred)` and `generator(pred)` return (loss, dpred), and
+              predictions above `decision` mean "real"; NonSaturating and Saturating are two
     noise     "fresh": G's update draws noise of its own; "same": it takes the noise of D's last fakes, whose forward of
               G is still valid and is not repeated
     d_update  "summed": one update of D on the gradient of its real plus its fake batch; "two_steps": an update on each
@@ -97,6 +100,16 @@ class GAN:
         for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
             if optimizer.network is not network:
                 raise SettingsError(f"{name} was made for another network; each network needs an optimizer of its own")
+        loss = getattr(objective, "loss", None)
+        if isinstance(loss, BCE | BCEWithLogits) and isinstance(loss, BCE) != isinstance(D.layers[-1], Sigmoid):
+            raise SettingsError(
+                f"D ends in {D.layers[-1]!r}: BCE belongs behind a Sigmoid, BCEWithLogits behind a Dense"
+            )
+        kinds = {(part.backend.name, getattr(part, "dtype", G.dtype)) for part in (G, D, loss) if part is not None}
+        if len(kinds) > 1:
+            raise SettingsError(
+                f"G, D and the loss need one backend and one dtype; they have {sorted(map(str, kinds))}"
+            )
         self.G, self.D, self.objective = G, D, objective
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.noise, self.d_update, self.d_steps = noise, d_update, d_steps
@@ -110,19 +123,27 @@ class GAN:
         """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n for each update of D."""
         if len(x_real) % self.d_steps:
             raise ShapeError(f"step got {len(x_real)} real images, which {self.d_steps} updates of D cannot share")
+        if self.steps == 0 and len(self.D.input_shape) == 3 and not abs(x_real).max() <= 1:
+            raise ShapeError("the real images have values outside [-1, 1], where G's lie: scale them first")
+        self.G.discard()  # what an interrupted step left behind
+        self.D.discard()
         n = len(x_real) // self.d_steps
         for k in range(self.d_steps):
-            d_losses, x_fake = self._update_D(x_real[k * n : (k + 1) * n], self.steps * self.d_steps + k)
+            x = x_real[k * n : (k + 1) * n]
+            d_losses, x_fake = self._update_D(x, self.steps * self.d_steps + k, last=k == self.d_steps - 1)
         g_loss = self._update_G(x_fake)
         self.steps += 1
-        return Losses(*(*d_losses, g_loss))
+        return Losses(*d_losses, g_loss)
 
-    def _update_D(self, x_real: Array, count: int) -> tuple[tuple[Array, ...], Array]:
-        """D: minimise  loss(D(x), 1) + loss(D(G(z)), 0).  Returns D's losses, and its fake images."""
+    def _update_D(self, x_real: Array, count: int, last: bool) -> tuple[tuple[Array, Array, Array, Array], Array]:
+        """D: minimise  loss(D(x), 1) + loss(D(G(z)), 0).  Returns D's losses, and its fake images.
+
+        `count` names the noise; `last` says that G's update comes next.
+        """
         G, D = self.G, self.D
 
         pred = D.forward(x_real)
-        hits_real = self._mean(pred > self.objective.loss.decision)
+        hits_real = self._mean(pred > self.objective.decision)
         loss_real, dpred = self.objective.real(pred)
         D.backward(dpred, inputs=False)  # at once: the next forward reuses D's buffers
         if self.d_update == "two_steps":
@@ -130,9 +151,9 @@ class GAN:
 
         # G's batch statistics, but no gradient of G is wanted here; with the same noise, G's update goes back through
         # this very forward.
-        x_fake = G.forward(self.draw_noise(len(x_real), "D", count), backward=self._reuses_fakes(count))
+        x_fake = G.forward(self.draw_noise(len(x_real), "D", count), backward=last and self.noise == "same")
         pred = D.forward(x_fake)
-        hits_fake = self._mean(pred <= self.objective.loss.decision)
+        hits_fake = self._mean(pred <= self.objective.decision)
         loss_fake, dpred = self.objective.fake(pred)
         D.backward(dpred, inputs=False, add=self.d_update == "summed")  # D.grads = real + fake
         self.d_optimizer.step()
@@ -148,9 +169,6 @@ class GAN:
         G.backward(dx_fake, inputs=False)
         self.g_optimizer.step()
         return loss
-
-    def _reuses_fakes(self, count: int) -> bool:
-        return self.noise == "same" and (count + 1) % self.d_steps == 0
 
     def _mean(self, hits: Array) -> Array:
         return self.D.backend.xp.mean(hits, dtype=self.D.dtype)

@@ -77,7 +77,7 @@ class Report:
 
     def __getitem__(self, name: str) -> Row:
         """The row of that name: "x", "W", or "2.Dense.W" for a network."""
-        return next(row for row in self.rows if row.name == name)
+        return {row.name: row for row in self.rows}[name]
 
 
 def check(
@@ -98,7 +98,7 @@ def check(
     rtol, atol   an entry may differ by atol + rtol max(|yours|, |numeric|, the numeric gradient's root mean square)
     max_entries  of each array: a larger one is sampled at random
     expect_zero  names of gradients that are truly 0, such as the bias of a Dense in front of BatchNorm; any other
-                 gradient that is 0 everywhere counts as NOTHING TESTED, a failure
+                 gradient that is 0 everywhere counts as NOTHING TESTED, a failure; one of these that is not 0, as WRONG
     """
     draw = _Draw(seed)
     x = draw.normal(x, "x") if isinstance(x, tuple) else np.array(x, dtype=np.float64)
@@ -187,8 +187,8 @@ class _Tolerance:
             closer = numeric_gradient(f, vector, v, entries[bad], shrink)
             n[bad] = np.where(abs(a[bad] - closer) < abs(a[bad] - n[bad]), closer, n[bad])
         bad, k = self.misses(a, n, rms), int(np.argmax(abs(a - n)))
-        zero = rms < 10 * self.atol and name not in self.expect_zero
-        verdict = WRONG if bad.any() else NOTHING_TESTED if zero else OK
+        zero, expected = rms < 10 * self.atol, name in self.expect_zero
+        verdict = WRONG if bad.any() or (expected and not zero) else OK if zero == expected else NOTHING_TESTED
         worst = tuple(int(i) for i in np.unravel_index(int(entries[k]), vector.shape))
         return Row(name, verdict, len(entries), int(bad.sum()), worst, float(a[k]), float(n[k]))
 
@@ -237,6 +237,8 @@ def _check_network(
     for slot in net.slots:
         yours, values = slot.view(grads), slot.view(net.params)
         report.rows.append(tolerance.judge(short[slot.name], yours, forward, values, v, draw))
+    unknown = set(tolerance.expect_zero) - {row.name for row in report.rows}
+    report.complaints += [f"expect_zero names {name!r}, and there is no such gradient" for name in sorted(unknown)]
     return report
 
 

@@ -5,6 +5,7 @@ running statistics in `state`), and runs them forwards and backwards. It also ke
 training forward is followed by its own backward.
 """
 
+import operator
 import sys
 from collections.abc import Sequence
 from typing import IO, Any
@@ -43,7 +44,7 @@ class Sequential:
         seed: int = 0,
         workspace: str = "reuse",
     ) -> None:
-        self.name, self.seed, self.layers = name, seed, list(layers)
+        self.name, self.seed, self.layers = name, operator.index(seed), list(layers)
         self.backend = get_backend(backend)
         self.dtype = self.backend.xp.dtype(dtype)
         if self.dtype.name not in DTYPES:
@@ -51,7 +52,8 @@ class Sequential:
         if not self.layers:
             raise SettingsError(f"{name}: no layers")
         self.workspace = Workspace(self.backend, workspace)
-        self.input_shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+        axes = input_shape if isinstance(input_shape, tuple | list) else (input_shape,)
+        self.input_shape = tuple(operator.index(axis) for axis in axes)
         self.shapes = [self.input_shape]  # shapes[i] goes into layer i
         for i, layer in enumerate(self.layers):
             self.shapes.append(layer.connect(self, f"{i}.{type(layer).__name__}", self.shapes[-1]))
@@ -67,7 +69,9 @@ class Sequential:
         self.first_learner = next((i for i, layer in enumerate(self.layers) if layer.declared["params"]), len(layers))
         self.forwards = 0  # training forwards so far: names the noise of Dropout
         self.awaits_backward = False
+        self.n = 0  # rows of the last training forward
         self.check_finite = False
+        self.poisoned: tuple[Array, Array] | None = None  # the last x and what it held, where workspace is "poison"
 
     def forward(self, x: Array, backward: bool = True) -> Array:
         """y in training mode: batch statistics, dropout. y is a buffer of the network, valid until its next forward.
@@ -84,7 +88,8 @@ class Sequential:
             )
         self.forwards += 1
         y = self._run(x, train=True)
-        self.awaits_backward = backward
+        self.awaits_backward, self.n = backward, len(x)
+        self.poisoned = (x, x.copy()) if self.workspace.mode == "poison" else None
         return y
 
     def predict(self, x: Array, batch_size: int = 256) -> Array:
@@ -112,6 +117,13 @@ class Sequential:
                 f"(predict, discard and forward(x, backward=False) leave nothing to go back through)"
             )
         self._check("dy", dy, self.output_shape)
+        if len(dy) != self.n:
+            raise ShapeError(f"{self.name}: dy has {len(dy)} rows, and the forward before it had {self.n}")
+        if self.poisoned is not None and not (self.poisoned[0] == self.poisoned[1]).all():
+            raise OrderError(
+                f"{self.name}: x changed between its forward and its backward: it is a buffer of another network, "
+                f"whose next forward came too early"
+            )
         before = self.grads.copy() if add and params else None
         stop = 0 if inputs else self.first_learner
         for i in reversed(range(stop, len(self.layers))):
@@ -124,6 +136,13 @@ class Sequential:
         if before is not None:
             self.grads += before
         return dy if inputs else None
+
+    def require_finite(self) -> None:
+        """Raises DivergedError, naming the array, unless all parameters and running statistics are finite."""
+        for vector, slots in ((self.params, self.slots), (self.state, self.state_slots)):
+            if not self.backend.xp.isfinite(vector).all():
+                bad = next(slot.name for slot in slots if not self.backend.xp.isfinite(slot.view(vector)).all())
+                raise DivergedError(f"{self.name}: {bad} is not finite")
 
     def discard(self) -> None:
         """Forget a training forward whose backward will not come, as after an interruption."""

@@ -20,7 +20,7 @@ class Optimizer:
     def __init__(self, network: Any, learning_rate: float) -> None:
         _require("learning_rate", learning_rate, learning_rate >= 0, "at least 0")
         self.network, self.backend = network, network.backend
-        self.learning_rate, self.steps = learning_rate, 0
+        self.learning_rate, self.steps = float(learning_rate), 0
         for name in self.vectors:
             setattr(self, name, self.backend.xp.zeros_like(network.params))
 

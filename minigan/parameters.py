@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .backend import Array, Backend
+from .errors import ShapeError
 from .initializers import Initializer, Random
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def pack(layers: "list[Layer]", kind: str, backend: Backend, dtype: Any, stream:
     vector = backend.xp.zeros(size, dtype)
     for slot, (layer, item) in zip(slots, declared, strict=True):
         random = Random(backend, seed, f"{stream}.{slot.name}")
-        slot.view(vector)[...] = item.init(random, item.shape, item.fan_in, item.fan_out)
+        value = backend.asarray(item.init(random, item.shape, item.fan_in, item.fan_out), dtype)
+        if value.shape != item.shape:
+            raise ShapeError(f"the initializer of {stream}.{slot.name} made {value.shape}; wanted {item.shape}")
+        slot.view(vector)[...] = value
         layer.bind(item.name, slot.view(vector))
     return vector, slots

@@ -11,23 +11,28 @@ generator.npz      all that sampling needs
 
 import csv
 import dataclasses
+import errno
 import json
 import platform
 import sys
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
+from .backend.numpy_backend import usable_cores
 from .errors import FileError, SettingsError
 from .files import write_atomically
 from .settings import Command
+from .version import __version__
 
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there, two programs on one run are not kept apart
     fcntl = None  # type: ignore[assignment]
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # some network file systems: go on without
 COLUMNS = ("step", "d_loss", "d_loss_real", "d_loss_fake", "d_accuracy", "g_loss", "lr", "seconds")
 
 
@@ -49,8 +54,8 @@ class RunDirectory:
             path = command.out or _next_free(Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
             path.mkdir(parents=True, exist_ok=command.out is not None)
             run = cls(path)
-            run.samples.mkdir()
             run._acquire()
+            run.samples.mkdir()
         except OSError as error:
             if isinstance(error, FileError):
                 raise
@@ -61,10 +66,11 @@ class RunDirectory:
                 "settings": dataclasses.asdict(command.settings),
                 "data": data,
                 "versions": {
-                    "minigan": version("minigan"),
-                    "numpy": version("numpy"),
+                    "minigan": __version__,
+                    "numpy": np.__version__,
                     "python": platform.python_version(),
                 },
+                "machine": {"processor": platform.machine(), "cores": usable_cores()},
                 "command": sys.argv,
                 "started": datetime.now().isoformat(timespec="seconds"),
             }
@@ -86,14 +92,14 @@ class RunDirectory:
 
     def update_settings(self, settings: Any) -> None:
         """Write the settings of a resumed run to config.json: it may have been given more steps."""
-        self._write_config(json.loads(self.config.read_text()) | {"settings": dataclasses.asdict(settings)})
+        self._write_config(self._read_config() | {"settings": dataclasses.asdict(settings)})
 
     def _check_resumable(self, name: str, data: dict[str, Any]) -> None:
+        config = self._read_config()
         try:
-            config = json.loads(self.config.read_text())
             system, known = config["system"], config["data"]
             known_name, fingerprint = known["name"], known["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise FileError(f"--resume {self.path}: {self.config} is damaged: {error!r}") from error
         if system != name:
             raise SettingsError(f"--resume {self.path}: that is a run of {system}, not of {name}")
@@ -140,10 +146,19 @@ class RunDirectory:
 
     def _rows(self) -> list[dict[str, str]]:
         """The complete rows: a kill may have left half a line at the end."""
-        if not self.history.exists():
+        try:
+            with open(self.history, newline="") as file:
+                return [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
+        except FileNotFoundError:
             return []
-        with open(self.history, newline="") as file:
-            return [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
+        except OSError as error:
+            raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
+
+    def _read_config(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.config.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise FileError(f"--resume {self.path}: {self.config} is damaged: {error!r}") from error
 
     def _write_config(self, config: dict[str, Any]) -> None:
         write_atomically(self.config, lambda file: file.write((json.dumps(config, indent=2) + "\n").encode()))
@@ -158,7 +173,8 @@ class RunDirectory:
             self.release()
             raise FileError(f"{self.path} is in use by another program: wait for it, or name another folder") from error
         except OSError as error:
-            raise FileError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            if error.errno not in NO_LOCKS:
+                raise FileError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
 
 def _next_free(path: Path) -> Path:

@@ -145,4 +145,7 @@ def _validate(name: str, value: Any, rule: Any) -> None:
 
 
 def _type_of(field: dataclasses.Field) -> type:
-    return next(kind for kind in (int, float, str) if field.type is kind or kind.__name__ in str(field.type))
+    for kind in (int, float, str):
+        if field.type is kind or kind.__name__ in str(field.type):
+            return kind
+    raise TypeError(f"the setting {field.name} has type {field.type}; a flag can be an int, a float or a str")

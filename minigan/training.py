@@ -1,12 +1,9 @@
 """The training loop: steps, history, samples, checkpoints, and going on after an interruption."""
 
-import contextlib
-import math
-import signal
+import shlex
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,18 +13,11 @@ from .checkpoint import load_checkpoint, save_checkpoint, save_model
 from .data import ImageSet
 from .errors import DivergedError, SettingsError, ShapeError
 from .gan import GAN, Losses
+from .progress import Progress, stop_requests
 from .run_directory import COLUMNS, RunDirectory
 from .settings import Command
 
 GRID = (5, 5)
-LINE_SECONDS = 10.0  # between plain lines, where no progress bar can be shown
-
-
-@dataclass
-class Stop:
-    """Set by Ctrl-C or a request to terminate: the step is finished, everything saved."""
-
-    requested: bool = False
 
 
 def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDirectory:
@@ -38,6 +28,8 @@ def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDi
     checkpoint stays as it was.
     """
     settings = command.settings
+    if gan.seed != settings.seed:
+        raise SettingsError(f"the GAN has seed {gan.seed} and the settings {settings.seed}; config.json must not lie")
     if gan.D.input_shape != images.image_shape:
         raise ShapeError(f"{images.name} has images of shape {images.image_shape}; the GAN makes {gan.D.input_shape}")
     _try_batch(gan, images, settings.batch_size)
@@ -46,10 +38,11 @@ def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDi
         run = RunDirectory.create(name, command, data)
     else:
         run = RunDirectory.reopen(name, command, data)
+    trainer = Trainer(gan, images, run, settings)
     try:
-        Trainer(gan, images, run, settings).train(resumed=command.resume is not None)
+        trainer.train(resumed=command.resume is not None)
     except KeyboardInterrupt:
-        print(f"stopped at step {gan.steps:,}; to go on: python {sys.argv[0]} --resume {run.path}", flush=True)
+        print(f"stopped; {run.checkpoint} holds step {trainer.last_saved:,}{how_to_resume(run.path)}", flush=True)
         raise
     finally:
         run.release()
@@ -91,9 +84,9 @@ class Trainer:
         with np.errstate(all="ignore"), stop_requests() as stop, Progress(gan.steps, settings.steps) as progress:
             while gan.steps < settings.steps and not stop.requested:
                 self.step()
+                progress.advance()
                 if gan.steps % settings.log_every == 0 or gan.steps == settings.steps:
                     progress.show(self.log())
-                progress.advance()
                 if gan.steps % settings.sample_every == 0 or gan.steps == settings.steps:
                     self.sample()
                 if gan.steps % settings.checkpoint_every == 0:
@@ -115,15 +108,17 @@ class Trainer:
         row |= {name: float(mean) for name, mean in zip(Losses._fields, means, strict=True)}
         row |= {"lr": self.gan.g_optimizer.learning_rate, "seconds": round(self.seconds(), 3)}
         self.run.append_history(row)
-        if self.gan.steps % self.settings.log_every == 0:
+        if self.gan.steps % self.settings.log_every == 0:  # a partial last row: resumed runs replace it
             self.pending.clear()
         return row
 
     def read_losses(self) -> np.ndarray:
         """The losses since the last row, one step a line, after making sure that they are finite."""
-        values = np.array([[float(value) for value in losses] for losses in self.pending]).reshape(
-            -1, len(Losses._fields)
-        )
+        if not self.pending:
+            return np.empty((0, len(Losses._fields)))
+        backend = self.gan.D.backend
+        flat = backend.xp.stack([value for losses in self.pending for value in losses])  # one transfer from a GPU
+        values = backend.to_host(flat).astype(np.float64).reshape(-1, len(Losses._fields))
         finite = np.isfinite(values).all(axis=1)
         if not finite.all():
             self.explain_divergence(self.gan.steps - len(values) + int(np.argmin(finite)) + 1)
@@ -139,11 +134,15 @@ class Trainer:
         try:
             while gan.steps < step:
                 self.step()
+                gan.G.require_finite()
+                gan.D.require_finite()
         except DivergedError as error:
             cause = str(error)
+        finally:
+            gan.G.check_finite = gan.D.check_finite = False
         raise DivergedError(
-            f"the losses of step {step} are not finite: {cause}. {self.run.checkpoint} still holds step {saved}; try a "
-            f"smaller learning rate in a new run"
+            f"the numbers of step {step} are not finite: {cause}. {self.run.checkpoint} still holds step {saved}; try "
+            f"a smaller learning rate in a new run"
         )
 
     def sample(self) -> None:
@@ -156,6 +155,11 @@ class Trainer:
     def save(self) -> None:
         """The checkpoint and the generator, each complete or not at all."""
         extra = {"pending": self.read_losses(), "seconds": np.array(self.seconds())}
+        try:
+            self.gan.G.require_finite()
+            self.gan.D.require_finite()
+        except DivergedError:
+            self.explain_divergence(self.gan.steps)
         save_checkpoint(self.run.checkpoint, self.gan, extra)
         save_model(self.run.generator, self.gan.G)
         self.last_saved = self.gan.steps
@@ -163,7 +167,7 @@ class Trainer:
     def restore(self) -> None:
         """Back to the last checkpoint."""
         extra = load_checkpoint(self.run.checkpoint, self.gan)
-        self.pending = [Losses(*row) for row in extra["pending"]]
+        self.pending = [Losses(*map(self.gan.D.backend.asarray, row)) for row in extra["pending"]]
         self.seconds_before, self.started = float(extra["seconds"]), time.perf_counter()
         self.last_saved = self.gan.steps
 
@@ -179,65 +183,10 @@ class Trainer:
         pictures.save_curves(self.run.curves, self.run.read_history())
 
 
-@contextlib.contextmanager
-def stop_requests() -> Iterator[Stop]:
-    """Turn the first Ctrl-C or SIGTERM into a request; a second one interrupts at once.
-
-    Outside the main thread, where Python allows no signal handlers, nothing changes.
-    """
-    stop, previous = Stop(), {}
-
-    def handler(number: int, frame: Any) -> None:
-        if stop.requested:
-            raise KeyboardInterrupt
-        stop.requested = True
-        print("\nfinishing this step and saving; once more to stop at once", file=sys.stderr)
-
-    with contextlib.suppress(ValueError):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, handler)
-    try:
-        yield stop
-    finally:
-        for number, old in previous.items():
-            signal.signal(number, old)
-
-
-class Progress:
-    """A tqdm bar on a terminal; elsewhere a plain line at most every ten seconds, and one at the end."""
-
-    def __init__(self, done: int, total: int) -> None:
-        self.done, self.first, self.total = done, done, total
-        self.started = self.shown = time.perf_counter()
-        self.bar: Any = None
-
-    def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=self.total, initial=self.done, unit="step", dynamic_ncols=True)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def advance(self) -> None:
-        """One step is done."""
-        self.done += 1
-        if self.bar is not None:
-            self.bar.update()
-
-    def show(self, row: dict[str, float]) -> None:
-        """Losses and D's accuracy, from a row of the history."""
-        text = f"D {row['d_loss']:.3f}  G {row['g_loss']:.3f}  D's accuracy {row['d_accuracy']:.0%}"
-        now = time.perf_counter()
-        if self.bar is not None:
-            self.bar.set_postfix_str(text, refresh=False)
-        elif now - self.shown >= LINE_SECONDS or self.done + 1 == self.total or self.done == self.first:
-            rate = (self.done + 1 - self.first) / max(now - self.started, math.ulp(1.0))
-            print(f"step {self.done + 1:,} of {self.total:,}  {text}  {rate:.0f} steps/s", flush=True)
-            self.shown = now
+def how_to_resume(run: Path) -> str:
+    """The command that goes on with a run, where it was started by one (a notebook's is not)."""
+    script = Path(sys.argv[0])
+    return f"; to go on: python {shlex.quote(str(script))} --resume {shlex.quote(str(run))}" * (script.suffix == ".py")
 
 
 def describe(run: RunDirectory) -> str:

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 
 # Each file imports only from the ones before it (the files of one line may not import each other).
 FLOORS = [
-    ["errors"],
+    ["errors", "version"],
     ["backend.philox", "files"],
     ["backend.base"],
     ["backend.numpy_backend", "backend.cupy_backend"],
@@ -22,7 +22,7 @@ FLOORS = [
     ["layers.dense", "layers.norm", "layers.activations", "layers.dropout", "layers.shape"],
     ["layers"],
     ["network"],
-    ["gan", "models", "gradcheck"],
+    ["gan", "models", "gradcheck", "progress"],
     ["checkpoint", "settings"],
     ["run_directory"],
     ["training"],
@@ -79,8 +79,8 @@ def test_import_is_light():
 
 
 def test_the_budget():
-    """The engine stays around 2,000 lines, and a file fits a reader's head."""
-    beside = ("data", "pictures", "training", "cli", "models", "settings", "run_directory", "files")
+    """The engine stays around 2,000 lines (comments and blank ones counted), and a file fits a reader's head."""
+    beside = ("data", "pictures", "training", "progress", "cli", "models", "settings", "run_directory", "files")
     lines = {name_of(path): len(path.read_text().splitlines()) for path in FILES}
-    assert sum(count for name, count in lines.items() if not name.startswith(beside)) <= 2_000
-    assert max(lines.values()) <= 300, max(lines, key=lines.get)
+    assert sum(count for name, count in lines.items() if not name.startswith(beside)) <= 2_200
+    assert max(lines.values()) <= 270, max(lines, key=lines.get)

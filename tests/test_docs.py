@@ -55,3 +55,8 @@ def test_the_readme_has_the_two_commands():
     readme = (ROOT / "README.md").read_text()
     assert "pip install . && python examples/mnist_mlp_gan.py" in readme
     assert 'pip install ".[test]" && pytest' in readme
+
+
+@every_page
+def test_nothing_is_left_to_fill_in(page):
+    assert not re.search(r"@[A-Z]+@|TODO|FIXME", page.read_text())

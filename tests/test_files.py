@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigan import Sequential, files, load_model, save_model
+from minigan import BCE, SGD, Saturating, Sequential, files, load_model, save_model
 from minigan.checkpoint import load_checkpoint, save_checkpoint
 from minigan.errors import BackendError, FileError
 from minigan.files import write_atomically
@@ -384,8 +384,9 @@ def checkpoint(tmp_path):
 
 def test_a_gan_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(checkpoint):
     path, gan = checkpoint
-    restored = small_gan(seed=4)
-    restored.seed = gan.seed
+    restored = small_gan()
+    for net in (restored.G, restored.D):
+        net.params[...], net.state[...] = 1, 2
     extra = load_checkpoint(path, restored)
     assert list(extra) == ["pending"] and np.array_equal(extra["pending"], np.arange(3.0))
     assert restored.steps == 2
@@ -403,9 +404,30 @@ def test_a_truncated_checkpoint_is_refused_wherever_it_was_cut(checkpoint, tenth
     refusal(path, load=lambda path: load_checkpoint(path, gan))
 
 
+OTHER_GANS = {
+    "another seed": lambda: small_gan(seed=4),
+    "another optimizer": lambda: small_gan(optimizer=SGD),
+    "another switch": lambda: small_gan(noise="same"),
+    "another objective": lambda: small_gan(objective=Saturating),
+    "another output": lambda: small_gan(loss=BCE),
+}
+
+
+def test_a_learning_rate_that_was_changed_is_kept(tmp_path):
+    gan = small_gan()
+    gan.g_optimizer.learning_rate = 0.125
+    save_checkpoint(tmp_path / "checkpoint.npz", gan, {})
+    restored = small_gan()
+    load_checkpoint(tmp_path / "checkpoint.npz", restored)
+    assert restored.g_optimizer.learning_rate == 0.125
+
+
 def test_a_model_or_another_systems_checkpoint_is_refused(checkpoint):
     path, gan = checkpoint
     rewritten(path, **{"D.params": np.zeros(5)})
-    refusal(path, "does not fit", "D has", "the file has 5", load=lambda path: load_checkpoint(path, gan))
+    refusal(path, "is damaged", "D has", "the file has 5", load=lambda path: load_checkpoint(path, gan))
+    save_checkpoint(path, gan, {})
+    for other in OTHER_GANS.values():
+        refusal(path, "written by another GAN", load=lambda path, other=other: load_checkpoint(path, other()))
     save_model(path, gan.G)
     refusal(path, "is not a checkpoint", "'minigan model 1'", load=lambda path: load_checkpoint(path, gan))

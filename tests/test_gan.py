@@ -19,6 +19,10 @@ SWITCHES = [
 ]
 
 
+def name_of(switches):
+    return "-".join(getattr(value, "__name__", value) for value in switches.values())
+
+
 def softplus(s):
     return np.logaddexp(0, s)
 
@@ -66,7 +70,7 @@ def numeric_step(gan, x_real):
     return numeric_D, numeric_gradient(lambda: g_objective(gan, z_g), gan.G.params)
 
 
-@pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: "-".join(getattr(v, "__name__", v) for v in s.values()))
+@pytest.mark.parametrize("switches", SWITCHES, ids=name_of)
 def test_a_whole_step_is_the_gradient_of_its_objective(switches):
     gan = small_gan(optimizer=SGD, **switches)
     x_real = real_images(gan)
@@ -95,8 +99,8 @@ def test_the_real_half_of_two_steps():
 class StaleGAN(GAN):
     """The classic error: G's gradient from the forward of D before its update."""
 
-    def _update_D(self, x_real, count):
-        result = super()._update_D(x_real, count)
+    def _update_D(self, x_real, count, last):
+        result = super()._update_D(x_real, count, last)
         self.old = self.before
         return result
 
@@ -115,7 +119,7 @@ class StaleGAN(GAN):
 class WrongActivationsGAN(GAN):
     """Published: the real batch's loss is sent back through the fake batch's activations."""
 
-    def _update_D(self, x_real, count):
+    def _update_D(self, x_real, count, last):
         G, D = self.G, self.D
         loss_real, d_real = self.objective.real(D.forward(x_real, backward=False).copy())
         x_fake = G.forward(self.draw_noise(len(x_real), "D", count), backward=False)
@@ -213,12 +217,14 @@ def test_d_steps_share_the_images_and_draw_noise_of_their_own():
         gan.step(real_images(gan, 11))
 
 
-def test_workspace_modes_agree_over_whole_steps():
+@pytest.mark.parametrize("d_steps", [1, 3])
+@pytest.mark.parametrize("switches", SWITCHES, ids=name_of)
+def test_workspace_modes_agree_over_whole_steps(switches, d_steps):
     weights = []
     for mode in ("fresh", "reuse", "poison"):
-        gan = small_gan(workspace=mode)
-        for step in range(4):
-            gan.step(real_images(gan, 6, step))
+        gan = small_gan(workspace=mode, d_steps=d_steps, **switches)
+        for step in range(3):
+            gan.step(real_images(gan, 6 * d_steps, step))
         weights.append(np.concatenate([gan.G.params, gan.D.params, gan.G.state]))
     assert np.array_equal(weights[0], weights[1]) and np.array_equal(weights[0], weights[2])
 
@@ -269,8 +275,35 @@ def test_wrong_switches(change, error, words):
         small_gan(**change)
 
 
+def test_an_interrupted_step_does_not_block_the_next():
+    gan = small_gan(noise="same")
+    gan.d_optimizer.step = interrupt = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        gan.step(real_images(gan))
+    assert gan.d_optimizer.step is interrupt and gan.steps == 0
+    del gan.d_optimizer.step
+    gan.step(real_images(gan))
+
+
+def test_images_outside_the_range_of_G_are_refused_at_the_first_step():
+    for factor in (127.5, np.nan):
+        gan = small_gan()
+        with pytest.raises(ShapeError, match=r"values outside \[-1, 1\]"):
+            gan.step(factor * real_images(gan))
+
+
+def test_a_loss_that_does_not_belong_to_Ds_output_is_refused():
+    logit, probability = small_gan(), small_gan(loss=BCE)
+    for gan, loss in ((logit, BCE), (probability, BCEWithLogits)):
+        with pytest.raises(SettingsError, match="BCE belongs behind a Sigmoid"):
+            GAN(gan.G, gan.D, objective=NonSaturating(loss()), g_optimizer=gan.g_optimizer, d_optimizer=gan.d_optimizer)
+
+
 def test_networks_and_optimizers_that_do_not_fit():
     gan = small_gan()
+    narrow = gan.D.clone(dtype="float32")
+    with pytest.raises(SettingsError, match="one backend and one dtype"):
+        GAN(gan.G, narrow, objective=gan.objective, g_optimizer=gan.g_optimizer, d_optimizer=Adam(narrow))
     with pytest.raises(SettingsError, match="g_optimizer was made for another network"):
         GAN(gan.G, gan.D, objective=gan.objective, g_optimizer=gan.d_optimizer, d_optimizer=gan.d_optimizer)
     other = Sequential([Dense(1)], input_shape=3, name="D")

@@ -294,6 +294,8 @@ def test_a_gradient_that_is_zero_everywhere_is_not_called_ok():
     net = Sequential([Dense(4), BatchNorm(), Tanh()], input_shape=3)
     assert check(net, (6, 3))["0.Dense.b"].verdict == NOTHING_TESTED
     assert check(net, (6, 3), expect_zero=("0.Dense.b",))
+    assert check(net, (6, 3), expect_zero=("0.Dense.b", "0.Dense.W"))["0.Dense.W"].verdict == WRONG
+    assert "no such gradient" in str(check(net, (6, 3), expect_zero=("0.Dense.b", "Dense")))
 
 
 def test_an_upstream_of_ones_is_blind_to_batchnorm():
@@ -328,6 +330,16 @@ def test_numeric_gradient_restores_its_vector_and_takes_an_upstream():
 def test_the_report_is_readable():
     text = str(check(dense_mean(5), (7, 3)))
     assert "gradients WRONG" in text and "W" in text and "15 of 15 entries wrong" in text and "yours" in text
+
+
+@pytest.mark.parametrize("dx", [None, np.zeros((3, 7)), 0.5])
+def test_a_backward_that_returns_no_dx_is_reported(dx):
+    class Wrong(Tanh):
+        def backward(self, dy, params=True, inputs=True):
+            return dx
+
+    report = check(Wrong(), (7, 3))
+    assert not report and "dx must have the shape of x, (7, 3)" in str(report)
 
 
 def test_a_target_of_another_kind_is_refused():

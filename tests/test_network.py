@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigan import Sequential, models
+from minigan import Sequential, load_model, models, save_model
 from minigan.errors import BackendError, DivergedError, OrderError, SettingsError, ShapeError
 from minigan.layers import BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, Reshape, Tanh
 
@@ -315,3 +315,51 @@ def test_mnist_mlp_options():
     assert 0 < D.predict(G.predict(noise(G))).min() < 1
     with pytest.raises(SettingsError, match="output is 'score'"):
         models.mnist_mlp(output="score")
+
+
+# Small mistakes ------------------------------------------------------------------------------------------------------
+
+
+def test_dy_must_have_the_rows_of_its_forward():
+    net = small()
+    net.forward(noise(net, 7))
+    with pytest.raises(ShapeError, match="G: dy has 5 rows, and the forward before it had 7"):
+        net.backward(np.ones((5, 3, 2, 1), np.float32))
+
+
+def test_a_poisoned_network_sees_that_its_input_was_another_networks_buffer():
+    G = Sequential([Dense(3)], input_shape=2, name="G", workspace="poison")
+    D = Sequential([Dense(1)], input_shape=3, name="D", workspace="poison")
+    pred = D.forward(G.forward(noise(G, stream="a"), backward=False))
+    G.forward(noise(G, stream="b"), backward=False)
+    with pytest.raises(OrderError, match="D: x changed between its forward and its backward"):
+        D.backward(np.ones_like(pred))
+
+
+def test_an_initializer_of_the_wrong_shape_is_not_broadcast():
+    with pytest.raises(ShapeError, match=r"initializer of G\.0\.Dense\.W made \(3,\); wanted \(2, 3\)"):
+        Sequential([Dense(3, W_init=lambda random, shape, *fans: random.normal(shape[1:]))], input_shape=2, name="G")
+
+
+def test_numbers_from_numpy_are_numbers(tmp_path):
+    layers = [Dense(np.int64(6)), LeakyReLU(np.float32(0.25)), BatchNorm(np.float64(0.5)), Reshape(np.array([3, 2]))]
+    net = Sequential(layers, input_shape=np.int64(4), seed=np.int64(7))
+    save_model(tmp_path / "model.npz", net)
+    assert load_model(tmp_path / "model.npz").seed == 7
+
+
+def test_a_layer_that_returns_another_shape_than_it_announced():
+    class Liar(Tanh):
+        def build(self, in_shape):
+            return (5,)
+
+    with pytest.raises(ShapeError, match=r"0\.Liar returned \(2, 4\), and its build announced"):
+        Sequential([Liar()], input_shape=4).forward(np.ones((2, 4), np.float32))
+
+
+def test_require_finite_names_the_array():
+    net = small()
+    net.require_finite()
+    net.layers[2].var[1] = np.nan
+    with pytest.raises(DivergedError, match=r"G: 2\.BatchNorm\.var is not finite"):
+        net.require_finite()

@@ -1,6 +1,7 @@
 """Optimizers against their papers' formulas, written plainly and in float64."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -126,3 +127,24 @@ def test_state_is_float32_with_float32_parameters(kind):
 def test_impossible_settings(build, words):
     with pytest.raises(SettingsError, match=words):
         build(network())
+
+
+def test_a_step_that_overflows_on_a_thread_warns_nobody_who_asked_not_to_be_warned():
+    backend = NumpyBackend()
+    p, g, m, v = (np.full(3 * BLOCK, 1e30, np.float32) for _ in range(4))
+    with np.errstate(all="ignore"):  # the suite turns a warning into an error
+        backend.adam(p, g, m, v, 0.5, 0.999, 1e30, 1e-7)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own():
+    workers = Workers()
+    workers.count = 2
+    workers.run(lambda start, stop: None, 4 * BLOCK)
+    child = os.fork()
+    if child == 0:
+        done = []
+        workers.run(lambda start, stop: done.append(stop - start), 4 * BLOCK)
+        os._exit(0 if sum(done) == 4 * BLOCK else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import cli, data, files, training
-from minigan.errors import DivergedError, FileError, ShapeError
+from minigan import cli, data, files, progress, training
+from minigan.errors import DivergedError, FileError, SettingsError, ShapeError
 from minigan.settings import Command, RunSettings
 
 from .conftest import ROOT
@@ -25,7 +25,7 @@ STEPS = 40
 
 
 def settings(steps=STEPS, **changes):
-    return RunSettings(**{"steps": steps, "batch_size": 6, "log_every": 6, "sample_every": 15,
+    return RunSettings(**{"steps": steps, "batch_size": 6, "seed": 3, "log_every": 6, "sample_every": 15,
                           "checkpoint_every": 10} | changes)  # fmt: skip
 
 
@@ -128,7 +128,9 @@ def test_dropout_batchnorm_and_every_optimizer_vector_go_on(tmp_path):
         G = Sequential([Dense(9), BatchNorm(), LeakyReLU(), Dropout(0.2), Dense(15), Tanh(), Reshape(IMAGE)],
                        input_shape=4, name="G")  # fmt: skip
         D = Sequential([Flatten(), Dense(8), LeakyReLU(), Dropout(0.4), Dense(1)], input_shape=IMAGE, name="D")
-        return GAN(G, D, objective=NonSaturating(BCEWithLogits()), g_optimizer=RMSprop(G), d_optimizer=RMSprop(D))
+        return GAN(
+            G, D, objective=NonSaturating(BCEWithLogits()), g_optimizer=RMSprop(G), d_optimizer=RMSprop(D), seed=3
+        )
 
     start(tmp_path / "whole", build(), steps=20)
     start(tmp_path / "parts", build(), steps=10, sample_every=10)
@@ -157,7 +159,8 @@ def test_a_signal_finishes_the_step_and_saves(whole, tmp_path, capsys, number):
         start(run, stop_by_signal(small_gan(), 17, number))
     assert signal.getsignal(number) is before
     said = capsys.readouterr()
-    assert f"stopped at step 17; to go on: python {sys.argv[0]} --resume {run}" in said.out
+    assert f"stopped; {run / 'checkpoint.npz'} holds step 17" in said.out
+    assert ("--resume" in said.out) == sys.argv[0].endswith(".py")
     assert "finishing this step" in said.err
     assert int(arrays(run / "checkpoint.npz")["steps"]) == 17
     assert (run / "evolution.gif").exists() and (run / "losses.png").exists()
@@ -192,7 +195,7 @@ def test_a_second_signal_stops_at_once(tmp_path):
 
 # Kills ---------------------------------------------------------------------------------------------------------------
 
-SHORT = ["--steps", "400", "--batch-size", "8", "--sample-every", "20", "--log-every", "7", "--checkpoint-every", "5"]
+SHORT = ["--steps", "150", "--batch-size", "8", "--sample-every", "20", "--log-every", "7", "--checkpoint-every", "5"]
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +217,7 @@ def test_kill_9_at_any_moment_loses_nothing_but_time(killable, rows):
         assert process.poll() is None
     process.kill()
     process.wait()
-    assert int(arrays(run / "checkpoint.npz")["steps"]) < 400
+    assert int(arrays(run / "checkpoint.npz")["steps"]) < 150
     done = subprocess.run([*command, "--resume", str(run)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert_same_run(run, folder / "whole")
@@ -285,10 +288,43 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_layer(tmp_path, a
     with pytest.raises(DivergedError) as caught:
         start(run, gan, log_every=6)
     message = str(caught.value)
-    assert f"the losses of step {at + 1} are not finite: G: the output of layer 0.Dense is not finite" in message
+    assert f"the numbers of step {at + 1} are not finite: G: the output of layer 0.Dense is not finite" in message
     saved = at // 10 * 10
     assert f"still holds step {saved}" in message and int(arrays(run / "checkpoint.npz")["steps"]) == saved
     assert all(np.isfinite(array).all() for name, array in arrays(run / "checkpoint.npz").items() if "params" in name)
+
+
+def test_numbers_that_are_not_finite_never_reach_a_checkpoint(tmp_path):
+    """The loss of a step is measured before its update: only the parameters show what the last update did."""
+    gan = small_gan()
+    update = gan.g_optimizer.update
+    gan.g_optimizer.update = lambda p, g: update(p, g * np.inf if gan.steps == 9 else g)
+    with pytest.raises(DivergedError, match=r"step 10 are not finite: G: 0\.Dense\.W is not finite.*holds step 0"):
+        start(tmp_path / "run", gan)
+    assert not gan.G.check_finite and not gan.D.check_finite
+    assert np.isfinite(arrays(tmp_path / "run" / "generator.npz")["params"]).all()
+
+
+def test_a_seed_that_config_json_would_not_tell(tmp_path):
+    with pytest.raises(SettingsError, match="the GAN has seed 4 and the settings 3"):
+        start(tmp_path / "run", small_gan(seed=4))
+
+
+def test_training_outside_the_main_thread(whole, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(start, tmp_path / "run").result()
+    assert_same_run(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize("switches", [{"noise": "same"}, {"d_update": "two_steps", "d_steps": 2}])
+def test_every_switch_resumes_to_the_same_bits(tmp_path, switches):
+    start(tmp_path / "whole", small_gan(**switches), steps=20)
+    start(tmp_path / "parts", small_gan(**switches), steps=10, sample_every=10)
+    resume(tmp_path / "parts", small_gan(**switches), steps=20, sample_every=10)
+    a, b = arrays(tmp_path / "whole" / "checkpoint.npz"), arrays(tmp_path / "parts" / "checkpoint.npz")
+    assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
 def test_a_learning_rate_far_too_large_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
@@ -299,7 +335,7 @@ def test_a_learning_rate_far_too_large_ends_in_a_sentence(tmp_path, monkeypatch,
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.startswith("error: the losses of step ") and "layer" in done.stderr
+    assert done.stderr.startswith("error: the numbers of step ") and "layer" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -321,9 +357,9 @@ def test_progress_on_a_terminal_and_off(tmp_path, monkeypatch, capsys):
     row = {"d_loss": 1.25, "g_loss": 0.75, "d_accuracy": 0.5}
     for terminal in (True, False):
         monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
-        with training.Progress(0, 1) as progress:
-            progress.show(row)
-            progress.advance()
+        with progress.Progress(0, 1) as bar:
+            bar.advance()
+            bar.show(row)
         said = capsys.readouterr()
         text = said.err if terminal else said.out
         assert "D 1.250  G 0.750  D's accuracy 50%" in text

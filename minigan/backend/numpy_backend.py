@@ -3,7 +3,8 @@
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,13 +36,15 @@ class Workers:
             self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
         bounds = [size * part // parts for part in range(parts + 1)]
         others = [
-            self.pool.submit(_in_blocks, task, start, stop) for start, stop in zip(bounds[1:], bounds[2:], strict=False)
+            self.pool.submit(copy_context().run, _in_blocks, task, start, stop)  # the context holds NumPy's errstate
+            for start, stop in zip(bounds[1:], bounds[2:], strict=False)
         ]
         try:
             _in_blocks(task, 0, bounds[1])  # the calling thread takes the first part
         finally:
-            for other in others:
-                other.result()
+            wait(others)
+        for other in others:
+            other.result()
         return None
 
 

@@ -61,7 +61,9 @@ def _unxz(path: Path, content: bytes) -> bytes:
     try:
         import lzma  # absent from some self-made Pythons
     except ImportError as error:
-        raise DataError(f"{path} is compressed with xz, and this Python was built without lzma") from error
+        raise DataError(
+            f"{path} is compressed with xz, and this Python was built without lzma: decompress it with xz -d"
+        ) from error
     try:
         return lzma.decompress(content)
     except lzma.LZMAError as error:

@@ -16,7 +16,7 @@ class LeakyReLU(Layer):
     def __init__(self, slope: float = 0.2) -> None:
         if not 0 <= slope < 1:
             raise SettingsError(f"LeakyReLU: slope is {slope}; it must be at least 0 and less than 1")
-        self.slope = slope
+        self.slope = float(slope)
 
     def forward(self, x: Array, train: bool) -> Array:
         """y = max(x, slope x), the same thing since slope < 1."""
@@ -29,9 +29,9 @@ class LeakyReLU(Layer):
         if not inputs:
             return None
         dx = self.buf("dx", dy.shape)
-        dx[...] = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))  # 1 or 0
+        dx[...] = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))  # as 1.0 or 0.0
         dx *= 1 - self.slope
-        dx += self.slope  # 1 or slope
+        dx += self.slope  # now 1 or slope: several times as fast as choosing with where
         dx *= dy
         return dx
 
@@ -54,7 +54,7 @@ class ReLU(Layer):
         if not inputs:
             return None
         dx = self.buf("dx", dy.shape)
-        dx[...] = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))  # 1 or 0
+        dx[...] = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))  # as 1.0 or 0.0
         dx *= dy
         return dx
 

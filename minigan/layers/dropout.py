@@ -18,7 +18,7 @@ class Dropout(Layer):
     def __init__(self, rate: float = 0.5) -> None:
         if not 0 <= rate < 1:
             raise SettingsError(f"Dropout: rate is {rate}; it must be at least 0 and less than 1")
-        self.rate = rate
+        self.rate = float(rate)
 
     def forward(self, x: Array, train: bool) -> Array:
         """y = x mask / (1 - rate) in training, else x."""

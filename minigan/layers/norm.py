@@ -36,7 +36,8 @@ class BatchNorm(Layer):
             raise SettingsError(
                 f"BatchNorm: momentum is {momentum} and eps {eps}; wanted 0 <= momentum < 1 and eps > 0"
             )
-        self.momentum, self.eps, self.gamma_init, self.beta_init = momentum, eps, gamma_init, beta_init
+        self.momentum, self.eps = float(momentum), float(eps)
+        self.gamma_init, self.beta_init = gamma_init, beta_init
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """gamma and beta, and the running mean and variance: all (c,)."""

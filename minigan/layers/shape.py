@@ -1,6 +1,7 @@
 """Layers that change the shape and no number."""
 
 import math
+import operator
 
 from ..backend import Array
 from .base import Layer
@@ -33,7 +34,7 @@ class Reshape(Layer):
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = tuple(shape)
+        self.shape = tuple(operator.index(axis) for axis in shape)
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """No parameters. Raises ShapeError if the sizes differ."""

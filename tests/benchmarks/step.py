@@ -10,10 +10,11 @@ Both sides begin with the same weights and must report the same losses first.
 import argparse
 import json
 import multiprocessing
-import os
 import platform
 import statistics
 import time
+
+from minigan.backend.numpy_backend import usable_cores
 
 BATCH, LATENT, REST = 32, 100, 0.05  # seconds between turns: long enough for idle workers to fall asleep
 CHECKED = 5  # steps whose losses are compared
@@ -101,7 +102,7 @@ def main():
     parser.add_argument("--steps", type=int, default=30, help="steps in a turn")
     parser.add_argument("--json", help="write the numbers to this file")
     arguments = parser.parse_args()
-    threads = len(os.sched_getaffinity(0))
+    threads = usable_cores()
 
     context = multiprocessing.get_context("spawn")
     pipes, workers = {}, []
