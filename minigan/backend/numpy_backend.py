@@ -11,7 +11,7 @@ import numpy as np
 
 from .base import Array, Backend
 
-BLOCK = 262_144  # elements of a block: smaller ones spend their time handing Python's lock from thread to thread
+BLOCK = 131_072  # elements of a block: smaller ones spend their time handing Python's lock from thread to thread
 
 
 def usable_cores() -> int:
@@ -28,29 +28,26 @@ class Workers:
         self.process = 0
 
     def run(self, task: Callable[[int, int], None], size: int) -> None:
-        """task(start, stop) over 0 ... size in blocks: neighbouring blocks on the same thread, all done on return."""
-        parts = min(self.count, -(-size // BLOCK))
-        if parts <= 1:
-            return _in_blocks(task, 0, size)
+        """task(start, stop) over 0 ... size in blocks. Each thread takes the next block when it is done with one."""
+        starts = iter(range(0, size, BLOCK))  # shared by the threads: Python's lock makes taking a number safe
+
+        def work() -> None:
+            for start in starts:
+                task(start, min(start + BLOCK, size))
+
+        helpers = min(self.count, -(-size // BLOCK)) - 1
+        if helpers < 1:
+            return work()
         if self.pool is None or self.process != os.getpid():
             self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
-        bounds = [size * part // parts for part in range(parts + 1)]
-        others = [
-            self.pool.submit(copy_context().run, _in_blocks, task, start, stop)  # the context holds NumPy's errstate
-            for start, stop in zip(bounds[1:], bounds[2:], strict=False)
-        ]
+        others = [self.pool.submit(copy_context().run, work) for _ in range(helpers)]  # the context: NumPy's errstate
         try:
-            _in_blocks(task, 0, bounds[1])  # the calling thread takes the first part
+            work()  # the calling thread works too
         finally:
             wait(others)
         for other in others:
             other.result()
         return None
-
-
-def _in_blocks(task: Callable[[int, int], None], start: int, stop: int) -> None:
-    for first in range(start, stop, BLOCK):
-        task(first, min(first + BLOCK, stop))
 
 
 WORKERS = Workers()  # one pool a process: networks and backends share it, so that cores are never oversubscribed
