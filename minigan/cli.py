@@ -88,7 +88,7 @@ def _main(argv: list[str] | None) -> None:
 
 
 def sample(model: Path, count: int, seed: int, columns: int | None, out: Path, backend: str | None) -> None:
-    """Write `count` images of a generator to `out`. The first ones are the same whatever the count, but for rounding."""
+    """Write `count` images of a generator to `out`. A larger count begins with the same images, but for rounding."""
     limits = (("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST))
     for name, value, least, below in limits:
         if value is not None and not least <= value < below:

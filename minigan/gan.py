@@ -143,7 +143,7 @@ class GAN:
         G, D = self.G, self.D
 
         pred = D.forward(x_real)
-        hits_real = self._mean(pred > self.objective.decision)
+        hits = (pred > self.objective.decision).sum()
         loss_real, dpred = self.objective.real(pred)
         D.backward(dpred, inputs=False)  # at once: the next forward reuses D's buffers
         if self.d_update == "two_steps":
@@ -153,11 +153,11 @@ class GAN:
         # this very forward.
         x_fake = G.forward(self.draw_noise(len(x_real), "D", count), backward=last and self.noise == "same")
         pred = D.forward(x_fake)
-        hits_fake = self._mean(pred <= self.objective.decision)
+        hits = hits + (pred <= self.objective.decision).sum()
         loss_fake, dpred = self.objective.fake(pred)
         D.backward(dpred, inputs=False, add=self.d_update == "summed")  # D.grads = real + fake
         self.d_optimizer.step()
-        return (loss_real + loss_fake, loss_real, loss_fake, (hits_real + hits_fake) / 2), x_fake
+        return (loss_real + loss_fake, loss_real, loss_fake, hits / (2 * pred.size)), x_fake
 
     def _update_G(self, x_fake: Array) -> Array:
         """G: minimise  loss(D(G(z)), 1)  through the D just updated, hence a new forward of D.  Returns G's loss."""
@@ -169,9 +169,6 @@ class GAN:
         G.backward(dx_fake, inputs=False)
         self.g_optimizer.step()
         return loss
-
-    def _mean(self, hits: Array) -> Array:
-        return self.D.backend.xp.mean(hits, dtype=self.D.dtype)
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

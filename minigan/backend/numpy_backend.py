@@ -11,7 +11,9 @@ import numpy as np
 
 from .base import Array, Backend
 
-BLOCK = 131_072  # elements of a block: smaller ones spend their time handing Python's lock from thread to thread
+# Elements of a block. Smaller ones spend their time handing Python's lock from thread to thread, larger ones do not fit
+# a core's cache; below the smallest, waking another thread costs more than it helps.
+BLOCK, SMALLEST_BLOCK = 262_144, 65_536
 
 
 def usable_cores() -> int:
@@ -28,19 +30,22 @@ class Workers:
         self.process = 0
 
     def run(self, task: Callable[[int, int], None], size: int) -> None:
-        """task(start, stop) over 0 ... size in blocks. Each thread takes the next block when it is done with one."""
-        starts = iter(range(0, size, BLOCK))  # shared by the threads: Python's lock makes taking a number safe
+        """task(start, stop) over 0 ... size in equal blocks. Each thread takes the next when it is done with one."""
+        threads = max(1, min(self.count, size // SMALLEST_BLOCK))
+        blocks = threads * max(1, round(size / (threads * BLOCK)))
+        bounds = [size * block // blocks for block in range(blocks + 1)]
+        todo = iter(list(zip(bounds, bounds[1:], strict=False)))  # shared: Python's lock makes taking the next one safe
 
         def work() -> None:
-            for start in starts:
-                task(start, min(start + BLOCK, size))
+            for start, stop in todo:
+                task(start, stop)
 
-        helpers = min(self.count, -(-size // BLOCK)) - 1
-        if helpers < 1:
+        if threads == 1:
             return work()
         if self.pool is None or self.process != os.getpid():
             self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
-        others = [self.pool.submit(copy_context().run, work) for _ in range(helpers)]  # the context: NumPy's errstate
+        # In a copy of this thread's context, which holds what NumPy's errstate was set to.
+        others = [self.pool.submit(copy_context().run, work) for _ in range(threads - 1)]
         try:
             work()  # the calling thread works too
         finally:

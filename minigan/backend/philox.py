@@ -15,13 +15,31 @@ do not depend on whose float32 logarithm or cosine was at hand.
 """
 
 import math
+import threading
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SettingsError
+
+_THREAD = threading.local()
+_FRESH: Any = {
+    "bit_generator": "Philox",
+    "buffer": np.zeros(4, np.uint64),
+    "buffer_pos": 4,
+    "has_uint32": 0,
+    "uinteger": 0,
+}
+
+
+def _generator_of_this_thread() -> np.random.Philox:
+    """NumPy's Philox, made once a thread: a new one would ask the system for entropy that we do not want."""
+    if not hasattr(_THREAD, "generator"):
+        _THREAD.generator = np.random.Philox(0)
+    return _THREAD.generator
 
 
 @lru_cache(maxsize=1024)
@@ -37,7 +55,9 @@ def words(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.uint6
             raise SettingsError(f"{name} is {value}; it must be a whole number from 0 to 2**64 - 1")
     key = np.array([seed, stream_number(stream)], dtype=np.uint64)
     counter = np.array([0, 0, step, 0], dtype=np.uint64)
-    return np.random.Philox(key=key, counter=counter).random_raw(count)
+    generator = _generator_of_this_thread()
+    generator.state = _FRESH | {"state": {"counter": counter, "key": key}}
+    return generator.random_raw(count)
 
 
 def uniform(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.float64]:
