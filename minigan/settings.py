@@ -33,7 +33,9 @@ class RunSettings:
     steps: int = option(10_000, "steps to train in all", minimum=1)
     batch_size: int = option(32, "images in a batch", minimum=1)
     seed: int = option(0, "all randomness is a function of this number", minimum=0, below=2**64)
-    data: str | None = option(None, "images to train on; default: the bundled MNIST")
+    data: str | None = option(
+        None, "images: an IDX file, a folder with one, a .npy or .npz file; default: the bundled MNIST"
+    )
     backend: str | None = option(None, "where arrays live; default: MINIGAN_BACKEND, or else numpy", choices=NAMES)
     log_every: int = option(100, "steps between rows of history.csv", minimum=1)
     sample_every: int = option(3_000, "steps between sample grids", minimum=1)
@@ -44,6 +46,7 @@ class RunSettings:
             _validate(flag(field.name), getattr(self, field.name), field.metadata)
 
 
+METAVARS = {int: "N", float: "X", str: "PATH"}
 FREE_ON_RESUME = {"steps", "checkpoint_every", "backend", "data"}  # the rest would change what is being computed
 
 
@@ -82,7 +85,7 @@ def parse_command(kind: type[S], description: str | None, quick: dict[str, Any],
             default=argparse.SUPPRESS,
             type=_type_of(field),
             choices=field.metadata["choices"],
-            metavar=None if field.metadata["choices"] else _type_of(field).__name__.upper(),
+            metavar=None if field.metadata["choices"] else METAVARS[_type_of(field)],
             help=f"{field.metadata['help']}{'' if field.default is None else f' (default {field.default})'}",
         )
     quick_help = ", ".join(f"{flag(name)} {value}" for name, value in quick.items())
