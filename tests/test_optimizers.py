@@ -92,6 +92,19 @@ def test_adam_in_blocks_on_threads_is_the_plain_formula_to_the_bit(size, cores, 
     assert all(np.array_equal(a, b) for a, b in zip(fast, plain, strict=True))
 
 
+@pytest.mark.parametrize("rows", [1, 5, 64, 65])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("width", [1, 7])
+def test_matmul_is_the_plain_product(rows, transposed, width):
+    backend = NumpyBackend()
+    a = backend.normal((rows, 11), 1, "a", dtype="float64")
+    b = backend.normal((width, 11), 1, "b", dtype="float64").T
+    b = b if transposed else np.ascontiguousarray(b)
+    out = np.full((rows, width), np.nan)
+    assert backend.matmul(a, b, out=out) is out
+    np.testing.assert_allclose(out, Backend.matmul(backend, a, b, np.empty((rows, width))), rtol=1e-13, atol=1e-14)
+
+
 def test_an_error_on_a_thread_is_not_lost():
     workers = Workers()
     workers.count = 2

@@ -14,6 +14,7 @@ from .base import Array, Backend
 # Elements of a block. Smaller ones spend their time handing Python's lock from thread to thread, larger ones do not fit
 # a core's cache; below the smallest, waking another thread costs more than it helps.
 BLOCK, SMALLEST_BLOCK = 262_144, 65_536
+FEW_ROWS = 64
 
 
 def usable_cores() -> int:
@@ -72,6 +73,18 @@ class NumpyBackend(Backend):
 
     name: ClassVar[str] = "numpy"
     xp = np
+
+    def matmul(self, a: Array, b: Array, out: Array) -> Array:
+        """out = a b. For few rows and a transposed b, as in dx = dy W^T, as the transpose of b^T a^T.
+
+        That is the same product, but OpenBLAS does it in 0.7 to 0.85 of the time up to 64 rows, the copy counted; it
+        is level at 128 rows, and slower beyond.
+        """
+        if len(a) > FEW_ROWS or b.flags.c_contiguous:
+            return np.matmul(a, b, out=out)
+        transposed = scratch(out.size, out.dtype).reshape(out.shape[::-1])
+        out[...] = np.matmul(b.T, a.T, out=transposed).T
+        return out
 
     def adam(self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float) -> None:
         """The same update, block by block, on all cores, without temporaries."""
