@@ -95,21 +95,10 @@ class GAN:
         _one_of("d_update", d_update, D_UPDATES)
         if d_steps < 1:
             raise SettingsError(f"d_steps is {d_steps}; it must be at least 1")
-        if G.output_shape != D.input_shape:
-            raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}")
+        _require_fit(G, D, getattr(objective, "loss", None))
         for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
             if optimizer.network is not network:
                 raise SettingsError(f"{name} was made for another network; each network needs an optimizer of its own")
-        loss = getattr(objective, "loss", None)
-        if isinstance(loss, BCE | BCEWithLogits) and isinstance(loss, BCE) != isinstance(D.layers[-1], Sigmoid):
-            raise SettingsError(
-                f"D ends in {D.layers[-1]!r}: BCE belongs behind a Sigmoid, BCEWithLogits behind a Dense"
-            )
-        kinds = {(part.backend.name, getattr(part, "dtype", G.dtype)) for part in (G, D, loss) if part is not None}
-        if len(kinds) > 1:
-            raise SettingsError(
-                f"G, D and the loss need one backend and one dtype; they have {sorted(map(str, kinds))}"
-            )
         self.G, self.D, self.objective = G, D, objective
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.noise, self.d_update, self.d_steps = noise, d_update, d_steps
@@ -123,8 +112,8 @@ class GAN:
         """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n for each update of D."""
         if len(x_real) % self.d_steps:
             raise ShapeError(f"step got {len(x_real)} real images, which {self.d_steps} updates of D cannot share")
-        if self.steps == 0 and len(self.D.input_shape) == 3 and not abs(x_real).max() <= 1:
-            raise ShapeError("the real images have values outside [-1, 1], where G's lie: scale them first")
+        if self.steps == 0:
+            self._require_range(x_real)
         self.G.discard()  # what an interrupted step left behind
         self.D.discard()
         n = len(x_real) // self.d_steps
@@ -134,6 +123,12 @@ class GAN:
         g_loss = self._update_G(x_fake)
         self.steps += 1
         return Losses(*d_losses, g_loss)
+
+    def _require_range(self, x_real: Array) -> None:
+        """Real images outside [-1, 1], where G's lie, would be told apart by their range alone."""
+        is_array = isinstance(x_real, self.D.backend.xp.ndarray)  # anything else, D.forward will refuse
+        if is_array and len(self.D.input_shape) == 3 and not abs(x_real).max() <= 1:
+            raise ShapeError("the real images have values outside [-1, 1], where G's lie: scale them, as x / 127.5 - 1")
 
     def _update_D(self, x_real: Array, count: int, last: bool) -> tuple[tuple[Array, Array, Array, Array], Array]:
         """D: minimise  loss(D(x), 1) + loss(D(G(z)), 0).  Returns D's losses, and its fake images.
@@ -169,6 +164,18 @@ class GAN:
         G.backward(dx_fake, inputs=False)
         self.g_optimizer.step()
         return loss
+
+
+def _require_fit(G: Sequential, D: Sequential, loss: Loss | None) -> None:
+    """G's images are D's inputs, D's outputs the loss's predictions, and all arrays of one kind."""
+    if G.output_shape != D.input_shape:
+        raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}")
+    last = D.layers[-1]
+    if isinstance(loss, BCE | BCEWithLogits) and isinstance(loss, BCE) != isinstance(last, Sigmoid):
+        raise SettingsError(f"D ends in {last!r}: BCE belongs behind a Sigmoid, BCEWithLogits behind a Dense")
+    kinds = {(part.backend.name, getattr(part, "dtype", G.dtype)) for part in (G, D, loss) if part is not None}
+    if len(kinds) > 1:
+        raise SettingsError(f"G, D and the loss need one backend and one dtype; they have {sorted(map(str, kinds))}")
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
