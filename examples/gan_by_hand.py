@@ -3,6 +3,7 @@
     python examples/gan_by_hand.py [STEPS]      the picture is by_hand.png; 3,000 steps show digits
 
 This is Algorithm 1 of Goodfellow et al. 2014 with k = 1 and the loss for G that they recommend at the end of section 3.
+The networks are those of mnist_mlp_gan.py, which follows a tutorial that updates D on real and on fake images in turn.
 """
 
 import argparse
@@ -24,9 +25,9 @@ if PICTURE.exists():
 # Two networks. G turns noise z into an image, D turns an image into one number, a logit: above 0 means "real".
 G = Sequential(
     [  # z: 100 numbers
-        Dense(256), LeakyReLU(0.2), BatchNorm(0.8, 1e-3),  # 256
-        Dense(512), LeakyReLU(0.2), BatchNorm(0.8, 1e-3),  # 512
-        Dense(1024), LeakyReLU(0.2), BatchNorm(0.8, 1e-3),  # 1024
+        Dense(256), LeakyReLU(0.2), BatchNorm(momentum=0.8, eps=1e-3),  # 256
+        Dense(512), LeakyReLU(0.2), BatchNorm(momentum=0.8, eps=1e-3),  # 512
+        Dense(1024), LeakyReLU(0.2), BatchNorm(momentum=0.8, eps=1e-3),  # 1024
         Dense(784), Tanh(), Reshape((28, 28, 1)),  # 28 x 28 x 1, from -1 (black) to 1 (white)
     ],
     input_shape=LATENT, name="G", seed=SEED,

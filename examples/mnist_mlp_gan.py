@@ -5,6 +5,9 @@
     python examples/mnist_mlp_gan.py --resume RUN       go on with a run that was stopped
     python examples/mnist_mlp_gan.py --loss bce         D ends in a Sigmoid, as in the original tutorial
 
+Unlike Algorithm 1 of Goodfellow et al. 2014, which gan_by_hand.py writes out, the tutorial updates D twice: on real and
+then on fake images (--d-update).
+
 A run leaves a folder in runs/ with sample grids, their film, the loss curves, a checkpoint and the generator.
 """
 
@@ -32,7 +35,9 @@ class Settings(RunSettings):
     loss: str = option("logits", "logits: BCEWithLogits; bce: Sigmoid and BCE, as in the original", choices=LOSSES)
     objective: str = option("non-saturating", "what G minimises", choices=OBJECTIVES)
     noise: str = option("fresh", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)
-    d_update: str = option("two_steps", "D updates on real, then on fake images; or once on both", choices=D_UPDATES)
+    d_update: str = option(
+        "two_steps", "summed: one update of D on real and fake images; two_steps: one on each", choices=D_UPDATES
+    )
 
 
 QUICK = {"steps": 600, "sample_every": 200, "log_every": 20, "checkpoint_every": 200}

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import layers as own_layers
 from .backend import get_backend
-from .errors import FileError, MiniganError
+from .errors import FileError, MiniganError, SettingsError
 from .files import write_atomically
 from .gan import GAN
 from .layers import Layer
@@ -60,6 +60,8 @@ def build(description: dict[str, Any], layers: Iterable[type[Layer]] = (), backe
 
 def save_model(path: str | Path, network: Sequential, overwrite: bool = True) -> None:
     """Write one network, architecture and numbers, to a model file."""
+    if not isinstance(network, Sequential):
+        raise SettingsError(f"save_model(path, network): network is a {type(network).__name__}")
     arrays = {"format": np.array(MODEL_FORMAT), "architecture": np.array(json.dumps(architecture(network)))}
     _write(path, arrays | _numbers(network, ""), overwrite)
 
@@ -67,6 +69,8 @@ def save_model(path: str | Path, network: Sequential, overwrite: bool = True) ->
 def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
     """The network in a model file. Raises FileError if it is missing, damaged, or something else."""
     backend = get_backend(backend)
+    if isinstance(layers, type) or not all(isinstance(kind, type) for kind in layers):
+        raise SettingsError(f"load_model: layers must be a list of classes, such as [MyLayer]; it is {layers}")
     arrays = _read(path, MODEL_FORMAT, "a model file (a run's generator.npz is one)")
     try:
         network = build(json.loads(str(arrays["architecture"])), layers, backend)

@@ -21,7 +21,7 @@ class Losses(NamedTuple):
 
     Each is taken from the forward whose gradient was used, before the update that it led to. With several d_steps those
     of D are from the last. `d_loss` is d_loss_real + d_loss_fake; `d_accuracy` is the share of real and fake images
-    that D called by their name (0.5 is a coin toss); `g_loss` is what G's update minimised.
+    that D classified correctly (0.5 is a coin toss); `g_loss` is what G's update minimised.
     """
 
     d_loss: Array
@@ -39,6 +39,8 @@ class NonSaturating:
     """
 
     def __init__(self, loss: Loss, real_target: float = 1.0) -> None:
+        if not isinstance(loss, Loss):
+            raise SettingsError(f"{type(self).__name__}: loss is {loss!r}; wanted one such as BCEWithLogits()")
         self.loss, self.real_target, self.decision = loss, float(real_target), loss.decision
 
     def real(self, pred: Array) -> tuple[Array, Array]:
@@ -95,6 +97,9 @@ class GAN:
         _one_of("d_update", d_update, D_UPDATES)
         if d_steps < 1:
             raise SettingsError(f"d_steps is {d_steps}; it must be at least 1")
+        missing = [name for name in ("real", "fake", "generator", "decision") if not hasattr(objective, name)]
+        if missing or isinstance(objective, type):
+            raise SettingsError(f"objective is {objective!r}; wanted an object such as NonSaturating(BCEWithLogits())")
         _require_fit(G, D, getattr(objective, "loss", None))
         for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
             if optimizer.network is not network:
@@ -112,7 +117,7 @@ class GAN:
         """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n for each update of D."""
         if len(x_real) % self.d_steps:
             raise ShapeError(f"step got {len(x_real)} real images, which {self.d_steps} updates of D cannot share")
-        if self.steps == 0:
+        if self.steps == 0 or getattr(x_real, "dtype", None) != self.D.dtype:
             self._require_range(x_real)
         self.G.discard()  # what an interrupted step left behind
         self.D.discard()
@@ -128,7 +133,10 @@ class GAN:
         """Real images outside [-1, 1], where G's lie, would be told apart by their range alone."""
         is_array = isinstance(x_real, self.D.backend.xp.ndarray)  # anything else, D.forward will refuse
         if is_array and len(self.D.input_shape) == 3 and not abs(x_real).max() <= 1:
-            raise ShapeError("the real images have values outside [-1, 1], where G's lie: scale them, as x / 127.5 - 1")
+            raise ShapeError(
+                f"the real images have values outside [-1, 1], where G's lie: for bytes, write "
+                f"x.astype({self.D.dtype.name!r}) / 127.5 - 1"
+            )
 
     def _update_D(self, x_real: Array, count: int, last: bool) -> tuple[tuple[Array, Array, Array, Array], Array]:
         """D: minimise  loss(D(x), 1) + loss(D(G(z)), 0).  Returns D's losses, and its fake images.

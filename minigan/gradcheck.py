@@ -15,69 +15,20 @@ t + h no longer does, while a wrong formula stays wrong. docs/gradcheck.md says 
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, get_backend
-from .errors import MiniganError, SettingsError
+from .errors import SettingsError
+from .gradient_report import NOTHING_TESTED, OK, WRONG, GradientError, Report, Row
 from .layers import Layer
 from .losses import Loss
 from .network import Sequential
 
-OK, WRONG, NOTHING_TESTED = "OK", "WRONG", "NOTHING TESTED"
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 SHRINK = (1.0, 0.1, 0.01)
-
-
-class GradientError(MiniganError, AssertionError):
-    """A gradient check failed; the message is the report."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """The verdict on one array: dx, or the gradient of one parameter."""
-
-    name: str
-    verdict: str
-    entries: int  # how many numbers were compared
-    wrong: int  # how many of them disagree
-    worst: tuple[int, ...]  # index of the entry that disagrees most
-    yours: float
-    numeric: float
-
-    @property
-    def error(self) -> float:
-        """|yours - numeric| / (|yours| + |numeric|) at the worst entry."""
-        size = abs(self.yours) + abs(self.numeric)
-        return abs(self.yours - self.numeric) / size if size else 0.0
-
-    def __str__(self) -> str:
-        text = f"{self.verdict:<14} {self.name:<16} {self.wrong} of {self.entries} entries wrong; worst at "
-        return (
-            text + f"{list(self.worst)}: yours {self.yours:+.6g}, numeric {self.numeric:+.6g}, error {self.error:.1e}"
-        )
-
-
-@dataclass
-class Report:
-    """What a check found. True if all is well; printing it gives a line for every array."""
-
-    target: str
-    rows: list[Row] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)  # contract violations, such as a changed input
-
-    def __bool__(self) -> bool:
-        return bool(self.rows) and not self.complaints and all(row.verdict == OK for row in self.rows)
-
-    def __str__(self) -> str:
-        lines = [f"{self.target}: {'gradients OK' if self else 'gradients WRONG'}", *map(str, self.rows)]
-        return "\n  ".join([*lines, *(f"{WRONG:<14} {text}" for text in self.complaints)])
-
-    def __getitem__(self, name: str) -> Row:
-        """The row of that name: "x", "W", or "2.Dense.W" for a network."""
-        return {row.name: row for row in self.rows}[name]
 
 
 def check(
@@ -101,6 +52,8 @@ def check(
                  gradient that is 0 everywhere counts as NOTHING TESTED, a failure; one of these that is not 0, as WRONG
     """
     draw = _Draw(seed)
+    if len(x if isinstance(x, tuple) else np.shape(x)) < 2 and not isinstance(target, Loss):
+        raise SettingsError(f"check: x is {x!r}; wanted an array with the batch first, or such a shape: (7, 3)")
     x = draw.normal(x, "x") if isinstance(x, tuple) else np.array(x, dtype=np.float64)
     if isinstance(target, Loss):
         return _check_loss(target, x, labels, draw, _Tolerance(rtol, atol, max_entries, expect_zero))
@@ -232,7 +185,11 @@ def _check_network(
         report.complaints.append(f"backward returned {returned}; dx must have the shape of x, {x.shape}")
         return report
     dx, grads = dx.copy(), net.grads.copy()
-    report.complaints += _contract_complaints(net, forward, (x, given), (dy, v), dx, grads)
+    changed = [name for name, now, before in (("x", x, given), ("dy", dy, v)) if not np.array_equal(now, before)]
+    if changed:  # whatever else is measured now would mislead
+        report.complaints += [f"{name} was changed: write into a buffer of the layer's own" for name in changed]
+        return report
+    report.complaints += _undeclared(net) + _contract_complaints(net, forward, dy, dx, grads)
     report.rows.append(tolerance.judge("x", dx, forward, x, v, draw))
     for slot in net.slots:
         yours, values = slot.view(grads), slot.view(net.params)
@@ -242,24 +199,33 @@ def _check_network(
     return report
 
 
+def _undeclared(net: Sequential) -> list[str]:
+    """Gradients that a layer keeps for arrays that it did not declare: nobody would train them."""
+    return [
+        f"{layer.name}.{name} is not a parameter: declare it in build with self.param({name!r}, shape, init)"
+        for layer in net.layers
+        for name, value in vars(layer).items()
+        if isinstance(value, np.ndarray) and f"d{name}" in vars(layer) and name not in vars(layer).get("bound", ())
+    ]
+
+
 def _contract_complaints(
-    net: Sequential, forward: Callable[[], Array], x: tuple, dy: tuple, dx: np.ndarray, grads: np.ndarray
+    net: Sequential, forward: Callable[[], Array], dy: np.ndarray, dx: np.ndarray, grads: np.ndarray
 ) -> list[str]:
-    """What backward promises beyond the right numbers; x and dy come with copies from before."""
+    """What backward promises beyond the right numbers."""
     found = []
-    for name, (after, before) in (("x", x), ("dy", dy)):
-        if not np.array_equal(after, before):
-            found.append(f"{name} was changed")
     if not np.array_equal(np.array(forward()), forward()):  # a copy: the second may reuse the first one's buffer
         found.append("forward gives other numbers the second time: is there noise that does not depend on the seed?")
     net.grads.fill(7.0)
-    if not np.array_equal(np.asarray(net.backward(dy[0], params=False)), dx) or not (net.grads == 7.0).all():
+    if not np.array_equal(np.asarray(net.backward(dy, params=False)), dx) or not (net.grads == 7.0).all():
         found.append("backward(params=False) returns another dx, or writes into the parameters' gradients")
     forward()
-    net.backward(dy[0], inputs=False)
-    if not np.array_equal(net.grads, grads):
+    net.backward(dy, inputs=False)
+    unwritten = [slot.name for slot in net.slots if (slot.view(net.grads) == 7.0).all()]
+    found += [f"backward never writes the gradient of {name}" for name in unwritten]
+    if not unwritten and not np.array_equal(net.grads, grads):
         found.append("a second backward, with inputs=False, gives other parameter gradients: do they accumulate?")
     forward()
-    if not np.allclose(np.asarray(net.backward(-2 * dy[0])), -2 * dx, rtol=1e-9, atol=1e-12):
+    if not np.allclose(np.asarray(net.backward(-2 * dy)), -2 * dx, rtol=1e-9, atol=1e-12):
         found.append("backward(-2 dy) is not -2 backward(dy): backward must be linear in dy")
     return found

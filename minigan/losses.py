@@ -24,7 +24,7 @@ class Loss:
 
     def _target(self, pred: Array, target: Any) -> Any:
         """One number, or an array of pred's very shape: never broadcast, which would hide a mistake."""
-        shape = getattr(target, "shape", ())
+        shape = () if isinstance(target, int | float) else getattr(target, "shape", None)
         if shape not in ((), pred.shape):
             raise ShapeError(f"{type(self).__name__}: predictions of shape {pred.shape} and targets of shape {shape}")
         return target

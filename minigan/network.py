@@ -2,7 +2,7 @@
 
 A Sequential builds its layers for one input shape, packs everything they learn into `params` (gradients in `grads`,
 running statistics in `state`), and runs them forwards and backwards. It also keeps the second law of the buffers: a
-training forward is followed by its own backward.
+training forward is followed by its own backward (docs/memory.md has all three).
 """
 
 import operator
@@ -56,6 +56,8 @@ class Sequential:
         self.input_shape = tuple(operator.index(axis) for axis in axes)
         self.shapes = [self.input_shape]  # shapes[i] goes into layer i
         for i, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise SettingsError(f"{name}: layer {i} is {layer!r}; wanted a layer object, such as Dense(256)")
             self.shapes.append(layer.connect(self, f"{i}.{type(layer).__name__}", self.shapes[-1]))
         self.output_shape = self.shapes[-1]
         self.params, self.slots = pack(self.layers, "params", self.backend, self.dtype, name, seed)
@@ -113,7 +115,7 @@ class Sequential:
         """
         if not self.awaits_backward:
             raise OrderError(
-                f"{self.name}: backward without its forward; every backward(dy) follows one forward(x) "
+                f"{self.name}: backward without its forward; every backward(dy) uses up one forward(x) "
                 f"(predict, discard and forward(x, backward=False) leave nothing to go back through)"
             )
         self._check("dy", dy, self.output_shape)
@@ -129,6 +131,7 @@ class Sequential:
         for i in reversed(range(stop, len(self.layers))):
             layer = self.layers[i]
             self.workspace.begin_call(keep=True)
+            # dx is needed where it was asked for, and below every layer that has learners in front of it.
             dy = layer.backward(self.workspace.input(dy), params, inputs or i > self.first_learner)
             if self.check_finite:
                 self._check_finite_backward(layer, dy)

@@ -18,6 +18,8 @@ class Optimizer:
     vectors: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, network: Any, learning_rate: float) -> None:
+        if not hasattr(network, "params"):
+            raise SettingsError(f"{type(self).__name__} takes the network to train, not a {type(network).__name__}")
         _require("learning_rate", learning_rate, learning_rate >= 0, "at least 0")
         self.network, self.backend = network, network.backend
         self.learning_rate, self.steps = float(learning_rate), 0

@@ -18,6 +18,7 @@ class Progress:
         self.done, self.first, self.total = done, done, total
         self.started = self.shown = time.perf_counter()
         self.bar: Any = None
+        self.text = ""  # of the last row
 
     def __enter__(self) -> "Progress":
         if sys.stderr is not None and sys.stderr.isatty():  # None: a program without a console
@@ -29,6 +30,8 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
             self.bar.close()
+        elif self.text:
+            self._print_line()
 
     def advance(self) -> None:
         """One step is done."""
@@ -38,14 +41,16 @@ class Progress:
 
     def show(self, row: dict[str, float]) -> None:
         """Losses and D's accuracy, from a row of the history."""
-        text = f"D {row['d_loss']:.3f}  G {row['g_loss']:.3f}  D's accuracy {row['d_accuracy']:.0%}"
-        now = time.perf_counter()
+        self.text = f"D {row['d_loss']:.3f}  G {row['g_loss']:.3f}  D's accuracy {row['d_accuracy']:.0%}"
         if self.bar is not None:
-            self.bar.set_postfix_str(text, refresh=False)
-        elif now - self.shown >= LINE_SECONDS or self.done == self.total:
-            rate = (self.done - self.first) / (now - self.started)
-            print(f"step {self.done:,} of {self.total:,}  {text}  {rate:.0f} steps/s", flush=True)
-            self.shown = now
+            self.bar.set_postfix_str(self.text, refresh=False)
+        elif time.perf_counter() - self.shown >= LINE_SECONDS:
+            self._print_line()
+
+    def _print_line(self) -> None:
+        self.shown = time.perf_counter()
+        rate = (self.done - self.first) / (self.shown - self.started)
+        print(f"step {self.done:,} of {self.total:,}  {self.text}  {rate:.0f} steps/s", flush=True)
 
 
 @dataclass

@@ -98,9 +98,10 @@ def parse_command(kind: type[S], description: str | None, quick: dict[str, Any],
     if is_quick:
         given = quick | given
     if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise SettingsError(f"--out {out} exists already and is never overwritten: name another, or use --resume {out}")
+        resumable = f", or use --resume {out}" if out.is_dir() else ""
+        raise SettingsError(f"--out {out} exists already and is never overwritten: name another{resumable}")
     stored = {} if resume is None else stored_settings(resume, kind)
-    _refuse_changes(resume, stored, given)
+    _refuse_changes(resume, stored, given, is_quick)
     return Command(kind(**(stored | given)), out, resume)
 
 
@@ -129,12 +130,13 @@ def stored_settings(run: Path, kind: type[S]) -> dict[str, Any]:
     return settings
 
 
-def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str, Any]) -> None:
+def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str, Any], is_quick: bool) -> None:
     differing = [name for name in given if name in stored and given[name] != stored[name]]
     differing = [name for name in differing if name not in FREE_ON_RESUME]
     if differing:
         changes = ", ".join(f"{flag(name)} {given[name]} (the run has {stored[name]})" for name in differing)
-        raise SettingsError(f"--resume {resume}: other settings than the run's: {changes}; leave them out")
+        quick = ", and --quick with them" if is_quick else ""
+        raise SettingsError(f"--resume {resume}: other settings than the run's: {changes}; leave them out{quick}")
 
 
 def _validate(name: str, value: Any, rule: Any) -> None:

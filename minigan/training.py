@@ -42,7 +42,10 @@ def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDi
     try:
         trainer.train(resumed=command.resume is not None)
     except KeyboardInterrupt:
-        print(f"stopped; {run.checkpoint} holds step {trainer.last_saved:,}{how_to_resume(run.path)}", flush=True)
+        if trainer.last_saved is None:
+            print("stopped before the first checkpoint: start a new run", flush=True)
+        else:
+            print(f"stopped; {run.checkpoint} holds step {trainer.last_saved:,}{how_to_resume(run.path)}", flush=True)
         raise
     finally:
         run.release()
@@ -65,7 +68,7 @@ class Trainer:
         self.gan, self.images, self.run, self.settings = gan, images, run, settings
         self.pending: list[Losses] = []  # since the last row of the history; still on the device
         self.seconds_before, self.started = 0.0, time.perf_counter()
-        self.last_saved = 0
+        self.last_saved: int | None = None
 
     def train(self, resumed: bool) -> None:
         """From the checkpoint or from the start, to the last step, or until it is stopped."""
@@ -85,7 +88,7 @@ class Trainer:
             while gan.steps < settings.steps and not stop.requested:
                 self.step()
                 progress.advance()
-                if gan.steps % settings.log_every == 0 or gan.steps == settings.steps:
+                if gan.steps % settings.log_every == 0 or gan.steps == settings.steps < settings.log_every:
                     progress.show(self.log())
                 if gan.steps % settings.sample_every == 0 or gan.steps == settings.steps:
                     self.sample()
@@ -108,7 +111,7 @@ class Trainer:
         row |= {name: float(mean) for name, mean in zip(Losses._fields, means, strict=True)}
         row |= {"lr": self.gan.g_optimizer.learning_rate, "seconds": round(self.seconds(), 3)}
         self.run.append_history(row)
-        if self.gan.steps % self.settings.log_every == 0:  # a partial last row: resumed runs replace it
+        if self.gan.steps % self.settings.log_every == 0:  # a run too short for one whole row writes a partial one
             self.pending.clear()
         return row
 

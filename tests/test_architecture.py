@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 # Each file imports only from the ones before it (the files of one line may not import each other).
 FLOORS = [
     ["errors", "version"],
+    ["gradient_report"],
     ["backend.philox", "files"],
     ["backend.base"],
     ["backend.numpy_backend", "backend.cupy_backend"],

@@ -275,6 +275,17 @@ def test_wrong_switches(change, error, words):
         small_gan(**change)
 
 
+@pytest.mark.parametrize("objective", [BCEWithLogits(), NonSaturating, "non-saturating"])
+def test_an_objective_that_is_none(objective):
+    gan = small_gan()
+    with pytest.raises(SettingsError, match="wanted an object such as NonSaturating"):
+        GAN(gan.G, gan.D, objective=objective, g_optimizer=gan.g_optimizer, d_optimizer=gan.d_optimizer)
+    with pytest.raises(SettingsError, match="loss is 'bce'"):
+        NonSaturating("bce")
+    with pytest.raises(SettingsError, match="Adam takes the network to train, not a ndarray"):
+        Adam(gan.G.params)
+
+
 def test_an_interrupted_step_does_not_block_the_next():
     gan = small_gan(noise="same")
     gan.d_optimizer.step = interrupt = lambda: (_ for _ in ()).throw(KeyboardInterrupt)

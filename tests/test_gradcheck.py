@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import BCE, BCEWithLogits, Sequential, models
+from minigan.errors import SettingsError
 from minigan.gradcheck import NOTHING_TESTED, OK, WRONG, GradientError, assert_gradients, check, numeric_gradient
 from minigan.layers import BatchNorm, Dense, Dropout, Flatten, Layer, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
 
@@ -330,6 +331,46 @@ def test_numeric_gradient_restores_its_vector_and_takes_an_upstream():
 def test_the_report_is_readable():
     text = str(check(dense_mean(5), (7, 3)))
     assert "gradients WRONG" in text and "W" in text and "15 of 15 entries wrong" in text and "yours" in text
+
+
+def test_a_gradient_that_is_never_written_is_named():
+    class Forgets(Dense):
+        def backward(self, dy, params=True, inputs=True):
+            db = self.db.copy()
+            dx = super().backward(dy, params, inputs)
+            self.db[...] = db
+            return dx
+
+    assert "backward never writes the gradient of 0.Forgets.b" in str(check(Forgets(5), (7, 3)))
+
+
+def test_a_parameter_that_was_not_declared_is_named():
+    class Homemade(Layer):
+        def build(self, in_shape):
+            self.gamma = np.ones(in_shape)
+            return in_shape
+
+        def forward(self, x, train):
+            self.x = x
+            return x * self.gamma
+
+        def backward(self, dy, params=True, inputs=True):
+            self.dgamma = (dy * self.x).sum(axis=0)
+            return dy * self.gamma
+
+    report = check(Homemade(), (7, 3))
+    assert not report and "0.Homemade.gamma is not a parameter: declare it in build" in str(report)
+
+
+@pytest.mark.parametrize("x", [(3,), [4, 3], np.ones(3)])
+def test_an_input_without_a_batch_is_refused(x):
+    with pytest.raises(SettingsError, match="with the batch first"):
+        check(Tanh(), x)
+
+
+def test_a_row_that_is_not_there():
+    with pytest.raises(KeyError, match="'g'; the report has x, W, b"):
+        check(Dense(2), (3, 4))["g"]
 
 
 @pytest.mark.parametrize("dx", [None, np.zeros((3, 7)), 0.5])

@@ -53,3 +53,5 @@ def test_targets_are_never_broadcast(loss):
         ShapeError, match=rf"{loss.__name__}: predictions of shape \(4, 1\) and targets of shape \(4,\)"
     ):
         loss()(np.full((4, 1), 0.5), np.ones(4))
+    with pytest.raises(ShapeError, match="targets of shape None"):
+        loss()(np.full((4, 1), 0.5), [1.0] * 4)

@@ -363,3 +363,19 @@ def test_require_finite_names_the_array():
     net.layers[2].var[1] = np.nan
     with pytest.raises(DivergedError, match=r"G: 2\.BatchNorm\.var is not finite"):
         net.require_finite()
+
+
+@pytest.mark.parametrize(
+    "build_it, words",
+    [
+        (lambda: Sequential([Dense(100, 256)], input_shape=3), "0.Dense: the parameter W has .* initializer 256"),
+        (lambda: Sequential([Dense, Tanh()], input_shape=3), "layer 0 is <class .*; wanted a layer object"),
+        (lambda: Sequential([type("Silent", (Tanh,), {"build": lambda self, shape: None})()], input_shape=3),
+         "0.Silent: build returned None"),
+        (lambda: save_model(small(), "model.npz"), "save_model\\(path, network\\): network is a str"),
+        (lambda: load_model("model.npz", layers=[Tanh()]), "layers must be a list of classes"),
+    ],
+)  # fmt: skip
+def test_what_newcomers_write(build_it, words):
+    with pytest.raises((SettingsError, ShapeError), match=words):
+        build_it()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..backend import Array, Backend
+from ..backend import Array, Backend, get_backend
 
 
 class ImageSet:
@@ -19,6 +19,9 @@ class ImageSet:
 
     def __init__(self, images: np.ndarray, name: str, labels: np.ndarray | None = None) -> None:
         self.images, self.name, self.labels = _as_images(images, name), name, labels
+
+    def __repr__(self) -> str:
+        return f"ImageSet({self.name}: {len(self):,} images of {self.image_shape}, {self.images.dtype})"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -33,7 +36,9 @@ class ImageSet:
         """A checksum of all pixels: a resumed run asks whether the data are still the same."""
         return f"{zlib.crc32(np.ascontiguousarray(self.images).data):08x}"
 
-    def batch(self, n: int, seed: int, step: int, backend: Backend, dtype: Any) -> Array:
+    def batch(
+        self, n: int, seed: int = 0, step: int = 0, backend: str | Backend | None = None, dtype: Any = "float32"
+    ) -> Array:
         """n images for training step `step`, drawn with replacement, scaled to [-1, 1].    (n, h, w, c)
 
         Which ones is a function of (seed, step): a resumed run sees the images that an uninterrupted one would.
@@ -42,6 +47,7 @@ class ImageSet:
             raise errors.DataError(
                 f"a batch of {n} images from {self.name}, which has {len(self)}: use a smaller batch"
             )
+        backend = get_backend(backend)
         chosen = self.images[backend.integers(len(self), n, seed, "batch", step)]
         if chosen.dtype == np.uint8:
             chosen = chosen.astype(dtype) / 127.5 - 1

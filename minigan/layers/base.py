@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ..backend import Array, Backend
-from ..errors import OrderError, ShapeError
+from ..errors import OrderError, SettingsError, ShapeError
 from ..initializers import Initializer, zeros
 from ..parameters import Declaration
 
@@ -46,6 +46,11 @@ class Layer:
 
         `fans` are (fan_in, fan_out) for the initializer; by default the first and the last length of the shape.
         """
+        if not isinstance(shape, tuple) or not callable(init):
+            raise SettingsError(
+                f"{self.name}: the parameter {name} has shape {shape!r} and initializer {init!r}; wanted a tuple and a "
+                f"function such as normal(0.02)"
+            )
         self.declared["params"].append(Declaration(name, shape, init, *(fans or (shape[0], shape[-1]))))
 
     def running(self, name: str, shape: tuple[int, ...], init: Initializer = zeros) -> None:
@@ -94,7 +99,10 @@ class Layer:
         self.network, self.name = network, name
         self.backend, self.xp, self.dtype = network.backend, network.backend.xp, network.dtype
         self.declared = {"params": [], "state": []}
-        return self.build(in_shape)
+        out_shape = self.build(in_shape)
+        if not isinstance(out_shape, tuple):
+            raise ShapeError(f"{name}: build returned {out_shape!r}; it must return the output's shape, a tuple")
+        return out_shape
 
     def bind(self, name: str, view: Array) -> None:
         """Point a declared name at its piece of the network's vector; from then on only its contents may change."""
