@@ -55,10 +55,15 @@ class Sequential:
         axes = input_shape if isinstance(input_shape, tuple | list) else (input_shape,)
         self.input_shape = tuple(operator.index(axis) for axis in axes)
         self.shapes = [self.input_shape]  # shapes[i] goes into layer i
-        for i, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
-                raise SettingsError(f"{name}: layer {i} is {layer!r}; wanted a layer object, such as Dense(256)")
-            self.shapes.append(layer.connect(self, f"{i}.{type(layer).__name__}", self.shapes[-1]))
+        try:
+            for i, layer in enumerate(self.layers):
+                if not isinstance(layer, Layer):
+                    raise SettingsError(f"{name}: layer {i} is {layer!r}; wanted a layer object, such as Dense(256)")
+                self.shapes.append(layer.connect(self, f"{i}.{type(layer).__name__}", self.shapes[-1]))
+        except Exception:
+            for layer in [layer for layer in self.layers if isinstance(layer, Layer)]:
+                layer.disconnect(self)  # a network that came to nothing keeps no layers
+            raise
         self.output_shape = self.shapes[-1]
         self.params, self.slots = pack(self.layers, "params", self.backend, self.dtype, name, seed)
         self.state, self.state_slots = pack(self.layers, "state", self.backend, self.dtype, name, seed)

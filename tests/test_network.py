@@ -65,6 +65,7 @@ def test_a_layer_object_has_one_place():
     layer = Dense(4)
     with pytest.raises(OrderError, match=r"G: 1\.Dense is already G's 0\.Dense.*clone"):
         Sequential([layer, layer], input_shape=4, name="G")
+    Sequential([layer], input_shape=4, name="G")
     with pytest.raises(OrderError, match="D: 0.Dense is already G's 0.Dense"):
         Sequential([layer], input_shape=4, name="D")
 
@@ -379,3 +380,12 @@ def test_require_finite_names_the_array():
 def test_what_newcomers_write(build_it, words):
     with pytest.raises((SettingsError, ShapeError), match=words):
         build_it()
+
+
+def test_a_network_that_could_not_be_built_keeps_no_layers():
+    first, last = Dense(4), Dense(2)
+    with pytest.raises(ShapeError):
+        Sequential([first, Reshape((2, 2)), last], input_shape=3)
+    with pytest.raises(OrderError):
+        Sequential([first, last, first], input_shape=3)
+    assert Sequential([first, last], input_shape=3).output_shape == (2,)

@@ -104,6 +104,11 @@ class Layer:
             raise ShapeError(f"{name}: build returned {out_shape!r}; it must return the output's shape, a tuple")
         return out_shape
 
+    def disconnect(self, network: Any) -> None:
+        """Free the layer, if this network has it and could not be built."""
+        if self.__dict__.get("network") is network:
+            del self.__dict__["network"]
+
     def bind(self, name: str, view: Array) -> None:
         """Point a declared name at its piece of the network's vector; from then on only its contents may change."""
         self.__dict__.setdefault("bound", set()).add(name)
