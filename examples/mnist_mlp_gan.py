@@ -66,7 +66,8 @@ def main(argv: list[str] | None = None) -> None:
         d_update=settings.d_update,
         seed=settings.seed,
     )
-    print(describe(train(gan, images, command, name="mnist_mlp_gan")))
+    run = train(gan, images, command, name="mnist_mlp_gan")
+    print(describe(run, settings.steps))
 
 
 if __name__ == "__main__":

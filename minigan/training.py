@@ -192,10 +192,9 @@ def how_to_resume(run: Path) -> str:
     return f"; to go on: python {shlex.quote(str(script))} --resume {shlex.quote(str(run))}" * (script.suffix == ".py")
 
 
-def describe(run: RunDirectory) -> str:
-    """What a finished run left, and what to type next."""
-    rows = run.read_history()
-    last = run.sample_frames(int(rows["step"][-1]))[-1]
+def describe(run: RunDirectory, steps: int) -> str:
+    """What a run that finished its steps left, and what to type next."""
+    rows, last = run.read_history(), run.sample_path(steps)
     losses = ", ".join(f"{name} {rows[name][-1]:.3f}" for name in COLUMNS[1:6])
     return "\n".join(
         [

@@ -193,6 +193,11 @@ def test_an_empty_folder_may_become_a_run(folder, no_pictures):
     assert config("run")["settings"]["steps"] == 3
 
 
+def test_the_last_grid_is_named_also_where_the_last_row_came_before_it(folder, no_pictures, capsys):
+    assert train(*BASE, "--out", "run", "--log-every", "2") == 0
+    assert "samples/000003.png" in capsys.readouterr().out
+
+
 def test_without_out_every_run_gets_a_folder_of_its_own(folder, no_pictures, capsys):
     for _ in range(2):
         assert train(*BASE) == 0
