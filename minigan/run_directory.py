@@ -24,7 +24,7 @@ import numpy as np
 from .backend.numpy_backend import usable_cores
 from .errors import FileError, SettingsError
 from .files import write_atomically
-from .settings import Command
+from .settings import Command, read_config
 from .version import __version__
 
 try:
@@ -92,10 +92,10 @@ class RunDirectory:
 
     def update_settings(self, settings: Any) -> None:
         """Write the settings of a resumed run to config.json: it may have been given more steps."""
-        self._write_config(self._read_config() | {"settings": dataclasses.asdict(settings)})
+        self._write_config(read_config(self.path) | {"settings": dataclasses.asdict(settings)})
 
     def _check_resumable(self, name: str, data: dict[str, Any]) -> None:
-        config = self._read_config()
+        config = read_config(self.path)
         try:
             system, known = config["system"], config["data"]
             known_name, fingerprint = known["name"], known["fingerprint"]
@@ -153,12 +153,6 @@ class RunDirectory:
             return []
         except OSError as error:
             raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
-
-    def _read_config(self) -> dict[str, Any]:
-        try:
-            return dict(json.loads(self.config.read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise FileError(f"--resume {self.path}: {self.config} is damaged: {error!r}") from error
 
     def _write_config(self, config: dict[str, Any]) -> None:
         write_atomically(self.config, lambda file: file.write((json.dumps(config, indent=2) + "\n").encode()))

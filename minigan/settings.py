@@ -105,17 +105,22 @@ def parse_command(kind: type[S], description: str | None, quick: dict[str, Any],
     return Command(kind(**(stored | given)), out, resume)
 
 
-def stored_settings(run: Path, kind: type[S]) -> dict[str, Any]:
-    """The settings in a run's config.json."""
+def read_config(run: Path) -> dict[str, Any]:
+    """A run's config.json. Raises FileError if it is missing or damaged."""
     path = run / "config.json"
     try:
-        settings = json.loads(path.read_text())["settings"]
+        return dict(json.loads(path.read_text()))
     except FileNotFoundError as error:
         raise FileError(f"--resume {run}: no run is there ({path} does not exist)") from error
     except OSError as error:
         raise FileError(f"--resume {run}: {path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise FileError(f"--resume {run}: {path} is damaged: {error}") from error
+
+
+def stored_settings(run: Path, kind: type[S]) -> dict[str, Any]:
+    """The settings in a run's config.json."""
+    path, settings = run / "config.json", read_config(run).get("settings")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     if not isinstance(settings, dict):
         raise FileError(f"--resume {run}: {path} is damaged: its settings are {settings!r}")

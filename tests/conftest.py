@@ -1,6 +1,5 @@
 """Fixtures that all tests share."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,3 @@ def backend(request):
     if request.param == "cupy" and (reason := cupy_backend.unusable_reason()):
         pytest.skip(GPU_REASON + reason)
     return get_backend(request.param)
-
-
-@pytest.fixture
-def example():
-    """Import a script of examples/ as a module, by its name."""
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load

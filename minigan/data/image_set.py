@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import errors
 from ..backend import Array, Backend, get_backend
+from ..errors import DataError
 
 
 class ImageSet:
@@ -44,9 +44,7 @@ class ImageSet:
         Which ones is a function of (seed, step): a resumed run sees the images that an uninterrupted one would.
         """
         if n > len(self):
-            raise errors.DataError(
-                f"a batch of {n} images from {self.name}, which has {len(self)}: use a smaller batch"
-            )
+            raise DataError(f"a batch of {n} images from {self.name}, which has {len(self)}: use a smaller batch")
         backend = get_backend(backend)
         chosen = self.images[backend.integers(len(self), n, seed, "batch", step)]
         if chosen.dtype == np.uint8:
@@ -58,21 +56,21 @@ def _as_images(images: np.ndarray, name: str) -> np.ndarray:
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
-        raise errors.DataError(
+        raise DataError(
             f"{name} has an array of shape {images.shape}; wanted images: (n, h, w) or (n, h, w, c) with n >= 1 and "
             f"c = 1 (grey) or 3 (RGB)"
         )
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
-        raise errors.DataError(f"{name} has elements of type {images.dtype}; wanted uint8, or floats from -1 to 1")
+        raise DataError(f"{name} has elements of type {images.dtype}; wanted uint8, or floats from -1 to 1")
     finite = np.isfinite(images)
     if not finite.all():
         first = int(np.argmin(finite.reshape(len(images), -1).all(axis=1)))
-        raise errors.DataError(f"{name}: {np.sum(~finite)} pixels are NaN or infinite; the first are in image {first}")
+        raise DataError(f"{name}: {np.sum(~finite)} pixels are NaN or infinite; the first are in image {first}")
     low, high = float(images.min()), float(images.max())
     if low < -1 or high > 1 or low >= 0:
-        raise errors.DataError(
+        raise DataError(
             f"{name}: float images from {low:g} to {high:g}; wanted -1 (black) to 1 (white), like the images that G "
             f"makes: rescale them, or store uint8"
         )
