@@ -9,7 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigan import layers, losses
-from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+from minigan.layers import (
+    AveragePooling2D,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,36 @@ CASES = [
     Case(Flatten(), (3, 2, 5)),
     Case(Flatten(), (1, 2, 3, 5)),
     Case(Reshape((5, 2, 3)), (4, 30)),
+    Case(Conv2D(3, 3), (2, 5, 7, 2)),
+    Case(Conv2D(4, 3, 1, "same"), (2, 4, 3, 3)),
+    Case(Conv2D(3, 4, 2, 1), (2, 7, 6, 2)),  # (7 + 2 - 4) % 2 != 0: the last row is not seen
+    Case(Conv2D(3, 3, 2, "same"), (2, 6, 5, 2)),  # zeros (0, 1) above and below, (1, 1) left and right
+    Case(Conv2D(2, 5, 3, 1), (3, 9, 8, 2)),
+    Case(Conv2D(2, (2, 3), (3, 4), ((0, 2), (1, 0))), (2, 7, 9, 3)),  # a kernel smaller than its stride
+    Case(Conv2D(2, 5, 2, 0, bias=False), (2, 6, 6, 2)),
+    Case(Conv2D(3, 1), (1, 1, 1, 2)),
+    Case(Conv2D(1, 3, 1, "same"), (1, 1, 1, 1)),
+    Case(Conv2D(2, 1, 2), (1, 4, 5, 3)),
+    Case(Conv2DTranspose(3, 3), (2, 3, 5, 2)),
+    Case(Conv2DTranspose(4, 4, 2, 1), (2, 3, 2, 3)),
+    Case(Conv2DTranspose(2, 6, 2), (3, 1, 1, 5)),
+    Case(Conv2DTranspose(3, 5, 3, 1), (2, 3, 4, 2)),
+    Case(Conv2DTranspose(2, 3, 2, 1, output_padding=(1, 0)), (2, 3, 4, 3)),
+    Case(Conv2DTranspose(2, 3, 2, "same"), (1, 3, 2, 4)),
+    Case(Conv2DTranspose(2, (2, 1), (3, 2), ((1, 0), (0, 0)), bias=False), (2, 3, 4, 2)),
+    Case(Conv2DTranspose(2, 2, 3, "same"), (2, 2, 3, 1)),
+    Case(Conv2DTranspose(1, 1), (1, 1, 1, 3)),
+    Case(UpSampling2D(2), (2, 3, 4, 2)),
+    Case(UpSampling2D((3, 1)), (1, 2, 5, 3)),
+    Case(ZeroPadding2D(1), (2, 3, 4, 2)),
+    Case(ZeroPadding2D(((0, 1), (0, 2))), (1, 3, 2, 2)),
+    Case(Cropping2D(1), (2, 5, 4, 2)),
+    Case(Cropping2D(((0, 2), (1, 0))), (1, 3, 3, 2)),
+    Case(AveragePooling2D(2), (2, 5, 4, 3)),
+    Case(AveragePooling2D((3, 2), (2, 1)), (2, 6, 5, 2)),
+    Case(AveragePooling2D(1, 2), (1, 1, 3, 2)),
+    Case(GlobalAveragePooling2D(), (3, 4, 5, 2)),
+    Case(GlobalAveragePooling2D(), (1, 1, 1, 3)),
 ]
 
 PROBABILITIES = np.array([[0.03], [0.4], [0.5], [0.77], [0.99], [0.2], [0.6]])

@@ -4,9 +4,10 @@ import os
 
 from ..errors import BackendError
 from .base import Array, Backend
+from .convolution import Sides, Window, same_padding
 from .numpy_backend import NumpyBackend
 
-__all__ = ["NAMES", "Array", "Backend", "NumpyBackend", "get_backend"]
+__all__ = ["NAMES", "Array", "Backend", "NumpyBackend", "Sides", "Window", "get_backend", "same_padding"]
 
 NAMES = ("numpy", "cupy")
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from . import philox
+from .convolution import Window, col2im, im2col
 
 Array: TypeAlias = Any  # an array of the backend's library: numpy.ndarray or cupy.ndarray
 
@@ -33,6 +34,28 @@ class Backend:
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """out = a b, for matrices; a and b may be transposed views, out is contiguous."""
         return self.xp.matmul(a, b, out=out)
+
+    def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
+        """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)"""
+        self.matmul(self.im2col(x, window), W, out=out.reshape(-1, W.shape[1]))
+        return out
+
+    def conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
+        """out = im2col(x)^T dy, the gradient of `conv` for W.    dy: (n, oh, ow, d)   out: (kh kw c, d)"""
+        return self.matmul(self.im2col(x, window).T, dy.reshape(-1, out.shape[1]), out=out)
+
+    def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
+        """out = col2im(dy W^T), the gradient of `conv` for x.    dy: (n, oh, ow, d)   out: (n, h, w, c)"""
+        dy = dy.reshape(-1, W.shape[1])
+        cols = self.matmul(dy, W.T, out=self.xp.empty((len(dy), len(W)), W.dtype))
+        padded = self.xp.empty((len(out), *window.padded), W.dtype)
+        return col2im(self.xp, cols, window, padded, out)
+
+    def im2col(self, x: Array, window: Window) -> Array:
+        """Every patch of x as a row.    x: (n, h, w, c) -> (n oh ow, kh kw c)"""
+        padded = self.xp.empty((len(x), *window.padded), x.dtype)
+        rows = len(x) * math.prod(window.stops)
+        return im2col(self.xp, x, window, padded, out=self.xp.empty((rows, window.patch), x.dtype))
 
     def normal(self, shape: tuple[int, ...], seed: int, stream: str, step: int = 0, dtype: Any = "float32") -> Array:
         """Standard normal numbers, a function of (seed, stream, step): see philox.py."""

@@ -2,9 +2,16 @@
 
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
+from .borders import Cropping2D, ZeroPadding2D
+from .conv import Conv2D, Conv2DTranspose
 from .dense import Dense
 from .dropout import Dropout
 from .norm import BatchNorm
+from .resize import AveragePooling2D, GlobalAveragePooling2D, UpSampling2D
 from .shape import Flatten, Reshape
 
-__all__ = ["BatchNorm", "Dense", "Dropout", "Flatten", "Layer", "LeakyReLU", "ReLU", "Reshape", "Sigmoid", "Tanh"]
+__all__ = [
+    "AveragePooling2D", "BatchNorm", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "Dropout", "Flatten",
+    "GlobalAveragePooling2D", "Layer", "LeakyReLU", "ReLU", "Reshape", "Sigmoid", "Tanh", "UpSampling2D",
+    "ZeroPadding2D",
+]  # fmt: skip

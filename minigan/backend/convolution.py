@@ -1,0 +1,111 @@
+"""How a kernel slides over an image, and the two moves that turn a convolution into one matrix product.
+
+`im2col` writes every patch of an image as a row; a convolution is then `rows @ W`. `col2im` is its mirror image: it
+adds every row back onto the patch it came from. Both go over the same view of the image, `patches`, in which a patch is
+not copied but seen: NumPy and CuPy read it with strides.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+Sides = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel of (kh, kw) that moves over an image (h, w, c) by `stride`, after zeros were put around the image.
+
+    It stops oh x ow times:  oh = (h + top + bottom - kh) // sh + 1,  and what is left over at the end is not seen.
+    """
+
+    image: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: Sides
+
+    @property
+    def padded(self) -> tuple[int, int, int]:
+        """The image's shape with its border of zeros."""
+        (top, bottom), (left, right) = self.padding
+        h, w, c = self.image
+        return h + top + bottom, w + left + right, c
+
+    @property
+    def stops(self) -> tuple[int, int]:
+        """(oh, ow): how often the kernel stops, downwards and sideways. Below 1 if it does not fit."""
+        (h, w, _), (kh, kw), (sh, sw) = self.padded, self.kernel, self.stride
+        return (h - kh) // sh + 1, (w - kw) // sw + 1
+
+    @property
+    def patch(self) -> int:
+        """Numbers under the kernel: kh kw c."""
+        return self.kernel[0] * self.kernel[1] * self.image[2]
+
+    @property
+    def inside(self) -> tuple[slice, slice, slice]:
+        """Where the image lies in the padded one, with the batch in front."""
+        (top, _), (left, _) = self.padding
+        return slice(None), slice(top, top + self.image[0]), slice(left, left + self.image[1])
+
+
+def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
+    """The zeros before and after that make ceil(length / stride) stops, as Keras's "same": the odd one goes behind."""
+    total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
+    return total // 2, total - total // 2
+
+
+def patches(xp: ModuleType, padded: Any, window: Window) -> Any:
+    """A view of padded images (n, h, w, c) as (n, oh, ow, kh, kw c). Patches overlap: it is the same memory."""
+    (oh, ow), (kh, kw), (sh, sw) = window.stops, window.kernel, window.stride
+    over_n, over_h, over_w, over_c = padded.strides
+    return xp.lib.stride_tricks.as_strided(
+        padded,
+        (len(padded), oh, ow, kh, kw * window.image[2]),  # a row of a patch lies in one piece
+        (over_n, sh * over_h, sw * over_w, over_h, over_c),
+    )
+
+
+def im2col(xp: ModuleType, x: Any, window: Window, padded: Any, out: Any) -> Any:
+    """out = the patches of x, a row each.    x: (n, h, w, c)   padded: scratch   out: (n oh ow, kh kw c)"""
+    if window.padded != window.image or not x.flags.c_contiguous:
+        padded[...] = 0
+        padded[window.inside] = x
+        x = padded
+    seen = patches(xp, x, window)
+    out.reshape(seen.shape)[...] = seen
+    return out
+
+
+def col2im(xp: ModuleType, cols: Any, window: Window, padded: Any, out: Any) -> Any:
+    """out = the sum of what every patch says about a pixel.    cols: (n oh ow, kh kw c)   out: (n, h, w, c)"""
+    whole = out if window.padded == window.image else padded
+    whole[...] = 0
+    seen = patches(xp, whole, window)
+    cols = cols.reshape(seen.shape)
+    c, (kh, kw), sw = window.image[2], window.kernel, window.stride[1]
+    for row in range(kh):
+        for column in range(0, kw, sw):  # patches sw apart: in pieces of that width they do not overlap
+            part = slice(column * c, min(column + sw, kw) * c)
+            xp.add(seen[:, :, :, row, part], cols[:, :, :, row, part], out=seen[:, :, :, row, part])
+    if whole is not out:
+        out[...] = whole[window.inside]
+    return out
+
+
+def naive_convolution(xp: ModuleType, x: Any, W: Any, window: Window) -> Any:
+    """y by the definition, stop by stop: what the fast ways are tested against.
+
+    y[n, i, j] = sum over u, v of  x_padded[n, i sh + u, j sw + v] W[u, v]
+    """
+    padded = xp.zeros((len(x), *window.padded), x.dtype)
+    padded[window.inside] = x
+    (oh, ow), (kh, kw), (sh, sw) = window.stops, window.kernel, window.stride
+    kernel = W.reshape(kh, kw, window.image[2], -1)
+    y = xp.zeros((len(x), oh, ow, kernel.shape[-1]), x.dtype)
+    for i in range(oh):
+        for j in range(ow):
+            for u in range(kh):
+                for v in range(kw):
+                    y[:, i, j] += padded[:, i * sh + u, j * sw + v] @ kernel[u, v]
+    return y

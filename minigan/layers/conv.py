@@ -1,0 +1,182 @@
+"""Convolution, and the same read backwards."""
+
+import operator
+
+from ..backend import Array, Sides, Window, same_padding
+from ..errors import SettingsError
+from ..initializers import Initializer, glorot_uniform, zeros
+from .base import Layer
+from .sides import Pair, pair, sides
+
+
+class Convolution(Layer):
+    """What Conv2D and Conv2DTranspose share: their settings."""
+
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+
+    def __init__(
+        self,
+        c_out: int,
+        kernel: int | Pair,
+        stride: int | Pair = 1,
+        padding: str | int | Pair | Sides = "valid",
+        bias: bool = True,
+        W_init: Initializer = glorot_uniform,
+        b_init: Initializer = zeros,
+    ) -> None:
+        kind = type(self).__name__
+        self.c_out, self.bias, self.W_init, self.b_init = operator.index(c_out), bool(bias), W_init, b_init
+        self.kernel, self.stride = pair(kernel, f"{kind}: kernel"), pair(stride, f"{kind}: stride")
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise SettingsError(f"{kind}: padding is {padding!r}; wanted 'same', 'valid', or numbers of zeros")
+        self.padding = padding if isinstance(padding, str) else sides(padding, f"{kind}: padding")
+        if min(self.c_out, *self.kernel, *self.stride) < 1:
+            raise SettingsError(
+                f"{kind}: c_out is {c_out}, kernel {kernel} and stride {stride}; each must be at least 1"
+            )
+
+    def zeros_around(self, h: int, w: int) -> Sides:
+        """The zeros put around an image of h x w."""
+        if isinstance(self.padding, tuple):
+            return self.padding
+        if self.padding == "valid":
+            return (0, 0), (0, 0)
+        vertical, horizontal = zip((h, w), self.kernel, self.stride, strict=True)
+        return same_padding(*vertical), same_padding(*horizontal)
+
+    def declare(self, shape: tuple[int, int], c_in: int) -> None:
+        """W and b."""
+        area = self.kernel[0] * self.kernel[1]
+        self.param("W", shape, self.W_init, fans=(area * c_in, area * self.c_out))
+        if self.bias:
+            self.param("b", (self.c_out,), self.b_init)
+
+
+class Conv2D(Convolution):
+    """y[n, i, j, :] = b + patch(x, n, i sh, j sw) W:  a Dense layer applied to every kh x kw patch of x.
+
+    x: (n, h, w, c_in)   W: (kh kw c_in, c_out)   b: (c_out,)   y: (n, oh, ow, c_out)
+    oh = (h + top + bottom - kh) // sh + 1,  and ow likewise
+
+    With cols = im2col(x), one row for every patch, and dy = dL/dy:
+
+        y = cols W + b     dW = cols^T dy     db = sum dy     dx = col2im(dy W^T)
+
+    c_out    channels of y: how many kernels there are
+    kernel   (kh, kw), or one number for both; stride (sh, sw) likewise
+    padding  zeros around x: one number for all sides, (vertical, horizontal), ((top, bottom), (left, right)),
+             "valid" for none, or "same" for as many as make oh = ceil(h / sh); an odd one goes to the bottom and to
+             the right, as in Keras
+    bias     False leaves b out, as before BatchNorm, whose beta does the same
+
+    LeCun et al. 1989; Dumoulin and Visin 2016 draw the arithmetic. docs/layers/conv.md derives the gradients.
+    """
+
+    def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """W (kh kw c_in, c_out) and b (c_out,). Raises ShapeError unless inputs are images that the kernel fits in."""
+        if len(in_shape) != 3:
+            raise self.refuse(in_shape, "images (h, w, c); put a Reshape before it")
+        h, w, c_in = in_shape
+        self.window = Window((h, w, c_in), self.kernel, self.stride, self.zeros_around(h, w))
+        if min(self.window.stops) < 1:
+            raise self.refuse(in_shape, f"at least the kernel's {self.kernel} after padding")
+        self.declare((self.window.patch, self.c_out), c_in)
+        return (*self.window.stops, self.c_out)
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = cols W + b."""
+        self.x = x
+        y = self.backend.conv(x, self.W, self.window, out=self.buf("y", (len(x), *self.window.stops, self.c_out)))
+        if self.bias:
+            y += self.b
+        return y
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dW = cols^T dy,  db = sum dy,  dx = col2im(dy W^T)."""
+        if params:
+            self.backend.conv_dW(self.x, dy, self.window, out=self.dW)
+            if self.bias:
+                dy.sum(axis=(0, 1, 2), out=self.db)
+        if not inputs:
+            return None
+        return self.backend.conv_dx(dy, self.W, self.window, out=self.buf("dx", self.x.shape))
+
+
+class Conv2DTranspose(Convolution):
+    """Conv2D read backwards: y is what the dx of a Conv2D from y's shape to x's would be, plus b.
+
+    x: (n, h, w, c_in)   W: (kh kw c_out, c_in)   b: (c_out,)   y: (n, oh, ow, c_out)
+    oh = (h - 1) sh - top - bottom + kh + output_padding,  and ow likewise
+
+    Every pixel of x paints a kh x kw patch of y, sh and sw apart, and patches that overlap add up. With dy = dL/dy:
+
+        y = col2im(x W^T) + b     dW = im2col(dy)^T x     db = sum dy     dx = im2col(dy) W
+
+    c_out, kernel, stride, bias   as in Conv2D
+    padding         what is cut from y's border, as many as that Conv2D would add zeros; "same" makes oh = h sh
+    output_padding  more rows and columns at y's bottom and right, fewer than the stride: several sizes of y have the
+                    same size of x, and this chooses
+
+    Zeiler et al. 2010; Dumoulin and Visin 2016, chapter 4. docs/layers/conv.md shows why the two are adjoint.
+    """
+
+    def __init__(
+        self,
+        c_out: int,
+        kernel: int | Pair,
+        stride: int | Pair = 1,
+        padding: str | int | Pair | Sides = "valid",
+        output_padding: int | Pair = 0,
+        bias: bool = True,
+        W_init: Initializer = glorot_uniform,
+        b_init: Initializer = zeros,
+    ) -> None:
+        super().__init__(c_out, kernel, stride, padding, bias, W_init, b_init)
+        self.output_padding = pair(output_padding, "Conv2DTranspose: output_padding")
+        more = [extra for extra, step in zip(self.output_padding, self.stride, strict=True) if not 0 <= extra < step]
+        if more or (self.padding == "same" and any(self.output_padding)):
+            raise SettingsError(
+                f"Conv2DTranspose: output_padding is {output_padding}; it must be less than the stride {stride}, and 0 "
+                f"with padding='same', which fixes the output's size"
+            )
+
+    def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """W (kh kw c_out, c_in) and b (c_out,). Raises ShapeError unless inputs are images and y has a pixel."""
+        if len(in_shape) != 3:
+            raise self.refuse(in_shape, "images (h, w, c); put a Reshape before it")
+        h, w, c_in = in_shape
+        oh, ow = h * self.stride[0], w * self.stride[1]
+        around = self.zeros_around(oh, ow)
+        if self.padding != "same":
+            oh, ow = (
+                (length - 1) * stride - before - after + kernel + extra
+                for length, stride, (before, after), kernel, extra in zip(
+                    (h, w), self.stride, around, self.kernel, self.output_padding, strict=True
+                )
+            )
+        if min(oh, ow) < 1:
+            raise self.refuse(in_shape, f"larger images: its output would be {oh} x {ow}")
+        self.window = Window((oh, ow, self.c_out), self.kernel, self.stride, around)
+        self.declare((self.window.patch, c_in), c_in)
+        return (oh, ow, self.c_out)
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = col2im(x W^T) + b."""
+        self.x = x
+        y = self.backend.conv_dx(x, self.W, self.window, out=self.buf("y", (len(x), *self.window.image)))
+        if self.bias:
+            y += self.b
+        return y
+
+    def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """dW = im2col(dy)^T x,  db = sum dy,  dx = im2col(dy) W."""
+        if params:
+            self.backend.conv_dW(dy, self.x, self.window, out=self.dW)
+            if self.bias:
+                dy.sum(axis=(0, 1, 2), out=self.db)
+        if not inputs:
+            return None
+        return self.backend.conv(dy, self.W, self.window, out=self.buf("dx", self.x.shape))

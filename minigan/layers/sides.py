@@ -1,0 +1,27 @@
+"""How kernels, strides and borders are given: one number, a pair, or a pair of pairs."""
+
+import operator
+from typing import Any
+
+from ..backend import Sides
+from ..errors import SettingsError
+
+Pair = tuple[int, int]  # (vertical, horizontal)
+
+
+def pair(value: Any, what: str) -> Pair:
+    """(vertical, horizontal) from one number or two."""
+    try:
+        vertical, horizontal = value if isinstance(value, tuple | list) else (value, value)
+        return operator.index(vertical), operator.index(horizontal)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{what} is {value!r}; wanted a whole number or a pair of them") from error
+
+
+def sides(value: Any, what: str) -> Sides:
+    """((top, bottom), (left, right)) from one number, (vertical, horizontal), or all four. At least 0 each."""
+    vertical, horizontal = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
+    found = pair(vertical, what), pair(horizontal, what)
+    if min(*found[0], *found[1]) < 0:
+        raise SettingsError(f"{what} is {value!r}; it must be at least 0 on every side")
+    return found
