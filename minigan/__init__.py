@@ -14,14 +14,15 @@ from . import data, initializers, layers, models  # noqa: E402
 from .backend import Backend, get_backend
 from .checkpoint import load_model, save_model
 from .errors import MiniganError
-from .gan import GAN, Losses, NonSaturating, Saturating
+from .gan import GAN, Losses
 from .losses import BCE, BCEWithLogits
 from .network import Sequential
-from .optimizers import SGD, Adam, RMSprop
+from .objectives import Hinge, LeastSquares, NonSaturating, Saturating, Wasserstein
+from .optimizers import SGD, Adam, RMSprop, StepLR, WeightClipping
 from .version import __version__
 
 __all__ = [
-    "BCE", "GAN", "SGD", "Adam", "BCEWithLogits", "Backend", "Losses", "MiniganError", "NonSaturating", "RMSprop",
-    "Saturating", "Sequential", "__version__", "data", "get_backend", "initializers", "layers", "load_model", "models",
-    "save_model",
+    "BCE", "GAN", "SGD", "Adam", "BCEWithLogits", "Backend", "Hinge", "LeastSquares", "Losses", "MiniganError",
+    "NonSaturating", "RMSprop", "Saturating", "Sequential", "StepLR", "Wasserstein", "WeightClipping", "__version__",
+    "data", "get_backend", "initializers", "layers", "load_model", "models", "save_model",
 ]  # fmt: skip

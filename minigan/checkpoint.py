@@ -4,6 +4,7 @@ Both are .npz archives of plain arrays, read with allow_pickle=False: opening on
 a network is JSON inside the file, so a model file is enough to sample from.
 """
 
+import dataclasses
 import json
 import zipfile
 from collections.abc import Iterable
@@ -26,7 +27,7 @@ CHECKPOINT_FORMAT = "minigan checkpoint 1"
 
 def architecture(network: Sequential) -> dict[str, Any]:
     """The network without its numbers, as JSON can hold it. Initializers are left out: a loaded network has started."""
-    return {
+    described = {
         "name": network.name,
         "input_shape": list(network.input_shape),
         "dtype": network.dtype.name,
@@ -36,6 +37,7 @@ def architecture(network: Sequential) -> dict[str, Any]:
             for layer in network.layers
         ],
     }
+    return described if network.latent == "normal" else described | {"latent": network.latent}
 
 
 def build(description: dict[str, Any], layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
@@ -54,6 +56,7 @@ def build(description: dict[str, Any], layers: Iterable[type[Layer]] = (), backe
         name=description["name"],
         dtype=description["dtype"],
         seed=description["seed"],
+        latent=description.get("latent", "normal"),
         backend=backend,
     )
 
@@ -83,12 +86,14 @@ def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: An
 
 
 def save_checkpoint(path: str | Path, gan: GAN, extra: dict[str, np.ndarray]) -> None:
-    """Write both networks, both optimizers and the step count; and the trainer's own arrays, as extra."""
+    """Write both networks, both optimizers, G's average and the step count; and the trainer's own arrays, as extra."""
     arrays = {
         "format": np.array(CHECKPOINT_FORMAT),
-        "made_by": np.array(json.dumps(_makers(gan))),
+        "made_by": np.array(_makers(gan)),
         "steps": np.array(gan.steps),
     }
+    if gan.average is not None:
+        arrays["average"] = gan.G.backend.to_host(gan.average)
     for side, network, optimizer in _sides(gan):
         arrays |= _numbers(network, side)
         arrays[f"{side}optimizer.steps"] = np.array(optimizer.steps)
@@ -105,7 +110,7 @@ def load_checkpoint(path: str | Path, gan: GAN) -> dict[str, np.ndarray]:
     """
     arrays = _read(path, CHECKPOINT_FORMAT, "a checkpoint")
     try:
-        theirs, ours = json.loads(str(arrays["made_by"])), json.loads(json.dumps(_makers(gan)))
+        theirs, ours = json.loads(str(arrays["made_by"])), json.loads(_makers(gan))
         differing = [name for name in ours if ours[name] != theirs.get(name)]
         if differing:
             raise FileError(f"{path} was written by another GAN: the two differ in {', '.join(differing)}")
@@ -115,15 +120,17 @@ def load_checkpoint(path: str | Path, gan: GAN) -> dict[str, np.ndarray]:
             optimizer.learning_rate = float(arrays[f"{side}optimizer.learning_rate"])
             for name in optimizer.vectors:
                 _put(getattr(optimizer, name), arrays[f"{side}optimizer.{name}"], network)
+        if gan.average is not None:
+            _put(gan.average, arrays["average"], gan.G)
         gan.steps = int(arrays["steps"])
     except (KeyError, ValueError, AttributeError) as error:
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
 
 
-def _makers(gan: GAN) -> dict[str, Any]:
-    """What must be equal for a run to go on as it began."""
-    return {
+def _makers(gan: GAN) -> str:
+    """What must be equal for a run to go on as it began, as JSON. With a schedule, that is its first learning rates."""
+    makers = {
         "seed": gan.seed,
         "G": architecture(gan.G),
         "D": architecture(gan.D),
@@ -133,7 +140,17 @@ def _makers(gan: GAN) -> dict[str, Any]:
         "d_update": gan.d_update,
         "d_steps": gan.d_steps,
         "objective": type(gan.objective).__name__,
+        "clip": gan.clip,
+        "schedule": gan.schedule,
+        "learning rates": None if gan.schedule is None else gan.learning_rates,
+        "ema": gan.ema,
     }
+    return json.dumps(makers, default=_describe)
+
+
+def _describe(switch: Any) -> str:
+    """A dataclass with its values; of another function the name, since its repr has an address in memory."""
+    return repr(switch) if dataclasses.is_dataclass(switch) else getattr(switch, "__qualname__", type(switch).__name__)
 
 
 def _sides(gan: GAN) -> list[tuple[str, Sequential, Any]]:

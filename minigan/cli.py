@@ -11,6 +11,7 @@ from . import pictures
 from .checkpoint import load_model
 from .errors import FileError, MiniganError, SettingsError, ShapeError
 from .files import write_atomically
+from .gan import draw_noise
 from .models import MODELS
 from .network import Sequential
 from .settings import Parser
@@ -102,8 +103,7 @@ def sample(model: Path, count: int, seed: int, columns: int | None, out: Path, b
     G = load_model(model, backend=backend)
     if len(G.output_shape) != 3 or G.output_shape[-1] not in (1, 3):
         raise ShapeError(f"{model} makes {G.output_shape}, not images (h, w, 1 or 3): is it a generator?")
-    z = G.backend.normal((count, *G.input_shape), seed, "samples", dtype=G.dtype)
-    images = G.backend.to_host(G.predict(z))
+    images = G.backend.to_host(G.predict(draw_noise(G, count, seed, "samples", 0)))
     if out.suffix.lower() in ARRAYS:
         write_atomically(out, lambda file: np.save(file, images.astype(np.float32)), overwrite=False)
     else:

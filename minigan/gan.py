@@ -3,14 +3,17 @@
 Everything here is a sequence of forwards and backwards of two networks; docs/gan_step.md derives it with the shapes.
 """
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from .backend import Array
 from .errors import SettingsError, ShapeError
 from .layers import Sigmoid
-from .losses import BCE, BCEWithLogits, Loss
+from .losses import BCE, BCEWithLogits
 from .network import Sequential
-from .optimizers import Optimizer
+from .objectives import Hinge, LeastSquares, Objective, Wasserstein
+from .optimizers import Optimizer, WeightClipping
 
 NOISE = ("fresh", "same")
 D_UPDATES = ("summed", "two_steps")
@@ -20,64 +23,29 @@ class Losses(NamedTuple):
     """What one step measured, as 0-d arrays: reading them makes a GPU wait, so read them only to log.
 
     Each is taken from the forward whose gradient was used, before the update that it led to. With several d_steps those
-    of D are from the last. `d_loss` is d_loss_real + d_loss_fake; `d_accuracy` is the share of real and fake images
-    that D classified correctly (0.5 is a coin toss); `g_loss` is what G's update minimised.
+    of D are from the last. `d_loss` is d_loss_real + d_loss_fake; `d_score` is what the objective's `score` names: D's
+    accuracy (0.5 is a coin toss), or a critic's estimate of the Wasserstein distance; `g_loss` is what G's update
+    minimised.
     """
 
     d_loss: Array
     d_loss_real: Array
     d_loss_fake: Array
-    d_accuracy: Array
+    d_score: Array
     g_loss: Array
-
-
-class NonSaturating:
-    """D: minimise loss(D(x), 1) + loss(D(G(z)), 0).    G: minimise loss(D(G(z)), 1).
-
-    Goodfellow et al. 2014, end of section 3: the same fixed point as the minimax game, and strong gradients for G when
-    D wins. `real_target` below 1 is one-sided label smoothing (Salimans et al. 2016, section 3.4).
-    """
-
-    def __init__(self, loss: Loss, real_target: float = 1.0) -> None:
-        if not isinstance(loss, Loss):
-            raise SettingsError(f"{type(self).__name__}: loss is {loss!r}; wanted one such as BCEWithLogits()")
-        self.loss, self.real_target, self.decision = loss, float(real_target), loss.decision
-
-    def real(self, pred: Array) -> tuple[Array, Array]:
-        """D's loss on real images, and its gradient for D's predictions."""
-        return self.loss(pred, self.real_target)
-
-    def fake(self, pred: Array) -> tuple[Array, Array]:
-        """D's loss on generated images, and its gradient."""
-        return self.loss(pred, 0.0)
-
-    def generator(self, pred: Array) -> tuple[Array, Array]:
-        """G's loss, and its gradient for D's predictions: G wants its images called real."""
-        return self.loss(pred, 1.0)
-
-
-class Saturating(NonSaturating):
-    """D: minimise loss(D(x), 1) + loss(D(G(z)), 0).    G: maximise loss(D(G(z)), 0).
-
-    Goodfellow et al. 2014, equation 1, the minimax game itself. When D is sure that an image is fake the curve is flat
-    and G learns next to nothing: compare the two.
-    """
-
-    def generator(self, pred: Array) -> tuple[Array, Array]:
-        """G's loss is the negative of D's."""
-        loss, dpred = self.loss(pred, 0.0)
-        return -loss, -dpred
 
 
 class GAN:
     """Two networks, two optimizers, and `step`.
 
-    objective what the players minimise: `real(pred)`, `fake(pred)` and `generator(pred)` return (loss, dpred), and
-              predictions above `decision` mean "real"; NonSaturating and Saturating are two
+    objective what the players minimise, such as NonSaturating(BCEWithLogits()) or Hinge()
     noise     "fresh": G's update draws noise of its own; "same": it takes the noise of D's last fakes, whose forward of
               G is still valid and is not repeated
     d_update  "summed": one update of D on the gradient of its real plus its fake batch; "two_steps": an update on each
     d_steps   updates of D for one of G
+    clip      WeightClipping: D's parameters are clamped after every update of D
+    schedule  a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now
+    ema       decay of a moving average of G's parameters, `average`, which `averaged()` puts into G: 0.999, say
     """
 
     def __init__(
@@ -85,33 +53,48 @@ class GAN:
         G: Sequential,
         D: Sequential,
         *,
-        objective: Any,
+        objective: Objective,
         g_optimizer: Optimizer,
         d_optimizer: Optimizer,
         noise: str = "fresh",
         d_update: str = "summed",
         d_steps: int = 1,
+        clip: WeightClipping | None = None,
+        schedule: Callable[[int], float] | None = None,
+        ema: float | None = None,
         seed: int = 0,
     ) -> None:
-        _one_of("noise", noise, NOISE)
-        _one_of("d_update", d_update, D_UPDATES)
-        if d_steps < 1:
-            raise SettingsError(f"d_steps is {d_steps}; it must be at least 1")
-        missing = [name for name in ("real", "fake", "generator", "decision") if not hasattr(objective, name)]
-        if missing or isinstance(objective, type):
-            raise SettingsError(f"objective is {objective!r}; wanted an object such as NonSaturating(BCEWithLogits())")
-        _require_fit(G, D, getattr(objective, "loss", None))
+        _require_switches(noise, d_update, d_steps, clip, schedule, ema)
+        _require_fit(G, D, objective)
         for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
             if optimizer.network is not network:
                 raise SettingsError(f"{name} was made for another network; each network needs an optimizer of its own")
         self.G, self.D, self.objective = G, D, objective
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.noise, self.d_update, self.d_steps = noise, d_update, d_steps
+        self.clip, self.schedule, self.ema = clip, schedule, ema
+        self.learning_rates = g_optimizer.learning_rate, d_optimizer.learning_rate  # what a schedule begins with
+        self.average = None if ema is None else G.params.copy()
         self.seed, self.steps = seed, 0
+        # What a step measures, in the order of Losses: the columns of a run's history.
+        self.measures = tuple(objective.score if name == "d_score" else name for name in Losses._fields)
 
     def draw_noise(self, n: int, stream: str, step: int) -> Array:
-        """z ~ N(0, 1) of shape (n, *latent), a function of (seed, stream, step)."""
-        return self.G.backend.normal((n, *self.G.input_shape), self.seed, f"noise.{stream}", step, self.G.dtype)
+        """z of shape (n, *latent), a function of (seed, stream, step)."""
+        return draw_noise(self.G, n, self.seed, f"noise.{stream}", step)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within it G has its averaged parameters, to sample with and to save; after it those in training, even if an
+        error was raised. Running statistics are those in training. Without `ema` nothing changes.
+        """
+        trained = self.G.params.copy()
+        try:
+            if self.average is not None:
+                self.G.params[...] = self.average
+            yield
+        finally:
+            self.G.params[...] = trained
 
     def step(self, x_real: Array) -> Losses:
         """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n for each update of D."""
@@ -121,6 +104,9 @@ class GAN:
             self._require_range(x_real)
         self.G.discard()  # what an interrupted step left behind
         self.D.discard()
+        if self.schedule is not None:
+            factor = self.schedule(self.steps)
+            self.g_optimizer.learning_rate, self.d_optimizer.learning_rate = (factor * r for r in self.learning_rates)
         n = len(x_real) // self.d_steps
         for k in range(self.d_steps):
             x = x_real[k * n : (k + 1) * n]
@@ -139,31 +125,37 @@ class GAN:
             )
 
     def _update_D(self, x_real: Array, count: int, last: bool) -> tuple[tuple[Array, Array, Array, Array], Array]:
-        """D: minimise  loss(D(x), 1) + loss(D(G(z)), 0).  Returns D's losses, and its fake images.
+        """D: minimise  real(D(x)) + fake(D(G(z))).  Returns D's losses and score, and its fake images.
 
         `count` names the noise; `last` says that G's update comes next.
         """
         G, D = self.G, self.D
 
         pred = D.forward(x_real)
-        hits = (pred > self.objective.decision).sum()
+        score = self.objective.score_real(pred)
         loss_real, dpred = self.objective.real(pred)
         D.backward(dpred, inputs=False)  # at once: the next forward reuses D's buffers
         if self.d_update == "two_steps":
-            self.d_optimizer.step()
+            self._move_D()
 
         # G's batch statistics, but no gradient of G is wanted here; with the same noise, G's update goes back through
         # this very forward.
         x_fake = G.forward(self.draw_noise(len(x_real), "D", count), backward=last and self.noise == "same")
         pred = D.forward(x_fake)
-        hits = hits + (pred <= self.objective.decision).sum()
+        score = score + self.objective.score_fake(pred)
         loss_fake, dpred = self.objective.fake(pred)
         D.backward(dpred, inputs=False, add=self.d_update == "summed")  # D.grads = real + fake
+        self._move_D()
+        return (loss_real + loss_fake, loss_real, loss_fake, score), x_fake
+
+    def _move_D(self) -> None:
+        """One step of D's optimizer, and back into the box if there is one."""
         self.d_optimizer.step()
-        return (loss_real + loss_fake, loss_real, loss_fake, hits / (2 * pred.size)), x_fake
+        if self.clip is not None:
+            self.clip(self.D)
 
     def _update_G(self, x_fake: Array) -> Array:
-        """G: minimise  loss(D(G(z)), 1)  through the D just updated, hence a new forward of D.  Returns G's loss."""
+        """G: minimise  generator(D(G(z)))  through the D just updated, hence a new forward of D.  Returns G's loss."""
         G, D = self.G, self.D
         if self.noise == "fresh":
             x_fake = G.forward(self.draw_noise(len(x_fake), "G", self.steps))
@@ -171,21 +163,48 @@ class GAN:
         dx_fake = D.backward(dpred, params=False)  # D is only the way to G
         G.backward(dx_fake, inputs=False)
         self.g_optimizer.step()
+        if self.ema is not None:
+            self.average += (1 - self.ema) * (G.params - self.average)
         return loss
 
 
-def _require_fit(G: Sequential, D: Sequential, loss: Loss | None) -> None:
-    """G's images are D's inputs, D's outputs the loss's predictions, and all arrays of one kind."""
+def draw_noise(G: Sequential, n: int, seed: int, stream: str, step: int) -> Array:
+    """z of shape (n, *G.input_shape), a function of (seed, stream, step): N(0, 1), or uniform on [-1, 1) if G's
+    `latent` is "uniform".
+    """
+    shape = (n, *G.input_shape)
+    if G.latent == "uniform":
+        return 2 * G.backend.uniform(shape, seed, stream, step, G.dtype) - 1
+    return G.backend.normal(shape, seed, stream, step, G.dtype)
+
+
+def _require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
+    """G's images are D's inputs, D's outputs the objective's predictions, and all arrays of one kind."""
+    if not isinstance(objective, Objective):
+        raise SettingsError(f"objective is {objective!r}; wanted an object such as NonSaturating(BCEWithLogits())")
     if G.output_shape != D.input_shape:
         raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}")
-    last = D.layers[-1]
+    last, loss = D.layers[-1], getattr(objective, "loss", None)
     if isinstance(loss, BCE | BCEWithLogits) and isinstance(loss, BCE) != isinstance(last, Sigmoid):
         raise SettingsError(f"D ends in {last!r}: BCE belongs behind a Sigmoid, BCEWithLogits behind a Dense")
-    kinds = {(part.backend.name, getattr(part, "dtype", G.dtype)) for part in (G, D, loss) if part is not None}
+    if isinstance(objective, LeastSquares | Hinge | Wasserstein) and isinstance(last, Sigmoid):
+        raise SettingsError(f"D ends in {last!r}: {type(objective).__name__} takes scores of any size; leave it out")
+    kinds = {(part.backend.name, getattr(part, "dtype", G.dtype)) for part in (G, D, objective)}
     if len(kinds) > 1:
-        raise SettingsError(f"G, D and the loss need one backend and one dtype; they have {sorted(map(str, kinds))}")
+        raise SettingsError(
+            f"G, D and the objective need one backend and one dtype; they have {sorted(map(str, kinds))}"
+        )
 
 
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(choices)}")
+def _require_switches(noise: str, d_update: str, d_steps: int, clip: Any, schedule: Any, ema: float | None) -> None:
+    for name, value, choices in (("noise", noise, NOISE), ("d_update", d_update, D_UPDATES)):
+        if value not in choices:
+            raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(choices)}")
+    if d_steps < 1:
+        raise SettingsError(f"d_steps is {d_steps}; it must be at least 1")
+    if not isinstance(clip, WeightClipping | None):
+        raise SettingsError(f"clip is {clip!r}; wanted an object such as WeightClipping(0.01)")
+    if schedule is not None and not callable(schedule):
+        raise SettingsError(f"schedule is {schedule!r}; wanted a function of the step such as StepLR(1000, 0.5)")
+    if ema is not None and not 0 <= ema < 1:
+        raise SettingsError(f"ema is {ema}; it must be at least 0 and less than 1")

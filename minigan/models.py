@@ -1,23 +1,50 @@
-"""The networks of published GANs. Each function returns (G, D)."""
+"""The networks of published GANs. Each function returns (G, D).
+
+    options   backend, dtype, seed, workspace: see Sequential
+    output    what D ends in: "logit", for BCEWithLogits; or "probability", the originals' Sigmoid, for BCE
+
+Every docstring says where a system comes from, and which choices are ours. The numbers of parameters are those at the
+default sizes: trainable, and not (the running statistics of BatchNorm).
+"""
 
 import math
 from typing import Any
 
 from .errors import SettingsError
-from .layers import BatchNorm, Dense, Flatten, Layer, LeakyReLU, Reshape, Sigmoid, Tanh
+from .initializers import normal
+from .layers import (
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
+)
 from .network import Sequential
 
 OUTPUTS = ("logit", "probability")
+Networks = tuple[Sequential, Sequential]
+Shape = tuple[int, int, int]  # (h, w, c)
 
 
 def mnist_mlp(
-    image_shape: tuple[int, int, int] = (28, 28, 1),
+    image_shape: Shape = (28, 28, 1),
     latent: int = 100,
     widths: tuple[int, ...] = (256, 512, 1024),
     d_widths: tuple[int, ...] = (512, 512),
     output: str = "logit",
     **options: Any,
-) -> tuple[Sequential, Sequential]:
+) -> Networks:
     """The dense MNIST GAN of a well-known Keras tutorial: 1,493,520 parameters in G, 665,089 in D.
 
     Keras's defaults where the tutorial says nothing: Glorot uniform weights, zero biases, BatchNorm eps 1e-3; its own
@@ -26,11 +53,7 @@ def mnist_mlp(
     image_shape  (h, w, c) of the images
     latent       numbers in z
     widths, d_widths   of the hidden layers of G and of D
-    output       what D ends in: "logit" (ours, for BCEWithLogits) or "probability" (the original's Sigmoid, for BCE)
-    options      backend, dtype, seed, workspace: see Sequential
     """
-    if output not in OUTPUTS:
-        raise SettingsError(f"mnist_mlp: output is {output!r}; the choices are {', '.join(OUTPUTS)}")
     hidden: list[Layer] = []
     for width in widths:
         hidden += [Dense(width), LeakyReLU(0.2), BatchNorm(momentum=0.8, eps=1e-3)]
@@ -46,9 +69,283 @@ def mnist_mlp(
     judges: list[Layer] = [Flatten()]  # 28 x 28 x 1 -> 784
     for width in d_widths:
         judges += [Dense(width), LeakyReLU(0.2)]  # -> 512 -> 512
-    judges += [Dense(1)] + ([Sigmoid()] if output == "probability" else [])
+    judges += [Dense(1), *_ending(output)]
     D = Sequential(judges, input_shape=image_shape, name="D", **options)
     return G, D
 
 
-MODELS = {"mnist_mlp": mnist_mlp}
+def mnist_dcgan(
+    image_shape: Shape = (28, 28, 1), latent: int = 100, width: int = 64, output: str = "logit", **options: Any
+) -> Networks:
+    """A small convolutional GAN for MNIST, ours: 759,681 parameters in G and 138,689 in D, 384 and 256 not trained.
+
+    After Radford, Metz and Chintala 2015 (DCGAN), section 3: strides instead of pooling, BatchNorm but in G's last and
+    D's first layer, ReLU in G, LeakyReLU in D, weights from N(0, 0.02^2), gamma from N(1, 0.02^2).
+
+    image_shape  (h, w, c); h and w are multiples of 4
+    width        channels of the widest images; twice as many where images are half as large
+    """
+    h, w, c = image_shape
+    (top, left), init = _start("mnist_dcgan", image_shape, 4), _dcgan(0.02)
+    G = Sequential(
+        [
+            Reshape((1, 1, latent)),  # 1 x 1 x 100
+            Conv2DTranspose(2 * width, (top, left), 1, **init), _norm(0.02), ReLU(),  # 7 x 7 x 128
+            Conv2DTranspose(width, 4, 2, 1, **init), _norm(0.02), ReLU(),  # 14 x 14 x 64
+            Conv2DTranspose(c, 4, 2, 1, W_init=normal(0.02)), Tanh(),  # 28 x 28 x 1
+        ],
+        input_shape=latent, name="G", **options,
+    )  # fmt: skip
+    D = Sequential(
+        [  # 28 x 28 x 1
+            Conv2D(width, 4, 2, 1, W_init=normal(0.02)), LeakyReLU(0.2),  # 14 x 14 x 64
+            Conv2D(2 * width, 4, 2, 1, **init), _norm(0.02), LeakyReLU(0.2),  # 7 x 7 x 128
+            Flatten(), Dense(1, W_init=normal(0.02)), *_ending(output),  # 1
+        ],
+        input_shape=(h, w, c), name="D", **options,
+    )  # fmt: skip
+    return G, D
+
+
+def faces64(
+    image_shape: Shape = (64, 64, 3), latent: int = 100, width: int = 32, output: str = "logit", **options: Any
+) -> Networks:
+    """The DCGAN for faces of a Chinese Keras tutorial ("FaceGenerator"), which enlarges by UpSampling2D.
+
+    G: 2,041,475 parameters and 1,536 not trained. D: 1,611,969 and 1,920. Keras's Glorot uniform weights, BatchNorm
+    eps 1e-3, momentum 0.8; "same" pads as Keras does. The odd ZeroPadding2D in D, which makes 17 of 16, is from there.
+
+    image_shape  (h, w, c); h and w are multiples of 16
+    width        channels of D's first layer; all others are multiples of it
+    """
+    top, left = _start("faces64", image_shape, 16)
+
+    def norm() -> BatchNorm:
+        return BatchNorm(momentum=0.8, eps=1e-3)
+
+    G = Sequential(
+        [
+            Dense(top * left * 8 * width), ReLU(), Reshape((top, left, 8 * width)),  # 4 x 4 x 256
+            UpSampling2D(2), Conv2D(8 * width, 3, padding="same"), norm(), ReLU(),  # 8 x 8 x 256
+            UpSampling2D(2), Conv2D(8 * width, 3, padding="same"), norm(), ReLU(),  # 16 x 16 x 256
+            UpSampling2D(2), Conv2D(4 * width, 3, padding="same"), norm(), ReLU(),  # 32 x 32 x 128
+            UpSampling2D(2), Conv2D(4 * width, 3, padding="same"), norm(), ReLU(),  # 64 x 64 x 128
+            Conv2D(image_shape[2], 3, padding="same"), Tanh(),  # 64 x 64 x 3
+        ],
+        input_shape=latent, name="G", **options,
+    )  # fmt: skip
+    D = Sequential(
+        [  # 64 x 64 x 3
+            Conv2D(width, 3, 2, "same"), LeakyReLU(0.2), Dropout(0.25),  # 32 x 32 x 32
+            Conv2D(2 * width, 3, 2, "same"),  # 16 x 16 x 64
+            ZeroPadding2D(((0, 1), (0, 1))), norm(), LeakyReLU(0.2), Dropout(0.25),  # 17 x 17 x 64
+            Conv2D(4 * width, 3, 2, "same"), norm(), LeakyReLU(0.2), Dropout(0.25),  # 9 x 9 x 128
+            Conv2D(8 * width, 3, 1, "same"), norm(), LeakyReLU(0.2), Dropout(0.25),  # 9 x 9 x 256
+            Conv2D(16 * width, 3, 1, "same"), norm(), LeakyReLU(0.2), Dropout(0.25),  # 9 x 9 x 512
+            Flatten(), Dense(1), *_ending(output),  # 41,472, then 1
+        ],
+        input_shape=image_shape, name="D", **options,
+    )  # fmt: skip
+    return G, D
+
+
+def anime96(
+    image_shape: Shape = (96, 96, 3),
+    latent: int = 100,
+    width: int = 64,
+    std: float = 0.02,
+    output: str = "logit",
+    **options: Any,
+) -> Networks:
+    """The DCGAN for anime heads of a Chinese PyTorch tutorial ("GAN notes: theory and practice").
+
+    G: 4,600,704 parameters and 1,920 not trained. D: 2,770,176 and 1,792. No biases; weights from N(0, std^2), gamma
+    from N(1, std^2). BatchNorm as PyTorch's. The tutorial's text follows DCGAN, std 0.02; its code has 0.01.
+
+    image_shape  (h, w, c); h and w are multiples of 16, and at least 32
+    width        channels of the widest images
+    """
+    (top, left), init = _start("anime96", image_shape, 16, least=2), _dcgan(std)
+    G = Sequential(
+        [
+            Reshape((1, 1, latent)),  # 1 x 1 x 100
+            Conv2DTranspose(8 * width, (top, left), 2, **init), _norm(std), ReLU(),  # 6 x 6 x 512
+            Conv2DTranspose(4 * width, 4, 2, 1, **init), _norm(std), ReLU(),  # 12 x 12 x 256
+            Conv2DTranspose(2 * width, 4, 2, 1, **init), _norm(std), ReLU(),  # 24 x 24 x 128
+            Conv2DTranspose(width, 4, 2, 1, **init), _norm(std), ReLU(),  # 48 x 48 x 64
+            Conv2DTranspose(image_shape[2], 4, 2, 1, **init), Tanh(),  # 96 x 96 x 3
+        ],
+        input_shape=latent, name="G", **options,
+    )  # fmt: skip
+    D = Sequential(
+        [  # 96 x 96 x 3
+            Conv2D(width, 4, 2, 1, **init), LeakyReLU(0.2),  # 48 x 48 x 64
+            Conv2D(2 * width, 4, 2, 1, **init), _norm(std), LeakyReLU(0.2),  # 24 x 24 x 128
+            Conv2D(4 * width, 4, 2, 1, **init), _norm(std), LeakyReLU(0.2),  # 12 x 12 x 256
+            Conv2D(8 * width, 4, 2, 1, **init), _norm(std), LeakyReLU(0.2),  # 6 x 6 x 512
+            Conv2D(1, (top - 1, left - 1), 2, **init), Flatten(), *_ending(output),  # 1
+        ],
+        input_shape=image_shape, name="D", **options,
+    )  # fmt: skip
+    return G, D
+
+
+def anime96_wgan(image_shape: Shape = (96, 96, 3), latent: int = 100, width: int = 64, **options: Any) -> Networks:
+    """The WGAN of the same notes, in Keras, after the code of Arjovsky, Chintala and Bottou 2017. D is a critic.
+
+    G: 12,067,712 parameters and 1,920 not trained. D: 11,157,248 and 3,840. No biases; weights from N(0, 0.02^2), gamma
+    from N(1, 0.02^2); BatchNorm eps 1.01e-5, momentum 0.9. As in the original, G's first layer has neither BatchNorm
+    nor activation. The original's BatchNorm uses the batch's statistics always, ours the running ones in `predict`.
+
+    image_shape  (h, w, c); h and w are multiples of 32
+    width        channels of the widest images
+    """
+    (top, left), init = _start("anime96_wgan", image_shape, 32), _dcgan(0.02)
+
+    def norm() -> BatchNorm:
+        return BatchNorm(momentum=0.9, eps=1.01e-5, gamma_init=normal(0.02, mean=1))
+
+    def larger(c: int) -> list[Layer]:
+        return [Conv2DTranspose(c, 4, 2, **init), Cropping2D(1)]
+
+    def smaller(c: int) -> list[Layer]:
+        return [ZeroPadding2D(1), Conv2D(c, 4, 2, **init)]
+
+    G = Sequential(
+        [
+            Reshape((1, 1, latent)),  # 1 x 1 x 100
+            Conv2DTranspose(16 * width, (top, left), 2, **init),  # 3 x 3 x 1024
+            *larger(8 * width), norm(), ReLU(),  # 6 x 6 x 512
+            *larger(4 * width), norm(), ReLU(),  # 12 x 12 x 256
+            *larger(2 * width), norm(), ReLU(),  # 24 x 24 x 128
+            *larger(width), norm(), ReLU(),  # 48 x 48 x 64
+            *larger(image_shape[2]), Tanh(),  # 96 x 96 x 3
+        ],
+        input_shape=latent, name="G", **options,
+    )  # fmt: skip
+    D = Sequential(
+        [  # 96 x 96 x 3
+            *smaller(width), LeakyReLU(0.2),  # 48 x 48 x 64
+            *smaller(2 * width), norm(), LeakyReLU(0.2),  # 24 x 24 x 128
+            *smaller(4 * width), norm(), LeakyReLU(0.2),  # 12 x 12 x 256
+            *smaller(8 * width), norm(), LeakyReLU(0.2),  # 6 x 6 x 512
+            *smaller(16 * width), norm(), LeakyReLU(0.2),  # 3 x 3 x 1024
+            Conv2D(1, (top, left), **init), Flatten(),  # 1, any number
+        ],
+        input_shape=image_shape, name="D", **options,
+    )  # fmt: skip
+    return G, D
+
+
+def cats96(
+    image_shape: Shape = (96, 96, 3), latent: int = 100, width: int = 64, output: str = "logit", **options: Any
+) -> Networks:
+    """The DCGAN for cats of a Chinese PyTorch tutorial, whose outermost layers have kernel 5 and stride 3.
+
+    G: 3,578,560 parameters and 1,920 not trained. D: 2,767,297 and 1,792. Biases only where the original has them: in
+    G's third convolution, where BatchNorm's beta does the same, and in D's last. The original names no widths and shows
+    no initialisation: width 64 (its ngf and ndf), N(0, 0.02^2) for weights and N(1, 0.02^2) for gamma are ours.
+
+    image_shape  (h, w, c); h and w are multiples of 24
+    width        channels of the widest images
+    """
+    (top, left), init = _start("cats96", image_shape, 24), _dcgan(0.02)
+    biased = init | {"bias": True}
+    G = Sequential(
+        [
+            Reshape((1, 1, latent)),  # 1 x 1 x 100
+            Conv2DTranspose(8 * width, (top, left), 1, **init), _norm(0.02), ReLU(),  # 4 x 4 x 512
+            Conv2DTranspose(4 * width, 4, 2, 1, **init), _norm(0.02), ReLU(),  # 8 x 8 x 256
+            Conv2DTranspose(2 * width, 4, 2, 1, **biased), _norm(0.02), ReLU(),  # 16 x 16 x 128
+            Conv2DTranspose(width, 4, 2, 1, **init), _norm(0.02), ReLU(),  # 32 x 32 x 64
+            Conv2DTranspose(image_shape[2], 5, 3, 1, **init), Tanh(),  # 96 x 96 x 3
+        ],
+        input_shape=latent, name="G", **options,
+    )  # fmt: skip
+    D = Sequential(
+        [  # 96 x 96 x 3
+            Conv2D(width, 5, 3, 1, **init), LeakyReLU(0.2),  # 32 x 32 x 64
+            Conv2D(2 * width, 4, 2, 1, **init), _norm(0.02), LeakyReLU(0.2),  # 16 x 16 x 128
+            Conv2D(4 * width, 4, 2, 1, **init), _norm(0.02), LeakyReLU(0.2),  # 8 x 8 x 256
+            Conv2D(8 * width, 4, 2, 1, **init), _norm(0.02), LeakyReLU(0.2),  # 4 x 4 x 512
+            Conv2D(1, (top, left), 1, **biased), Flatten(), *_ending(output),  # 1
+        ],
+        input_shape=image_shape, name="D", **options,
+    )  # fmt: skip
+    return G, D
+
+
+def celeba64(
+    image_shape: Shape = (64, 64, 3), latent: int = 100, width: int = 32, output: str = "logit", **options: Any
+) -> Networks:
+    """The CelebA GAN that "GAN for dummies" describes in words: four blocks up, four blocks down, average pooling.
+
+    G: 2,152,227 parameters and 960 not trained. D: 1,782,753 and 1,920. The text gives the kinds of
+    layers and their order, and that z is uniform (G.latent). Ours: kernels, widths, ReLU in G and LeakyReLU 0.2 in D,
+    weights from N(0, 0.02^2), gamma from N(1, 0.02^2), BatchNorm as PyTorch's, no bias before BatchNorm.
+
+    image_shape  (h, w, c); h and w are multiples of 16
+    width        channels of the widest images
+    """
+    (top, left), init = _start("celeba64", image_shape, 16), _dcgan(0.02)
+
+    def larger(c: int) -> list[Layer]:
+        return [Conv2DTranspose(c, 4, 2, 1, **init), _norm(0.02), ReLU()]
+
+    def smaller(c: int) -> list[Layer]:
+        wide, narrow = Conv2D(c, 3, padding="same", **init), Conv2D(c, 4, 2, 1, **init)
+        return [wide, _norm(0.02), LeakyReLU(0.2), narrow, _norm(0.02), LeakyReLU(0.2)]
+
+    G = Sequential(
+        [
+            Dense(top * left * 8 * width, W_init=normal(0.02)), ReLU(),
+            Reshape((top, left, 8 * width)),  # 4 x 4 x 256
+            *larger(8 * width),  # 8 x 8 x 256
+            *larger(4 * width),  # 16 x 16 x 128
+            *larger(2 * width),  # 32 x 32 x 64
+            *larger(width),  # 64 x 64 x 32
+            Conv2D(image_shape[2], 3, padding="same", W_init=normal(0.02)), Tanh(),  # 64 x 64 x 3
+        ],
+        input_shape=latent, name="G", latent="uniform", **options,
+    )  # fmt: skip
+    D = Sequential(
+        [  # 64 x 64 x 3
+            *smaller(width),  # 32 x 32 x 32
+            *smaller(2 * width),  # 16 x 16 x 64
+            *smaller(4 * width),  # 8 x 8 x 128
+            *smaller(8 * width),  # 4 x 4 x 256
+            GlobalAveragePooling2D(), Dense(1, W_init=normal(0.02)), *_ending(output),  # 256, then 1
+        ],
+        input_shape=image_shape, name="D", **options,
+    )  # fmt: skip
+    return G, D
+
+
+MODELS = {model.__name__: model for model in (mnist_mlp, mnist_dcgan, faces64, anime96, anime96_wgan, cats96, celeba64)}
+
+
+def _start(model: str, image_shape: Shape, factor: int, least: int = 1) -> tuple[int, int]:
+    """The height and width that G begins with, if it enlarges them by `factor`. Raises SettingsError if none fits."""
+    h, w, c = image_shape
+    if h % factor or w % factor or min(h, w) < least * factor:
+        raise SettingsError(
+            f"{model} cannot make images of {h} x {w}: it makes multiples of {factor}, from {least * factor} on"
+        )
+    return h // factor, w // factor
+
+
+def _dcgan(std: float) -> dict[str, Any]:
+    """A convolution before BatchNorm: no bias, weights from N(0, std^2)."""
+    return {"bias": False, "W_init": normal(std)}
+
+
+def _norm(std: float) -> BatchNorm:
+    """BatchNorm with PyTorch's eps and momentum, gamma from N(1, std^2)."""
+    return BatchNorm(momentum=0.9, eps=1e-5, gamma_init=normal(std, mean=1))
+
+
+def _ending(output: str) -> list[Layer]:
+    """What stands behind D's last sum."""
+    if output not in OUTPUTS:
+        raise SettingsError(f"output is {output!r}; the choices are {', '.join(OUTPUTS)}")
+    return [Sigmoid()] if output == "probability" else []

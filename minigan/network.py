@@ -18,6 +18,7 @@ from .workspace import Workspace
 
 DTYPES = ("float32", "float64")
 VECTORS = ("params", "grads", "state")
+LATENTS = ("normal", "uniform")
 
 
 class Sequential:
@@ -25,8 +26,9 @@ class Sequential:
 
     `params`, `grads` and `state` are the three vectors; `slots` and `state_slots` say what lies where. `name` stands in
     error messages and in the names of random streams, so two networks of one seed start differently if their names
-    differ. With `check_finite` set, every layer's output and gradient is looked at, and the first infinite or
-    not-a-number one is a DivergedError that names the layer: slow, for finding out what went wrong.
+    differ. `latent` says how a generator's noise is drawn, "normal" or "uniform" on [-1, 1); others ignore it. With
+    `check_finite` set, every layer's output and gradient is looked at, and the first infinite or not-a-number one is a
+    DivergedError that names the layer: slow, for finding out what went wrong.
     """
 
     params: Array
@@ -43,15 +45,18 @@ class Sequential:
         dtype: Any = "float32",
         seed: int = 0,
         workspace: str = "reuse",
+        latent: str = "normal",
     ) -> None:
         self.name, self.seed, self.layers = name, operator.index(seed), list(layers)
         self.backend = get_backend(backend)
         self.dtype = self.backend.xp.dtype(dtype)
         if self.dtype.name not in DTYPES:
             raise SettingsError(f"{name}: dtype is {self.dtype.name}; it must be one of {', '.join(DTYPES)}")
+        if latent not in LATENTS:
+            raise SettingsError(f"{name}: latent is {latent!r}; the choices are {', '.join(LATENTS)}")
         if not self.layers:
             raise SettingsError(f"{name}: no layers")
-        self.workspace = Workspace(self.backend, workspace)
+        self.workspace, self.latent = Workspace(self.backend, workspace), latent
         axes = input_shape if isinstance(input_shape, tuple | list) else (input_shape,)
         self.input_shape = tuple(operator.index(axis) for axis in axes)
         self.shapes = [self.input_shape]  # shapes[i] goes into layer i
@@ -165,6 +170,7 @@ class Sequential:
             backend=backend or self.backend,
             dtype=dtype or self.dtype,
             seed=self.seed,
+            latent=self.latent,
         )
         for name in ("params", "state"):
             getattr(copy, name)[...] = copy.backend.asarray(self.backend.to_host(getattr(self, name)))

@@ -1,15 +1,18 @@
-"""Optimizers: from a gradient to a step. Each works on the two vectors of one network, `params` and `grads`.
+"""Optimizers: from a gradient to a step; and two things that go with them, clipped weights and learning-rate schedules.
 
-Their own vectors (momenta, running squares) are arrays of the same length, listed in `vectors` so that a checkpoint can
-hold them. One optimizer has one network: two networks that share one would share its step count and get the bias
-correction wrong.
+Each optimizer works on the two vectors of one network, `params` and `grads`. Its own vectors (momenta, running squares)
+are arrays of the same length, listed in `vectors` so that a checkpoint can hold them. One optimizer has one network:
+two networks that share one would share its step count and get the bias correction wrong.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .backend import Array
 from .errors import SettingsError
+
+SCOPES = ("all", "kernels")
 
 
 class Optimizer:
@@ -119,6 +122,48 @@ class Adam(Optimizer):
         root = math.sqrt((1 - self.beta2) / (1 - self.beta2**t))
         rate = self.learning_rate * (1 - self.beta1) / (1 - self.beta1**t) / root
         self.backend.adam(p, g, self.m, self.v, self.beta1, self.beta2, rate, self.eps / root)
+
+
+@dataclass(frozen=True)
+class WeightClipping:
+    """params <- min(max(params, -limit), limit), which bounds the slope of a critic.
+
+    Arjovsky, Chintala and Bottou 2017, algorithm 1. `scope` says which parameters: "all", as their code does, or
+    "kernels", the arrays named W alone. "all" takes BatchNorm's gamma, too, from its 1 to the limit.
+    """
+
+    limit: float = 0.01
+    scope: str = "all"
+
+    def __post_init__(self) -> None:
+        _require("limit", self.limit, 0 < self.limit < math.inf, "above 0, and finite")
+        if self.scope not in SCOPES:
+            raise SettingsError(f"scope is {self.scope!r}; the choices are {', '.join(SCOPES)}")
+
+    def __call__(self, network: Any) -> None:
+        """Clamp the network's parameters, in place."""
+        kernels = [slot.view(network.params) for slot in network.slots if slot.name.endswith(".W")]
+        for array in [network.params] if self.scope == "all" else kernels:
+            network.backend.xp.clip(array, -self.limit, self.limit, out=array)
+
+
+@dataclass(frozen=True)
+class StepLR:
+    """factor^floor(step / every): a schedule, what the initial learning rate is multiplied by at this step.
+
+    The learning rate is cut by `factor` after every `every` steps, as by torch.optim.lr_scheduler.StepLR.
+    """
+
+    every: int
+    factor: float
+
+    def __post_init__(self) -> None:
+        _require("every", self.every, isinstance(self.every, int) and self.every >= 1, "a whole number, at least 1")
+        _require("factor", self.factor, 0 < self.factor < math.inf, "above 0, and finite")
+
+    def __call__(self, step: int) -> float:
+        """The factor at this step, counted from 0."""
+        return self.factor ** (step // self.every)
 
 
 def _require(name: str, value: float, holds: bool, wanted: str) -> None:

@@ -64,20 +64,29 @@ def save_gif(path: str | Path, frames: Sequence[Path], seconds: float = 0.3) -> 
     )
 
 
-def save_curves(path: str | Path, history: Mapping[str, Sequence[float]]) -> None:
-    """Both losses and D's accuracy against the step, as they stand in the history: each point a mean over its steps."""
+def save_curves(path: str | Path, history: Mapping[str, Sequence[float]], undecided: float) -> None:
+    """Both losses and D's score against the step, as they stand in the history: each point a mean over its steps.
+
+    The score is the history's `d_accuracy`, or `w_estimate` of a critic. `undecided` is D's loss when it cannot tell.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6), layout="constrained")
-    losses, accuracy = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    losses, score = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     for name, label, color in (("d_loss", "D: real + fake", "tab:green"), ("g_loss", "G", "tab:red")):
         losses.plot(history["step"], history[name], label=label, color=color)
-    accuracy.plot(history["step"], history["d_accuracy"], label="D's accuracy", color="tab:blue")
-    losses.axhline(2 * np.log(2), color="gray", linestyle=":", linewidth=1, label="D when it cannot tell: 2 ln 2")
-    accuracy.axhline(0.5, color="gray", linestyle=":", linewidth=1, label="a coin toss")
+    line = {"color": "gray", "linestyle": ":", "linewidth": 1}
+    losses.axhline(undecided, label=f"D when it cannot tell: {undecided:.3f}", **line)
     losses.set_ylabel("loss")
-    accuracy.set(xlabel="step", ylabel="accuracy", ylim=(0, 1.02))
-    for axes in (losses, accuracy):
+    if "d_accuracy" in history:
+        score.plot(history["step"], history["d_accuracy"], label="D's accuracy", color="tab:blue")
+        score.axhline(0.5, label="a coin toss", **line)
+        score.set(xlabel="step", ylabel="accuracy", ylim=(0, 1.02))
+    else:
+        score.plot(history["step"], history["w_estimate"], label="Wasserstein estimate", color="tab:blue")
+        score.axhline(0, label="no difference found", **line)
+        score.set(xlabel="step", ylabel="real - fake score")
+    for axes in (losses, score):
         axes.legend(loc="best", fontsize="small")
         axes.grid(alpha=0.3)
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=100))

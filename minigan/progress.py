@@ -40,8 +40,10 @@ class Progress:
             self.bar.update()
 
     def show(self, row: dict[str, float]) -> None:
-        """Losses and D's accuracy, from a row of the history."""
-        self.text = f"D {row['d_loss']:.3f}  G {row['g_loss']:.3f}  D's accuracy {row['d_accuracy']:.0%}"
+        """Losses, and D's accuracy or a critic's estimate, from a row of the history."""
+        accuracy = f"D's accuracy {row['d_accuracy']:.0%}" if "d_accuracy" in row else ""
+        score = accuracy or f"Wasserstein estimate {row['w_estimate']:.3f}"
+        self.text = f"D {row['d_loss']:.3f}  G {row['g_loss']:.3f}  {score}"
         if self.bar is not None:
             self.bar.set_postfix_str(self.text, refresh=False)
         elif time.perf_counter() - self.shown >= LINE_SECONDS:

@@ -15,6 +15,7 @@ import errno
 import json
 import platform
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -33,7 +34,6 @@ except ImportError:  # Windows has no such locks: there, two programs on one run
     fcntl = None  # type: ignore[assignment]
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # some network file systems: go on without
-COLUMNS = ("step", "d_loss", "d_loss_real", "d_loss_fake", "d_accuracy", "g_loss", "lr", "seconds")
 
 
 class RunDirectory:
@@ -120,37 +120,40 @@ class RunDirectory:
         steps = sorted(int(file.stem) for file in self.samples.glob("*.png") if file.stem.isdigit())
         return [self.sample_path(step) for step in steps if step <= until]
 
-    def cut_history(self, step: int, log_every: int) -> None:
+    def cut_history(self, step: int, log_every: int, columns: Sequence[str]) -> None:
         """Keep the rows that an uninterrupted run would have at this step: a later or a partial one is written anew."""
-        rows = [row for row in self._rows() if int(row["step"]) <= step and int(row["step"]) % log_every == 0]
-        lines = [",".join(COLUMNS), *(",".join(row[name] for name in COLUMNS) for row in rows)]
+        _, rows = self._read_rows()
+        rows = [row for row in rows if int(row["step"]) <= step and int(row["step"]) % log_every == 0]
+        lines = [",".join(columns), *(",".join(row[name] for name in columns) for row in rows)]
         write_atomically(self.history, lambda file: file.write("\n".join([*lines, ""]).encode()))
 
     def append_history(self, row: dict[str, float]) -> None:
-        """Add one row, at once on its way to the disk."""
+        """Add one row, its columns in the order of the header, at once on its way to the disk."""
         try:
             with open(self.history, "a", newline="") as file:
-                file.write(",".join(repr(row[name]) for name in COLUMNS) + "\n")
+                file.write(",".join(map(repr, row.values())) + "\n")
         except OSError as error:
             raise FileError(f"{self.history} cannot be written: {error.strerror or error}") from error
 
     def read_history(self) -> dict[str, list[float]]:
         """Every column of history.csv, as numbers."""
-        rows = self._rows()
-        return {name: [float(row[name]) for row in rows] for name in COLUMNS}
+        columns, rows = self._read_rows()
+        return {name: [float(row[name]) for row in rows] for name in columns}
 
     def release(self) -> None:
         """Let another program use the run."""
         if self.lock is not None:
             self.lock.close()
 
-    def _rows(self) -> list[dict[str, str]]:
-        """The complete rows: a kill may have left half a line at the end."""
+    def _read_rows(self) -> tuple[list[str], list[dict[str, str]]]:
+        """The columns and the complete rows: a kill may have left half a line at the end."""
         try:
             with open(self.history, newline="") as file:
-                return [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
+                reader = csv.DictReader(file)
+                rows = [row for row in reader if None not in row and None not in row.values()]
+                return list(reader.fieldnames or []), rows
         except FileNotFoundError:
-            return []
+            return [], []
         except OSError as error:
             raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
 

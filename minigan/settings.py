@@ -33,6 +33,7 @@ class RunSettings:
     steps: int = option(10_000, "steps to train in all", minimum=1)
     batch_size: int = option(32, "images in a batch", minimum=1)
     seed: int = option(0, "all randomness is a function of this number", minimum=0, below=2**64)
+    grid: int = option(5, "rows, and columns, of a sample grid", minimum=1, below=65)
     data: str | None = option(
         None, "images: an IDX file, a folder with one, a .npy or .npz file; default: the bundled MNIST"
     )
@@ -47,7 +48,7 @@ class RunSettings:
 
 
 METAVARS = {int: "N", float: "X", str: "PATH"}
-FREE_ON_RESUME = {"steps", "checkpoint_every", "backend", "data"}  # the rest would change what is being computed
+FREE_ON_RESUME = {"steps", "epochs", "checkpoint_every", "backend", "data"}  # the rest would change what is computed
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,18 @@ def parse_command(kind: type[S], description: str | None, quick: dict[str, Any],
     where.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
     given = vars(parser.parse_args(argv))
     out, resume, is_quick = given.pop("out"), given.pop("resume"), given.pop("quick")
+    names = {field.name for field in dataclasses.fields(kind)}
+    if {"steps", "epochs"} <= given.keys():
+        raise SettingsError("--steps and --epochs both say how long to train: give one of them")
     if is_quick:
-        given = quick | given
+        given = {name: value for name, value in quick.items() if name != "steps" or "epochs" not in given} | given
     if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
         resumable = f", or use --resume {out}" if out.is_dir() else ""
         raise SettingsError(f"--out {out} exists already and is never overwritten: name another{resumable}")
     stored = {} if resume is None else stored_settings(resume, kind)
     _refuse_changes(resume, stored, given, is_quick)
+    if "steps" in given and "epochs" in names:
+        given["epochs"] = None  # steps take the place of epochs that were set before
     return Command(kind(**(stored | given)), out, resume)
 
 
@@ -147,7 +153,7 @@ def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str
 def _validate(name: str, value: Any, rule: Any) -> None:
     if rule["choices"] and value is not None and value not in rule["choices"]:
         raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(rule['choices'])}")
-    if rule["minimum"] is None:
+    if rule["minimum"] is None or value is None:
         return
     if not (rule["minimum"] <= value < rule["below"]):
         limit = "" if rule["below"] == math.inf else f" and less than {rule['below']}"

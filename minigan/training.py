@@ -14,10 +14,8 @@ from .data import ImageSet
 from .errors import DivergedError, SettingsError, ShapeError
 from .gan import GAN, Losses
 from .progress import Progress, stop_requests
-from .run_directory import COLUMNS, RunDirectory
+from .run_directory import RunDirectory
 from .settings import Command
-
-GRID = (5, 5)
 
 
 def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDirectory:
@@ -66,6 +64,7 @@ class Trainer:
 
     def __init__(self, gan: GAN, images: ImageSet, run: RunDirectory, settings: Any) -> None:
         self.gan, self.images, self.run, self.settings = gan, images, run, settings
+        self.columns = ("step", *gan.measures, "lr", "seconds")
         self.pending: list[Losses] = []  # since the last row of the history; still on the device
         self.seconds_before, self.started = 0.0, time.perf_counter()
         self.last_saved: int | None = None
@@ -80,7 +79,7 @@ class Trainer:
                     f"--resume {self.run.path}: it has {gan.steps} steps already; ask for more with --steps"
                 )
             self.run.update_settings(settings)
-        self.run.cut_history(gan.steps, settings.log_every)
+        self.run.cut_history(gan.steps, settings.log_every, self.columns)
         if not resumed:
             self.sample()
             self.save()
@@ -106,10 +105,9 @@ class Trainer:
 
     def log(self) -> dict[str, float]:
         """Write one row: the means of the losses since the last one. Returns it."""
-        means = np.mean(self.read_losses(), axis=0)
-        row: dict[str, float] = {"step": self.gan.steps}
-        row |= {name: float(mean) for name, mean in zip(Losses._fields, means, strict=True)}
-        row |= {"lr": self.gan.g_optimizer.learning_rate, "seconds": round(self.seconds(), 3)}
+        means = map(float, np.mean(self.read_losses(), axis=0))
+        values = (self.gan.steps, *means, self.gan.g_optimizer.learning_rate, round(self.seconds(), 3))
+        row: dict[str, float] = dict(zip(self.columns, values, strict=True))
         self.run.append_history(row)
         if self.gan.steps % self.settings.log_every == 0:  # a run too short for one whole row writes a partial one
             self.pending.clear()
@@ -150,9 +148,10 @@ class Trainer:
 
     def sample(self) -> None:
         """A grid of images from noise that is the same all through the run."""
-        rows, columns = GRID
-        z = self.gan.draw_noise(rows * columns, "samples", 0)
-        images = self.gan.G.backend.to_host(self.gan.G.predict(z))
+        columns = self.settings.grid
+        z = self.gan.draw_noise(columns * columns, "samples", 0)
+        with self.gan.averaged():
+            images = self.gan.G.backend.to_host(self.gan.G.predict(z))
         pictures.save_png(self.run.sample_path(self.gan.steps), pictures.grid(images, columns))
 
     def save(self) -> None:
@@ -164,7 +163,8 @@ class Trainer:
         except DivergedError:
             self.explain_divergence(self.gan.steps)
         save_checkpoint(self.run.checkpoint, self.gan, extra)
-        save_model(self.run.generator, self.gan.G)
+        with self.gan.averaged():
+            save_model(self.run.generator, self.gan.G)
         self.last_saved = self.gan.steps
 
     def restore(self) -> None:
@@ -183,7 +183,7 @@ class Trainer:
         if self.last_saved != self.gan.steps:
             self.save()
         pictures.save_gif(self.run.evolution, self.run.sample_frames(self.gan.steps))
-        pictures.save_curves(self.run.curves, self.run.read_history())
+        pictures.save_curves(self.run.curves, self.run.read_history(), self.gan.objective.undecided())
 
 
 def how_to_resume(run: Path) -> str:
@@ -195,13 +195,13 @@ def how_to_resume(run: Path) -> str:
 def describe(run: RunDirectory, steps: int) -> str:
     """What a run that finished its steps left, and what to type next."""
     rows, last = run.read_history(), run.sample_path(steps)
-    losses = ", ".join(f"{name} {rows[name][-1]:.3f}" for name in COLUMNS[1:6])
+    losses = ", ".join(f"{name} {rows[name][-1]:.3f}" for name in list(rows)[1:-2])
     return "\n".join(
         [
             f"done: {run.path}  ({losses})",
             f"  {last.relative_to(run.path)!s:<22} the last sample grid",
             f"  {run.evolution.name:<22} all of them, as a film",
-            f"  {run.curves.name:<22} the losses and D's accuracy",
+            f"  {run.curves.name:<22} the curves of {run.history.name}",
             f"  {run.generator.name:<22} the generator, to sample from:",
             f"next: python -m minigan sample {run.generator} --count 30 --seed 7 --out grid.png",
         ]

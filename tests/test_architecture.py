@@ -1,8 +1,10 @@
 """The house: who may import whom, and words that may not appear where."""
 
 import ast
+import io
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,16 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 FLOORS = [
     ["errors", "version"],
     ["gradient_report"],
-    ["backend.philox", "files"],
+    ["backend.philox", "backend.convolution", "files"],
     ["backend.base"],
     ["backend.numpy_backend", "backend.cupy_backend"],
     ["backend"],
-    ["workspace", "initializers", "losses", "optimizers", "pictures", "data.idx", "data.image_set"],
-    ["parameters", "data.sources"],
-    ["data", "layers.base"],
+    ["workspace", "initializers", "losses", "optimizers", "pictures", "data.idx", "data.transforms", "data.decoding"],
+    ["parameters", "data.image_set", "objectives"],
+    ["data.sources", "data.drawn", "data.folder"],
+    ["data.faces"],
+    ["data", "layers.base", "layers.sides"],
+    ["layers.conv", "layers.borders", "layers.resize"],
     ["layers.dense", "layers.norm", "layers.activations", "layers.dropout", "layers.shape"],
     ["layers"],
     ["network"],
@@ -27,10 +32,13 @@ FLOORS = [
     ["checkpoint", "settings"],
     ["run_directory"],
     ["training"],
-    ["cli"],
+    ["image_runs", "cli"],
     ["__main__"],
     [""],
 ]
+BETWEEN = {
+    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER
+}  # fmt: skip
 HEIGHT = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -79,9 +87,25 @@ def test_import_is_light():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def lines_of_code(path):
+    """Without blank lines, comments and docstrings."""
+    text = path.read_text()
+    documented = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            documented |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    lines = {line for token in tokens if token.type not in BETWEEN for line in range(token.start[0], token.end[0] + 1)}
+    return len(lines - documented)
+
+
 def test_the_budget():
-    """The engine stays around 2,000 lines (comments and blank ones counted), and a file fits a reader's head."""
-    beside = ("data", "pictures", "training", "progress", "cli", "models", "settings", "run_directory", "files")
+    """The engine stays around 2,000 lines of code, and a file fits a reader's head, its comments and all."""
+    beside = (
+        "data", "pictures", "training", "progress", "cli", "models", "settings", "run_directory", "files", "image_runs"
+    )  # fmt: skip
+    engine = [path for path in FILES if not name_of(path).startswith(beside)]
+    assert sum(map(lines_of_code, engine)) <= 2_100
     lines = {name_of(path): len(path.read_text().splitlines()) for path in FILES}
-    assert sum(count for name, count in lines.items() if not name.startswith(beside)) <= 2_200
-    assert max(lines.values()) <= 270, max(lines, key=lines.get)
+    assert max(lines[name_of(path)] for path in engine) <= 270
+    assert max(lines.values()) <= 370, max(lines, key=lines.get)

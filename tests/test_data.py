@@ -12,9 +12,11 @@ import zipfile
 import numpy as np
 import pytest
 
+from minigan.backend import get_backend
 from minigan.data import ImageSet, load, mnist, read_idx
 from minigan.data.sources import MNIST_FILES
-from minigan.errors import DataError
+from minigan.data.transforms import RandomHorizontalFlip, RandomResizedCrop, RandomRotation
+from minigan.errors import DataError, SettingsError
 
 COMPRESSIONS = {"plain": bytes, "gz": gzip.compress, "xz": lzma.compress}
 
@@ -309,9 +311,9 @@ def test_a_truncated_numpy_file_is_refused_wherever_it_was_cut(tmp_path, name):
 # Batches -------------------------------------------------------------------------------------------------------------
 
 
-def numbered(n):
+def numbered(n, **options):
     """n images of shape (2, 1, 1), image i all i."""
-    return ImageSet(np.arange(n, dtype=np.uint8).repeat(2).reshape(n, 2, 1, 1), f"{n} numbers")
+    return ImageSet(np.arange(n, dtype=np.uint8).repeat(2).reshape(n, 2, 1, 1), f"{n} numbers", **options)
 
 
 def numbers(batch, backend):
@@ -367,6 +369,169 @@ def test_a_batch_larger_than_the_data_is_refused(backend):
     assert len(images.batch(6, 0, 0, backend, "float32")) == 6
     with pytest.raises(DataError, match="a batch of 7 images from 6 numbers, which has 6: use a smaller batch"):
         images.batch(7, 0, 0, backend, "float32")
+
+
+@pytest.mark.parametrize("sampling", ["replacement", "epochs"])
+@pytest.mark.parametrize(("n", "words"), [(0, "use at least 1"), (-1, "use at least 1"), (7, "use a smaller batch")])
+def test_a_batch_of_none_or_too_many_is_refused(sampling, n, words):
+    images = numbered(6, sampling=sampling)
+    for ask in (images.batch, images.steps_per_epoch):
+        with pytest.raises(DataError, match=f"a batch of {n} images from 6 numbers.*{words}"):
+            ask(n)
+
+
+def test_drawing_with_replacement_is_backend_integers(backend):
+    """Runs that were begun by an earlier version go on with the same images."""
+    for images in (numbered(200), numbered(200, sampling="replacement")):
+        drawn = numbers(images.batch(50, 7, 3, backend), backend)
+        assert np.array_equal(drawn, backend.integers(200, 50, 7, "batch", 3))
+    assert drawn[:6].tolist() == [36, 155, 150, 77, 133, 105]  # as version 0.1.0 drew them
+
+
+@pytest.mark.parametrize("sampling", ["epoch", "", None])
+def test_an_unknown_sampling_is_refused(sampling):
+    with pytest.raises(SettingsError, match="6 numbers: sampling is .*; the choices are replacement, epochs"):
+        numbered(6, sampling=sampling)
+
+
+# Epochs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("size", "n"), [(24, 6), (24, 24), (7, 1), (23, 6), (11, 7)])
+def test_in_an_epoch_no_image_comes_twice_and_the_next_has_another_order(backend, size, n):
+    images = numbered(size, sampling="epochs")
+    steps = images.steps_per_epoch(n)
+    assert steps == size // n
+
+    def drawn_in(epoch, seed=5):
+        batches = [images.batch(n, seed, step, backend) for step in range(epoch * steps, (epoch + 1) * steps)]
+        return np.concatenate([numbers(batch, backend) for batch in batches])
+
+    epochs = [drawn_in(epoch) for epoch in range(4)]
+    for epoch in epochs:
+        assert len(epoch) == len(set(epoch)) == size - size % n  # the last incomplete batch is dropped
+    assert len({tuple(epoch) for epoch in [*epochs, drawn_in(0, seed=6)]}) == 5
+    assert tuple(epochs[0]) != tuple(range(size - size % n))
+
+
+def test_what_an_epoch_drops_changes_from_epoch_to_epoch(backend):
+    images = numbered(7, sampling="epochs")
+    seen = [set(numbers(images.batch(5, 0, step, backend), backend)) for step in range(40)]
+    assert set.union(*seen) == set(range(7))
+
+
+def test_every_order_of_an_epoch_is_as_likely_as_the_others(backend):
+    images, epochs = numbered(3, sampling="epochs"), 600
+    orders = [tuple(numbers(images.batch(3, 0, step, backend), backend)) for step in range(epochs)]
+    counts = [orders.count(order) for order in set(orders)]
+    assert len(counts) == 6 and abs(np.array(counts) - epochs / 6).max() < 5 * (epochs / 6) ** 0.5
+
+
+@pytest.mark.parametrize("sampling", ["replacement", "epochs"])
+def test_a_step_is_the_same_whatever_was_drawn_before(backend, sampling):
+    """A resumed run starts anywhere, and one image set may serve several seeds and batch sizes."""
+
+    def batch(images, n, seed, step):
+        return backend.to_host(images.batch(n, seed, step, backend))
+
+    def image_set():
+        return ImageSet(pixels(20, 6, 5, 3), "images", sampling=sampling, transforms=(RandomHorizontalFlip(),))
+
+    shared = image_set()
+    asked = [(6, 0, 7), (6, 0, 2), (6, 1, 2), (6, 0, 2), (4, 0, 2), (6, 0, 8), (6, 0, 0)]
+    for n, seed, step in asked:
+        assert np.array_equal(batch(shared, n, seed, step), batch(image_set(), n, seed, step))
+    made = {batch(shared, *key).tobytes() for key in asked}
+    assert len(made) == len(set(asked))
+
+
+def test_a_step_within_an_epoch_does_not_shuffle_again():
+    class Counting(type(get_backend("numpy"))):
+        shuffles = 0
+
+        def integers(self, *arguments):
+            self.shuffles += 1
+            return super().integers(*arguments)
+
+    backend, images = Counting(), numbered(20, sampling="epochs")
+    for step in range(12):  # three epochs of four steps
+        images.batch(5, 0, step, backend)
+    assert backend.shuffles == 3
+
+
+# Transforms ----------------------------------------------------------------------------------------------------------
+
+TRANSFORMS = (RandomHorizontalFlip(), RandomResizedCrop((0.5, 0.9)), RandomRotation())
+
+
+@pytest.mark.parametrize("c", [1, 3])
+def test_transforms_are_a_function_of_seed_and_step(backend, c):
+    stored = pixels(1, 9, 7, c)
+    images = ImageSet(stored, "one image", transforms=TRANSFORMS)
+
+    def batch(seed, step):
+        return backend.to_host(images.batch(1, seed, step, backend))
+
+    first = batch(3, 4)
+    assert first.shape == (1, 9, 7, c) and first.dtype == np.float32 and first.min() >= -1 and first.max() <= 1
+    assert np.array_equal(batch(3, 4), first)
+    for other in (batch(3, 5), batch(4, 4), stored / 127.5 - 1):
+        assert abs(other - first).mean() > 0.1
+
+
+def test_transforms_are_applied_in_order_and_draw_for_themselves():
+    """Two flips of the same kind would undo each other if they drew the same numbers."""
+    halves = np.array([[0, 1]], np.uint8).repeat(40, axis=0).reshape(40, 1, 2, 1)
+    twice = ImageSet(halves, "halves", transforms=[RandomHorizontalFlip(), RandomHorizontalFlip()])
+    assert twice.transforms == (RandomHorizontalFlip(), RandomHorizontalFlip())
+    flipped = twice.batch(40)[:, 0, 0, 0] > twice.batch(40)[:, 0, 1, 0]
+    assert 5 < flipped.sum() < 35
+
+    def add(value):
+        return lambda images, draw: images * 2 + np.uint8(value)
+
+    batch = ImageSet(np.ones((1, 1, 1, 1), np.uint8), "a one", transforms=(add(1), add(10))).batch(1)
+    assert np.rint((batch + 1) * 127.5).item() == (1 * 2 + 1) * 2 + 10
+
+
+def test_transforms_leave_the_stored_images_alone():
+    def careless(images, draw):
+        images[...] = 0
+        return images
+
+    stored = pixels(6, 5, 4, 3)
+    before = stored.copy()
+    for sampling in ("replacement", "epochs"):
+        images = ImageSet(stored, "images", sampling=sampling, transforms=(*TRANSFORMS, careless))
+        fingerprint = images.fingerprint
+        assert (images.batch(6) == -1).all()
+        assert np.array_equal(images.images, before)
+        assert fingerprint == images.fingerprint == ImageSet(before, "plain").fingerprint
+
+
+def test_transforms_of_floats_are_refused():
+    with pytest.raises(DataError, match="noise: transforms take uint8, and these images are floats: store uint8"):
+        ImageSet(UNIT, "noise", transforms=(RandomHorizontalFlip(),))
+    assert ImageSet(UNIT, "noise", transforms=()).transforms == ()
+
+
+@pytest.mark.parametrize("transforms", [RandomRotation(), (RandomRotation,), ("flip",), "flip", None], ids=repr)
+def test_what_is_no_tuple_of_transforms_is_refused(transforms):
+    with pytest.raises(SettingsError, match="6 numbers: transforms is .*; wanted objects in a tuple"):
+        numbered(6, transforms=transforms)
+
+
+@pytest.mark.parametrize(
+    ("transform", "words"),
+    [
+        (lambda images, draw: images[:, 1:], "made uint8 images of shape (6, 1, 1, 1) of uint8 images of shape (6, 2"),
+        (lambda images, draw: images / 255, "made float64 images"),
+    ],
+)
+def test_a_transform_that_changes_shape_or_type_is_named(transform, words):
+    with pytest.raises(DataError) as caught:
+        numbered(6, transforms=(transform,)).batch(6)
+    assert words in str(caught.value) and repr(transform) in str(caught.value)
 
 
 def test_the_fingerprint_is_that_of_the_pixels():

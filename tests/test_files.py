@@ -12,8 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigan import BCE, SGD, Saturating, Sequential, files, load_model, save_model
+from minigan import (
+    BCE,
+    SGD,
+    Hinge,
+    Saturating,
+    Sequential,
+    StepLR,
+    Wasserstein,
+    WeightClipping,
+    files,
+    load_model,
+    save_model,
+)
 from minigan.checkpoint import load_checkpoint, save_checkpoint
+from minigan.cli import main
 from minigan.errors import BackendError, FileError
 from minigan.files import write_atomically
 from minigan.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, Reshape, Tanh
@@ -369,6 +382,11 @@ def test_a_backend_that_cannot_be_used_is_not_the_files_fault(model, monkeypatch
         load_model(model[0], backend=backend)
 
 
+def constant(step):
+    """A schedule that is a function of one's own."""
+    return 1.0
+
+
 # Checkpoints ---------------------------------------------------------------------------------------------------------
 
 
@@ -410,7 +428,88 @@ OTHER_GANS = {
     "another switch": lambda: small_gan(noise="same"),
     "another objective": lambda: small_gan(objective=Saturating),
     "another output": lambda: small_gan(loss=BCE),
+    "clipping": lambda: small_gan(clip=WeightClipping(0.01)),
+    "a schedule": lambda: small_gan(schedule=StepLR(10, 0.5)),
+    "an average": lambda: small_gan(ema=0.9),
 }
+FROM_TO = {  # a switch that differs, and what the refusal names
+    "clip": ({"clip": WeightClipping(0.01)}, {"clip": WeightClipping(0.02)}),
+    "clip, its scope": ({"clip": WeightClipping(0.01)}, {"clip": WeightClipping(0.01, "kernels")}),
+    "clip, given up": ({"clip": WeightClipping(0.01)}, {}),
+    "schedule": ({"schedule": StepLR(10, 0.5)}, {"schedule": StepLR(10, 0.25)}),
+    "schedule, another function": ({"schedule": StepLR(10, 0.5)}, {"schedule": constant}),
+    "ema": ({"ema": 0.9}, {"ema": 0.99}),
+    "ema, given up": ({"ema": 0.9}, {}),
+    "objective": ({"objective": lambda loss: Hinge("numpy")}, {"objective": lambda loss: Wasserstein("numpy")}),
+}
+
+
+@pytest.mark.parametrize("case", FROM_TO)
+def test_a_checkpoint_with_another_switch_is_refused_by_the_switchs_name(tmp_path, case):
+    path, (before, after) = tmp_path / "checkpoint.npz", FROM_TO[case]
+    save_checkpoint(path, small_gan(**before), {})
+    load_checkpoint(path, small_gan(**before))
+    message = refusal(path, load=lambda path: load_checkpoint(path, small_gan(**after)))
+    assert message.endswith(f"the two differ in {case.partition(',')[0]}")
+
+
+def test_a_schedule_begins_with_the_rates_of_its_checkpoint(checkpoint):
+    """Without a schedule the checkpoint's rates count; with one they are a function of the first ones."""
+    path, _ = checkpoint
+    gans = [small_gan(schedule=StepLR(10, 0.5)) for _ in range(2)]
+    gans[1].learning_rates = (0.5, 0.5)
+    save_checkpoint(path, gans[0], {})
+    refusal(path, "the two differ in learning rates", load=lambda path: load_checkpoint(path, gans[1]))
+
+
+def test_a_function_as_schedule_is_known_by_its_name(tmp_path):
+    save_checkpoint(tmp_path / "checkpoint.npz", small_gan(schedule=constant), {})
+    load_checkpoint(tmp_path / "checkpoint.npz", small_gan(schedule=constant))
+
+
+def test_a_checkpoint_from_before_these_switches_is_taken(checkpoint):
+    path, gan = checkpoint
+    made_by = json.loads(str(arrays_of(path)["made_by"]))
+    for switch in ("clip", "schedule", "learning rates", "ema"):
+        assert made_by.pop(switch) is None
+    assert "latent" not in made_by["G"]
+    rewritten(path, made_by=np.array(json.dumps(made_by)))
+    load_checkpoint(path, small_gan())
+
+
+def test_the_average_of_a_checkpoint_is_restored(tmp_path):
+    path, gan = tmp_path / "checkpoint.npz", small_gan(ema=0.9)
+    for step in range(3):
+        gan.step(real_images(gan, step=step))
+    save_checkpoint(path, gan, {})
+    restored = small_gan(ema=0.9)
+    load_checkpoint(path, restored)
+    assert np.array_equal(restored.average, gan.average) and not np.array_equal(gan.average, gan.G.params)
+    rewritten(path, average=None)
+    refusal(path, "average", load=lambda path: load_checkpoint(path, restored))
+
+
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_the_noise_that_a_generator_takes_is_in_its_file(tmp_path, latent):
+    net = Sequential([Dense(3)], input_shape=5, name="G", latent=latent, backend="numpy")
+    save_model(tmp_path / "model.npz", net)
+    assert load_model(tmp_path / "model.npz").latent == latent
+    if latent == "normal":  # as in files from before there was a choice
+        assert "latent" not in json.loads(str(arrays_of(tmp_path / "model.npz")["architecture"]))
+    else:
+        described(tmp_path / "model.npz", lambda net: net.update(latent="gaussian"))
+        refusal(tmp_path / "model.npz", "latent is 'gaussian'; the choices are normal, uniform")
+
+
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_the_sample_command_draws_the_noise_of_the_models_kind(tmp_path, latent):
+    layers = [Dense(12), Tanh(), Reshape((3, 4, 1))]
+    net = Sequential(layers, input_shape=5, name="G", latent=latent, backend="numpy")
+    save_model(tmp_path / "model.npz", net)
+    main(["sample", str(tmp_path / "model.npz"), "--count", "7", "--seed", "9", "--out", str(tmp_path / "images.npy")])
+    draw = {"normal": net.backend.normal, "uniform": lambda *name: (2 * net.backend.uniform(*name) - 1).astype("f4")}
+    expected = net.predict(draw[latent]((7, 5), 9, "samples"))
+    np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-6)
 
 
 def test_a_learning_rate_that_was_changed_is_kept(tmp_path):

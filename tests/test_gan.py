@@ -1,21 +1,54 @@
 """Whole steps against finite differences, for each switch; and the two famous wrong steps, which must be caught."""
 
+import math
+
 import numpy as np
 import pytest
 
-from minigan import BCE, GAN, SGD, Adam, BCEWithLogits, NonSaturating, Saturating, Sequential
+from minigan import (
+    BCE,
+    GAN,
+    SGD,
+    Adam,
+    BCEWithLogits,
+    Hinge,
+    LeastSquares,
+    NonSaturating,
+    RMSprop,
+    Saturating,
+    Sequential,
+    StepLR,
+    Wasserstein,
+    WeightClipping,
+)
 from minigan.errors import SettingsError, ShapeError
+from minigan.gan import draw_noise
 from minigan.gradcheck import numeric_gradient
-from minigan.layers import Dense
+from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU
 
-from .gans import real_images, small_gan
+from .gans import IMAGE, real_images, small_gan
 
+
+def least_squares(loss):
+    """As small_gan wants it, which gives every objective a loss; this one has its own."""
+    return LeastSquares("numpy")
+
+
+def hinge(loss):
+    return Hinge("numpy")
+
+
+def wasserstein(loss):
+    return Wasserstein("numpy")
+
+
+GAMES = [(NonSaturating, BCEWithLogits), (NonSaturating, BCE), (Saturating, BCEWithLogits), (Saturating, BCE),
+         (least_squares, BCEWithLogits), (hinge, BCEWithLogits), (wasserstein, BCEWithLogits)]  # fmt: skip
 SWITCHES = [
     {"noise": noise, "d_update": update, "objective": objective, "loss": loss}
     for noise in ("fresh", "same")
     for update in ("summed", "two_steps")
-    for objective in (NonSaturating, Saturating)
-    for loss in (BCEWithLogits, BCE)
+    for objective, loss in GAMES
 ]
 
 
@@ -27,22 +60,32 @@ def softplus(s):
     return np.logaddexp(0, s)
 
 
+# The papers' formulas for one prediction, with nothing of losses.py or objectives.py: D on real, D on fake, G.
+FORMULAS = {
+    NonSaturating: (lambda s: softplus(-s), softplus, lambda s: softplus(-s)),  # -ln D, -ln(1 - D), -ln D
+    Saturating: (lambda s: softplus(-s), softplus, lambda s: -softplus(s)),
+    LeastSquares: (lambda s: (s - 1) ** 2 / 2, lambda s: s**2 / 2, lambda s: (s - 1) ** 2 / 2),
+    Hinge: (lambda s: np.maximum(0, 1 - s), lambda s: np.maximum(0, 1 + s), lambda s: -s),
+    Wasserstein: (lambda s: -s, lambda s: s, lambda s: -s),
+}
+
+
 def logits(gan, x):
     """D without the last Sigmoid, in training mode, from the numbers alone."""
     pred = gan.D.forward(x, backward=False)
-    return np.log(pred / (1 - pred)) if isinstance(gan.objective.loss, BCE) else pred
+    return np.log(pred / (1 - pred)) if isinstance(getattr(gan.objective, "loss", None), BCE) else pred
 
 
-def d_objective(gan, x_real, z):
-    """-mean ln D(x) - mean ln(1 - D(G(z))), written with the formulas of the paper and nothing of losses.py."""
-    real = np.mean(softplus(-logits(gan, x_real)))
-    return real + np.mean(softplus(logits(gan, gan.G.forward(z, backward=False))))
+def real_objective(gan, x_real):
+    return np.mean(FORMULAS[type(gan.objective)][0](logits(gan, x_real)))
+
+
+def fake_objective(gan, x_fake):
+    return np.mean(FORMULAS[type(gan.objective)][1](logits(gan, x_fake)))
 
 
 def g_objective(gan, z):
-    """-mean ln D(G(z)), or mean ln(1 - D(G(z))) for the saturating game."""
-    s = logits(gan, gan.G.forward(z, backward=False))
-    return -np.mean(softplus(s)) if isinstance(gan.objective, Saturating) else np.mean(softplus(-s))
+    return np.mean(FORMULAS[type(gan.objective)][2](logits(gan, gan.G.forward(z, backward=False))))
 
 
 def step_gradients(gan, x_real):
@@ -58,16 +101,20 @@ def assert_close(yours, numeric):
 
 
 def numeric_step(gan, x_real):
-    """What step_gradients should return. The noise is that of step 0."""
-    n = len(x_real)
-    z_d = gan.draw_noise(n, "D", 0)
+    """What step_gradients should return. The noise is that of step 0; D's gradient that of the last of its updates."""
+    n, last = len(x_real) // gan.d_steps, gan.d_steps - 1
+    x_real = x_real[last * n :]
+    z_d = gan.draw_noise(n, "D", last)
     z_g = z_d if gan.noise == "same" else gan.draw_noise(n, "G", 0)
-    if gan.d_update == "summed":
-        numeric_D = numeric_gradient(lambda: d_objective(gan, x_real, z_d), gan.D.params)
-    else:
-        fake = gan.G.forward(z_d, backward=False).copy()
-        numeric_D = numeric_gradient(lambda: np.mean(softplus(logits(gan, fake))), gan.D.params)
-    return numeric_D, numeric_gradient(lambda: g_objective(gan, z_g), gan.G.params)
+
+    def d_objective():
+        x_fake = gan.G.forward(z_d, backward=False)
+        return (real_objective(gan, x_real) if gan.d_update == "summed" else 0) + fake_objective(gan, x_fake)
+
+    return (
+        numeric_gradient(d_objective, gan.D.params),
+        numeric_gradient(lambda: g_objective(gan, z_g), gan.G.params),
+    )
 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=name_of)
@@ -80,11 +127,24 @@ def test_a_whole_step_is_the_gradient_of_its_objective(switches):
     assert_close(G, numeric_G)
 
 
-def test_the_real_half_of_two_steps():
+@pytest.mark.parametrize("noise", ["fresh", "same"])
+@pytest.mark.parametrize("d_update", ["summed", "two_steps"])
+@pytest.mark.parametrize("objective", [NonSaturating, hinge])
+def test_the_last_of_several_updates_of_D_and_the_update_of_G(noise, d_update, objective):
+    gan = small_gan(optimizer=SGD, noise=noise, d_update=d_update, objective=objective, d_steps=3)
+    x_real = real_images(gan, 12)
+    numeric_D, numeric_G = numeric_step(gan, x_real)
+    D, G = step_gradients(gan, x_real)
+    assert_close(D, numeric_D)
+    assert_close(G, numeric_G)
+
+
+@pytest.mark.parametrize("objective", [NonSaturating, least_squares, hinge, wasserstein])
+def test_the_real_half_of_two_steps(objective):
     """Its gradient is gone after the step, so it is seen through the update that it made."""
-    gan = small_gan(optimizer=SGD, d_update="two_steps")
+    gan = small_gan(optimizer=SGD, d_update="two_steps", objective=objective)
     x_real = real_images(gan)
-    numeric = numeric_gradient(lambda: np.mean(softplus(-logits(gan, x_real))), gan.D.params)
+    numeric = numeric_gradient(lambda: real_objective(gan, x_real), gan.D.params)
     seen = []
     update = gan.d_optimizer.update
     gan.d_optimizer.update = lambda p, g: (seen.append(g.copy()), update(p, g))
@@ -143,8 +203,8 @@ def converted(gan, kind):
     return gan
 
 
-def gradients_of_G_after_D_moved(kind):
-    gan = converted(small_gan(optimizer=SGD), kind)
+def gradients_of_G_after_D_moved(kind, **switches):
+    gan = converted(small_gan(optimizer=SGD, **switches), kind)
     gan.d_optimizer.learning_rate = 0.5
     gan.step(real_images(gan))
     G = gan.G.grads.copy()
@@ -152,8 +212,12 @@ def gradients_of_G_after_D_moved(kind):
     return G, numeric_gradient(lambda: g_objective(gan, z), gan.G.params)
 
 
-def test_G_learns_from_the_updated_D():
-    assert_close(*gradients_of_G_after_D_moved(GAN))
+@pytest.mark.parametrize(
+    "switches",
+    [{}, {"objective": wasserstein, "clip": WeightClipping(0.2)}, {"objective": hinge, "schedule": StepLR(1, 0.5)}],
+)
+def test_G_learns_from_the_updated_D(switches):
+    assert_close(*gradients_of_G_after_D_moved(GAN, **switches))
 
 
 @pytest.mark.parametrize("kind", [StaleGAN, DetachedGAN])
@@ -184,8 +248,20 @@ def test_losses_and_accuracy():
     np.testing.assert_allclose(losses.d_loss_real, np.mean(softplus(-real)))
     np.testing.assert_allclose(losses.d_loss_fake, np.mean(softplus(fake)))
     np.testing.assert_allclose(losses.d_loss, losses.d_loss_real + losses.d_loss_fake)
-    np.testing.assert_allclose(losses.d_accuracy, (np.mean(real > 0) + np.mean(fake <= 0)) / 2)
+    np.testing.assert_allclose(losses.d_score, (np.mean(real > 0) + np.mean(fake <= 0)) / 2)
     np.testing.assert_allclose(losses.g_loss, g_objective(gan, gan.draw_noise(8, "G", 0)))
+
+
+def test_a_critic_is_scored_by_its_estimate():
+    gan = small_gan(optimizer=SGD, objective=wasserstein)
+    x_real = real_images(gan, 8)
+    real = logits(gan, x_real).copy()
+    fake = logits(gan, gan.G.forward(gan.draw_noise(8, "D", 0), backward=False)).copy()
+    losses = gan.step(x_real)
+    np.testing.assert_allclose(losses.d_score, np.mean(real) - np.mean(fake))
+    assert losses.d_score == -losses.d_loss
+    assert gan.measures == ("d_loss", "d_loss_real", "d_loss_fake", "w_estimate", "g_loss")
+    assert small_gan().measures == ("d_loss", "d_loss_real", "d_loss_fake", "d_accuracy", "g_loss")
 
 
 def test_logits_and_probabilities_play_the_same_game():
@@ -229,13 +305,14 @@ def test_workspace_modes_agree_over_whole_steps(switches, d_steps):
     assert np.array_equal(weights[0], weights[1]) and np.array_equal(weights[0], weights[2])
 
 
-def test_a_gan_learns_a_distribution():
+@pytest.mark.parametrize("objective", [NonSaturating(BCEWithLogits()), LeastSquares(), Hinge()])
+def test_a_gan_learns_a_distribution(objective):
     """Not only right gradients: G finds the mean and the spread of a one-dimensional normal distribution."""
     G = Sequential([Dense(1)], input_shape=1, name="G", dtype="float64")
     D = Sequential([Quadratic(), Dense(1)], input_shape=1, name="D", dtype="float64")
     gan = GAN(
-        G, D, objective=NonSaturating(BCEWithLogits()),
-        g_optimizer=Adam(G, learning_rate=5e-3, beta1=0.5), d_optimizer=Adam(D, learning_rate=2e-2, beta1=0.5),
+        G, D, objective=objective,
+        g_optimizer=Adam(G, learning_rate=5e-3, beta1=0.5), d_optimizer=Adam(D, learning_rate=0.1, beta1=0.5),
     )  # fmt: skip
     seen = []
     for step in range(2500):
@@ -243,6 +320,18 @@ def test_a_gan_learns_a_distribution():
         seen.append((G.layers[0].b[0], abs(G.layers[0].W[0, 0])))  # the mean and the spread of G's distribution
     mean, spread = np.mean(seen[1000:], axis=0)  # the players circle around the solution: take the middle
     assert abs(mean - 2) < 0.1 and abs(spread - 0.5) < 0.1
+
+
+def test_a_clipped_critic_measures_the_distance_between_two_distributions():
+    """N(3, 1) and N(0, 1) are 3 apart (everything moves by 3), and a critic of slope at most 0.5 finds half of that."""
+    G = Sequential([Dense(1)], input_shape=1, name="G", dtype="float64")
+    D = Sequential([Dense(1)], input_shape=1, name="D", dtype="float64")
+    G.params[...] = 1, 0
+    gan = GAN(
+        G, D, objective=Wasserstein(), g_optimizer=SGD(G, 0.0), d_optimizer=RMSprop(D, 0.02), clip=WeightClipping(0.5)
+    )
+    found = [gan.step(3 + G.backend.normal((256, 1), 1, "real", step, "float64")).d_score for step in range(200)]
+    assert abs(np.mean(found[100:]) - 1.5) < 0.02
 
 
 class Quadratic(Dense):
@@ -262,12 +351,182 @@ class Quadratic(Dense):
         return dy[:, :1] + 2 * self.x * dy[:, 1:]
 
 
+# Clipped weights, learning rates, the average of G, the noise ---------------------------------------------------------
+
+
+def boxes_seen(gan, x_real):
+    """The largest parameter that each forward of D met in one step, and the number of D's updates."""
+    met, updates = [], []
+    forward, update = gan.D.forward, gan.d_optimizer.update
+    gan.D.forward = lambda x: (met.append(abs(gan.D.params).max()), forward(x))[1]
+    gan.d_optimizer.update = lambda p, g: (updates.append(1), update(p, g))
+    gan.step(x_real)
+    return met, len(updates)
+
+
+class ClippedOnceGAN(GAN):
+    """Clips at the end of the step alone."""
+
+    def step(self, x_real):
+        clip, self.clip = self.clip, None
+        losses = super().step(x_real)
+        clip(self.D)
+        return losses
+
+
+@pytest.mark.parametrize("d_update, updates", [("summed", 5), ("two_steps", 10)])
+def test_weights_are_clipped_after_every_update(d_update, updates):
+    def step(kind):
+        gan = small_gan(objective=wasserstein, d_update=d_update, d_steps=5, clip=WeightClipping(0.05))
+        x_real = real_images(gan, 30)
+        return boxes_seen(converted(gan, kind), x_real)
+
+    met, counted = step(GAN)
+    first = 1 if d_update == "two_steps" else 2  # the forwards before the first update
+    assert counted == updates and len(met) == 11
+    assert all(largest > 0.05 for largest in met[:first])
+    assert all(largest <= 0.05 for largest in met[first:])
+    met, _ = step(ClippedOnceGAN)
+    assert not all(largest <= 0.05 for largest in met[first:])
+
+
+def test_clipping_changes_nothing_else():
+    """One update: what an unclipped GAN has, clamped; and G's part is left alone."""
+    free, clipped = small_gan(objective=hinge), small_gan(objective=hinge, clip=WeightClipping(0.1))
+    for gan in (free, clipped):
+        gan.step(real_images(gan))
+    assert np.array_equal(clipped.D.params, np.clip(free.D.params, -0.1, 0.1))
+    assert abs(free.D.params).max() > 0.2 and abs(clipped.G.params).max() > 0.2
+
+
+@pytest.mark.parametrize("scope", ["all", "kernels"])
+def test_what_is_clipped(scope):
+    layers = [Flatten(), Dense(6), BatchNorm(), LeakyReLU(0.2), Dense(1)]
+    D = Sequential(layers, input_shape=IMAGE, name="D", backend="numpy")
+    D.params[...] = 3 + np.arange(D.params.size)
+    before = D.params.copy()
+    D.params[0] = -0.005  # within the box
+    WeightClipping(0.01, scope)(D)
+    kernels = np.concatenate([layers[1].W.ravel(), layers[4].W.ravel()])
+    assert kernels[0] == np.float32(-0.005) and (kernels[1:] == np.float32(0.01)).all()
+    rest = [slot for slot in D.slots if not slot.name.endswith(".W")]
+    assert [slot.name.split(".")[-1] for slot in rest] == ["b", "gamma", "beta", "b"]
+    for slot in rest:
+        expected = np.float32(0.01) if scope == "all" else slot.view(before)
+        assert (slot.view(D.params) == expected).all()
+
+
+def test_a_schedule_is_a_function_of_the_step_and_moves_both_rates():
+    gan = small_gan()
+    gan.d_optimizer.learning_rate = 0.04
+    gan = GAN(gan.G, gan.D, objective=gan.objective, g_optimizer=gan.g_optimizer, d_optimizer=gan.d_optimizer,
+              schedule=StepLR(2, 0.5), d_steps=3)  # fmt: skip
+    seen = []
+    for step in range(5):
+        gan.step(real_images(gan, 6, step))
+        seen.append((gan.g_optimizer.learning_rate, gan.d_optimizer.learning_rate))
+    np.testing.assert_allclose(
+        seen, [(0.01, 0.04), (0.01, 0.04), (0.005, 0.02), (0.005, 0.02), (0.0025, 0.01)], rtol=1e-15
+    )
+
+
+def test_a_schedule_is_a_run_at_those_rates():
+    """To the bit what changing the rates by hand gives; and any function of the step will do."""
+    scheduled, by_hand = small_gan(schedule=lambda step: 1 / (1 + step)), small_gan()
+    for step in range(4):
+        by_hand.g_optimizer.learning_rate = by_hand.d_optimizer.learning_rate = 1e-2 * (1 / (1 + step))
+        for gan in (scheduled, by_hand):
+            gan.step(real_images(gan, step=step))
+    assert np.array_equal(scheduled.G.params, by_hand.G.params)
+    assert np.array_equal(scheduled.D.params, by_hand.D.params)
+
+
+def test_the_average_follows_G():
+    plain, gan = small_gan(), small_gan(ema=0.75)
+    expected = gan.G.params.copy()
+    for step in range(4):
+        plain.step(real_images(plain, step=step))
+        gan.step(real_images(gan, step=step))
+        expected = 0.75 * expected + 0.25 * gan.G.params
+        np.testing.assert_allclose(gan.average, expected, rtol=1e-13)
+    assert np.array_equal(plain.G.params, gan.G.params), "averaging only watches"
+    assert not np.allclose(gan.average, gan.G.params, rtol=1e-3)
+    assert plain.average is None
+
+
+def test_the_average_is_of_Gs_dtype():
+    gan = small_gan()
+    G, D = gan.G.clone(dtype="float32"), gan.D.clone(dtype="float32")
+    gan = GAN(G, D, objective=gan.objective, g_optimizer=Adam(G), d_optimizer=Adam(D), ema=0.999)
+    gan.step(real_images(gan).astype(np.float32))
+    assert gan.average.dtype == np.float32
+
+
+class Interrupted(Exception):
+    """What a user's code may raise."""
+
+
+@pytest.mark.parametrize("raised", [None, Interrupted, KeyboardInterrupt])
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_averaged_parameters_are_lent_and_given_back(ema, raised):
+    gan = small_gan(ema=ema)
+    gan.step(real_images(gan))
+    params, trained = gan.G.params, gan.G.params.copy()
+    average = trained.copy() if ema is None else gan.average.copy()
+    z = gan.draw_noise(6, "samples", 0)
+    before = gan.G.predict(z)
+    try:
+        with gan.averaged():
+            assert np.array_equal(gan.G.params, average) and gan.G.params is params
+            assert np.array_equal(gan.G.predict(z), before) == (ema is None)
+            if raised:
+                raise raised
+    except (Interrupted, KeyboardInterrupt) as error:
+        assert type(error) is raised
+    assert np.array_equal(gan.G.params, trained) and np.array_equal(gan.G.predict(z), before)
+    assert ema is None or np.array_equal(gan.average, average)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("latent, mean_square", [("normal", 1), ("uniform", 1 / 3)])
+def test_noise_of_both_kinds(latent, mean_square, dtype, backend):
+    G = Sequential([Flatten(), Dense(2)], input_shape=(5, 2), name="G", latent=latent, dtype=dtype, backend=backend)
+    z = draw_noise(G, 4000, 7, "samples", 3)
+    assert z.shape == (4000, 5, 2) and z.dtype == dtype
+    assert abs(float(z.mean())) < 0.02 and abs(float((z * z).mean()) - mean_square) < 0.02
+    assert (float(abs(z).max()) <= 1) == (latent == "uniform")
+    assert float(z.min()) < -0.99 and float(z.max()) > 0.99
+    assert (draw_noise(G, 5, 7, "samples", 3) == z[:5]).all(), "fewer are the first ones"
+    for other in ((8, "samples", 3), (7, "noise.D", 3), (7, "samples", 4)):
+        assert not (draw_noise(G, 5, *other) == z[:5]).any()
+
+
+def test_a_gan_draws_the_noise_that_its_generator_takes():
+    gan = small_gan()
+    uniform = Sequential([layer.clone() for layer in gan.G.layers], input_shape=4, name="G", latent="uniform",
+                         dtype="float64", seed=3)  # fmt: skip
+    other = GAN(uniform, gan.D, objective=gan.objective, g_optimizer=SGD(uniform), d_optimizer=gan.d_optimizer, seed=3)
+    z = other.draw_noise(50, "D", 2)
+    assert np.array_equal(z, 2 * uniform.backend.uniform((50, 4), 3, "noise.D", 2) - 1)
+    assert not np.array_equal(z, gan.draw_noise(50, "D", 2))
+    assert uniform.clone().latent == "uniform" and gan.G.clone().latent == "normal"
+    with pytest.raises(SettingsError, match="G: latent is 'gaussian'; the choices are normal, uniform"):
+        Sequential([Dense(1)], input_shape=4, name="G", latent="gaussian")
+
+
+# What is refused ------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "change, error, words",
     [
         ({"noise": "old"}, SettingsError, "noise is 'old'; the choices are fresh, same"),
         ({"d_update": "both"}, SettingsError, "d_update is 'both'"),
         ({"d_steps": 0}, SettingsError, "d_steps is 0"),
+        ({"clip": 0.01}, SettingsError, r"clip is 0.01; wanted an object such as WeightClipping\(0.01\)"),
+        ({"schedule": 0.5}, SettingsError, "schedule is 0.5; wanted a function of the step"),
+        ({"ema": 1}, SettingsError, "ema is 1; it must be at least 0 and less than 1"),
+        ({"ema": math.nan}, SettingsError, "ema is nan"),
     ],
 )
 def test_wrong_switches(change, error, words):
@@ -308,6 +567,13 @@ def test_a_loss_that_does_not_belong_to_Ds_output_is_refused():
     for gan, loss in ((logit, BCE), (probability, BCEWithLogits)):
         with pytest.raises(SettingsError, match="BCE belongs behind a Sigmoid"):
             GAN(gan.G, gan.D, objective=NonSaturating(loss()), g_optimizer=gan.g_optimizer, d_optimizer=gan.d_optimizer)
+
+
+@pytest.mark.parametrize("kind", [LeastSquares, Hinge, Wasserstein])
+def test_objectives_of_scores_refuse_a_sigmoid(kind):
+    gan = small_gan(loss=BCE)
+    with pytest.raises(SettingsError, match=rf"D ends in Sigmoid\(\): {kind.__name__} takes scores of any size"):
+        GAN(gan.G, gan.D, objective=kind(), g_optimizer=gan.g_optimizer, d_optimizer=gan.d_optimizer)
 
 
 def test_networks_and_optimizers_that_do_not_fit():

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from minigan import SGD, Adam, RMSprop, Sequential
+from minigan import SGD, Adam, RMSprop, Sequential, StepLR, WeightClipping
 from minigan.backend import Backend, NumpyBackend
 from minigan.backend.numpy_backend import BLOCK, Workers
 from minigan.errors import SettingsError
@@ -114,7 +114,7 @@ def test_an_error_on_a_thread_is_not_lost():
             raise ValueError("block")
 
     with pytest.raises(ValueError, match="block"):
-        workers.run(task, 4 * BLOCK)
+        workers.run_elements(task, 4 * BLOCK)
 
 
 @pytest.mark.parametrize("kind", [SGD, RMSprop, Adam])
@@ -123,6 +123,17 @@ def test_state_is_float32_with_float32_parameters(kind):
     optimizer = kind(net)
     optimizer.step()
     assert {getattr(optimizer, name).dtype for name in optimizer.vectors} | {net.params.dtype} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("every, factor", [(1, 0.5), (3, 0.9), (7, 2.0)])
+def test_steplr_is_pytorchs(every, factor):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
+    theirs, ours = torch.optim.lr_scheduler.StepLR(optimizer, every, factor), StepLR(every, factor)
+    for step in range(25):
+        assert 0.3 * ours(step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+        optimizer.step()
+        theirs.step()
 
 
 @pytest.mark.parametrize(
@@ -135,6 +146,13 @@ def test_state_is_float32_with_float32_parameters(kind):
         (lambda net: Adam(net, eps=0.0), "eps is 0.0"),
         (lambda net: RMSprop(net, rho=1.5), "rho is 1.5"),
         (lambda net: SGD(net, momentum=1.0), "momentum is 1.0"),
+        (lambda net: StepLR(0, 0.9), "every is 0; it must be a whole number, at least 1"),
+        (lambda net: StepLR(2.5, 0.9), "every is 2.5"),
+        (lambda net: StepLR(10, 0.0), "factor is 0.0; it must be above 0"),
+        (lambda net: StepLR(10, math.nan), "factor is nan"),
+        (lambda net: WeightClipping(0.0), "limit is 0.0; it must be above 0"),
+        (lambda net: WeightClipping(math.inf), "limit is inf"),
+        (lambda net: WeightClipping(0.01, "biases"), "scope is 'biases'; the choices are all, kernels"),
     ],
 )
 def test_impossible_settings(build, words):
@@ -154,10 +172,10 @@ def test_a_step_that_overflows_on_a_thread_warns_nobody_who_asked_not_to_be_warn
 def test_a_forked_child_has_threads_of_its_own():
     workers = Workers()
     workers.count = 2
-    workers.run(lambda start, stop: None, 4 * BLOCK)
+    workers.run_elements(lambda start, stop: None, 4 * BLOCK)
     child = os.fork()
     if child == 0:
         done = []
-        workers.run(lambda start, stop: done.append(stop - start), 4 * BLOCK)
+        workers.run_elements(lambda start, stop: done.append(stop - start), 4 * BLOCK)
         os._exit(0 if sum(done) == 4 * BLOCK else 1)
     assert os.waitpid(child, 0)[1] == 0

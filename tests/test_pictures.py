@@ -209,8 +209,8 @@ def history(rows, **spoiled):
     return columns | spoiled
 
 
-def curves(path, columns):
-    pictures.save_curves(path, columns)
+def curves(path, columns, undecided=1.386):
+    pictures.save_curves(path, columns, undecided)
     with Image.open(path) as image:
         assert image.format == "PNG" and min(image.size) >= 400
         return np.asarray(image.convert("RGB"))
@@ -227,6 +227,41 @@ def test_every_curve_is_in_the_picture(tmp_path, name):
     columns = history(40)
     changed = columns | {name: columns[name][::-1]}
     assert (curves(tmp_path / "a.png", columns) != curves(tmp_path / "b.png", changed)).any()
+
+
+def critics(columns):
+    """The history of a run whose D is a critic."""
+    return {"w_estimate" if name == "d_accuracy" else name: values for name, values in columns.items()}
+
+
+def words_in(monkeypatch, columns, undecided):
+    """All labels of the curves, as they would be drawn."""
+    from matplotlib.figure import Figure
+
+    drawn = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, file, **options: drawn.append(figure))
+        patch.setattr(pictures, "write_atomically", lambda path, write: write(None))
+        pictures.save_curves("losses.png", columns, undecided)
+    return [word for axes in drawn[0].axes for word in (axes.get_ylabel(), *axes.get_legend_handles_labels()[1])]
+
+
+def test_a_critics_curve_is_not_called_an_accuracy(monkeypatch):
+    assert words_in(monkeypatch, history(40), 2 * np.log(2)) == [
+        "loss", "D: real + fake", "G", "D when it cannot tell: 1.386", "accuracy", "D's accuracy", "a coin toss",
+    ]  # fmt: skip
+    assert words_in(monkeypatch, critics(history(40)), 0.0) == [
+        "loss", "D: real + fake", "G", "D when it cannot tell: 0.000",
+        "real - fake score", "Wasserstein estimate", "no difference found",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["w_estimate", "undecided"])
+def test_what_is_in_a_critics_picture(tmp_path, change):
+    columns = critics(history(40))
+    changed = columns | {"w_estimate": columns["w_estimate"][::-1]} if change == "w_estimate" else columns
+    undecided = 0.0 if change == "w_estimate" else 0.5
+    assert (curves(tmp_path / "a.png", columns, 0.0) != curves(tmp_path / "b.png", changed, undecided)).any()
 
 
 def test_curves_leave_out_what_is_not_a_number(tmp_path):

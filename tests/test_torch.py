@@ -3,77 +3,70 @@
 import numpy as np
 import pytest
 
-from minigan import SGD, Adam, RMSprop, models
-from minigan.layers import BatchNorm, Dense
+from minigan import SGD, Adam, RMSprop, models, objectives
+from minigan.layers import BatchNorm, Conv2DTranspose
 
 from .gans import real_images, small_gan
+from .layer_table import CASES
+from .systems import IMAGE_SYSTEMS, real_batch, system
+from .test_layers import build
+from .test_models import SMALL
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
 
-
-def torch_network(net):
-    """The same layers in PyTorch, with the same numbers."""
-    made = []
-    for layer, in_shape in zip(net.layers, net.shapes, strict=False):
-        kind = type(layer).__name__
-        if isinstance(layer, Dense):
-            made.append(torch.nn.Linear(in_shape[0], layer.d_out, dtype=torch.float64))
-            made[-1].weight.data = torch.tensor(layer.W.T.copy())
-            made[-1].bias.data = torch.tensor(layer.b.copy())
-        elif isinstance(layer, BatchNorm):
-            momentum = 1 - layer.momentum
-            made.append(torch.nn.BatchNorm1d(in_shape[0], layer.eps, momentum, dtype=torch.float64))
-            made[-1].weight.data = torch.tensor(layer.gamma.copy())
-            made[-1].bias.data = torch.tensor(layer.beta.copy())
-        elif kind == "LeakyReLU":
-            made.append(torch.nn.LeakyReLU(layer.slope))
-        elif kind == "Reshape":
-            made.append(torch.nn.Unflatten(1, layer.shape))
-        else:
-            made.append({"Flatten": torch.nn.Flatten, "Tanh": torch.nn.Tanh, "Sigmoid": torch.nn.Sigmoid}[kind]())
-    return torch.nn.Sequential(*made)
+from .torch_twins import TorchGAN, nchw, parameters_of, torch_network  # noqa: E402 - needs PyTorch
 
 
-def parameters_of(module, net):
-    """PyTorch's parameters as minigan's vector; for the gradients, give `grad=True` values."""
-    linear = [isinstance(layer, torch.nn.Linear) for layer in module for _ in layer.parameters()]
-    arrays = [p.detach().numpy() for p in module.parameters()]
-    return np.concatenate(
-        [(a.T if is_w and a.ndim == 2 else a).ravel() for a, is_w in zip(arrays, linear, strict=True)]
-    )
+def in_torch(case):
+    """PyTorch cuts a ConvTranspose2d on both sides alike, and its BatchNorm wants channels second."""
+    if isinstance(case.layer, Conv2DTranspose):
+        layer = build(case)[0].layers[0]
+        (top, bottom), (left, right) = layer.window.padding
+        smallest = (case.shape[1] - 1) * layer.stride[0] - 2 * top + layer.kernel[0]
+        return (top, left) == (bottom, right) and layer.window.image[0] == smallest + layer.output_padding[0]
+    return not isinstance(case.layer, BatchNorm) or len(case.shape) != 3
 
 
-class TorchGAN:
-    """The GAN step as PyTorch's users write it, with noise from outside."""
+@pytest.mark.parametrize("case", [case for case in CASES if in_torch(case)], ids=str)
+def test_every_layer_forwards_and_backwards(case):
+    net, x, dy = build(case)
+    module = torch_network(net).train()
+    x_torch = torch.tensor(x, requires_grad=True)
+    y_torch = module(nchw(x_torch))
+    y_torch.backward(nchw(torch.tensor(dy)))
+    np.testing.assert_allclose(nchw(torch.tensor(net.forward(x))), y_torch.detach(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(net.backward(dy), x_torch.grad, rtol=1e-9, atol=1e-11)
+    if net.params.size:
+        np.testing.assert_allclose(net.grads, parameters_of(module, net, "grad"), rtol=1e-9, atol=1e-11)
 
-    def __init__(self, gan, rate, betas):
-        self.gan, self.G, self.D = gan, torch_network(gan.G), torch_network(gan.D)
-        self.g_optimizer = torch.optim.Adam(self.G.parameters(), rate, betas)
-        self.d_optimizer = torch.optim.Adam(self.D.parameters(), rate, betas)
-        self.loss = torch.nn.BCEWithLogitsLoss() if gan.objective.loss.decision == 0 else torch.nn.BCELoss()
 
-    def judge(self, x, target):
-        pred = self.D(x)
-        return self.loss(pred, torch.full_like(pred, target))
+def run_beside_torch(gan, n, steps, real=real_batch, rtol=1e-9):
+    """The same steps in both: losses and, in the end, all parameters agree."""
+    other = TorchGAN(gan)
+    for step in range(steps):
+        x_real = real(gan, n, step)
+        batches = [nchw(torch.tensor(x)) for x in np.split(x_real, gan.d_steps)]
+        counts = range(step * gan.d_steps, (step + 1) * gan.d_steps)
+        z_d = [torch.tensor(gan.draw_noise(n, "D", count)) for count in counts]
+        d_loss, g_loss = other.step(batches, z_d, torch.tensor(gan.draw_noise(n, "G", step)))
+        losses = gan.step(x_real)
+        np.testing.assert_allclose([losses.d_loss, losses.g_loss], [d_loss.item(), g_loss.item()], rtol=rtol, atol=rtol)
+    for net, module in ((gan.G, other.G), (gan.D, other.D)):
+        np.testing.assert_allclose(net.params, parameters_of(module, net), rtol=rtol, atol=rtol)
 
-    def step(self, x_real, z_d, z_g):
-        self.d_optimizer.zero_grad()
-        real = self.judge(x_real, 1.0)
-        real.backward()
-        if self.gan.d_update == "two_steps":
-            self.d_optimizer.step()
-            self.d_optimizer.zero_grad()
-        x_fake = self.G(z_d)
-        fake = self.judge(x_fake.detach(), 0.0)
-        fake.backward()
-        self.d_optimizer.step()
-        if self.gan.noise == "fresh":
-            x_fake = self.G(z_g)
-        self.g_optimizer.zero_grad()
-        g_loss = self.judge(x_fake, 1.0)
-        g_loss.backward()
-        self.g_optimizer.step()
-        return real.item() + fake.item(), g_loss.item()
+
+@pytest.mark.parametrize("name", IMAGE_SYSTEMS)
+def test_three_whole_steps_of_every_system(name):
+    """In float64, with Keras's and PyTorch's conventions as each system has them."""
+    gan, _ = system(name, latent=7, **SMALL[name])
+    run_beside_torch(gan, 5, steps=3)
+
+
+@pytest.mark.parametrize("name", ["anime_wgan", "cats_dcgan"])
+def test_three_whole_steps_with_the_other_switches(name):
+    switches = {"anime_wgan": {"noise": "same", "d_steps": 3}, "cats_dcgan": {"noise": "same", "real_target": 0.9}}
+    gan, _ = system(name, latent=7, **SMALL[name] | switches[name])
+    run_beside_torch(gan, 4, steps=3)
 
 
 @pytest.mark.parametrize("noise", ["fresh", "same"])
@@ -83,15 +76,14 @@ def test_twenty_whole_steps(noise, d_update, loss):
     import minigan
 
     gan = small_gan(optimizer=Adam, noise=noise, d_update=d_update, loss=getattr(minigan, loss))
-    other = TorchGAN(gan, 1e-2, (0.5, 0.999))
-    for step in range(20):
-        x_real = real_images(gan, 6, step)
-        z = [torch.tensor(gan.draw_noise(6, stream, step)) for stream in ("D", "G")]
-        d_loss, g_loss = other.step(torch.tensor(x_real), *z)
-        losses = gan.step(x_real)
-        np.testing.assert_allclose([losses.d_loss, losses.g_loss], [d_loss, g_loss], rtol=1e-9)
-    for net, module in ((gan.G, other.G), (gan.D, other.D)):
-        np.testing.assert_allclose(net.params, parameters_of(module, net), rtol=1e-9, atol=1e-9)
+    run_beside_torch(gan, 6, 20, real_images)
+
+
+@pytest.mark.parametrize("objective", ["LeastSquares", "Hinge", "Wasserstein"])
+def test_five_whole_steps_of_every_objective(objective):
+    gan = small_gan(optimizer=Adam)
+    gan.objective = getattr(objectives, objective)("numpy")
+    run_beside_torch(gan, 6, 5, real_images)
 
 
 def test_the_full_size_networks_in_float32_stay_together():
@@ -105,12 +97,12 @@ def test_the_full_size_networks_in_float32_stay_together():
     wide = GAN(*(networks := (G.clone("float64"), D.clone("float64"))), objective=gan.objective,
                g_optimizer=Adam(networks[0], **recipe), d_optimizer=Adam(networks[1], **recipe),
                d_update="two_steps")  # fmt: skip
-    other = TorchGAN(wide, 2e-4, (0.5, 0.999))
+    other = TorchGAN(wide)
     images = data.mnist("test", labels=False)
     for step in range(3):
         x = images.batch(32, 0, step, G.backend, "float64")
-        z = [torch.tensor(wide.draw_noise(32, stream, step)) for stream in ("D", "G")]
-        expected = other.step(torch.tensor(x), *z)
+        z_d, z_g = (torch.tensor(wide.draw_noise(32, stream, step)) for stream in ("D", "G"))
+        expected = [loss.item() for loss in other.step([nchw(torch.tensor(x))], [z_d], z_g)]
         losses = gan.step(x.astype(np.float32))
         np.testing.assert_allclose([float(losses.d_loss), float(losses.g_loss)], expected, rtol=2e-4)
 

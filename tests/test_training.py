@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import cli, data, files, progress, training
+from minigan import StepLR, Wasserstein, WeightClipping, cli, data, files, pictures, progress, training
 from minigan.errors import DivergedError, FileError, SettingsError, ShapeError
 from minigan.settings import Command, RunSettings
 
@@ -325,13 +325,59 @@ def test_training_outside_the_main_thread(whole, tmp_path):
     assert_same_run(tmp_path / "run", whole)
 
 
-@pytest.mark.parametrize("switches", [{"noise": "same"}, {"d_update": "two_steps", "d_steps": 2}])
+def wasserstein(loss):
+    return Wasserstein("numpy")
+
+
+SWITCHES = [
+    {"noise": "same"},
+    {"d_update": "two_steps", "d_steps": 2},
+    {"objective": wasserstein, "clip": WeightClipping(0.05), "d_steps": 5},
+    {"objective": wasserstein, "clip": WeightClipping(0.05, "kernels"), "d_update": "two_steps"},
+    {"schedule": StepLR(4, 0.5)},
+    {"schedule": lambda step: 1 / (1 + step)},
+    {"ema": 0.9},
+    {"ema": 0.9, "schedule": StepLR(3, 0.9), "clip": WeightClipping(0.3), "noise": "same", "d_steps": 2},
+]
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_every_switch_resumes_to_the_same_bits(tmp_path, switches):
-    start(tmp_path / "whole", small_gan(**switches), steps=20)
-    start(tmp_path / "parts", small_gan(**switches), steps=10, sample_every=10)
-    resume(tmp_path / "parts", small_gan(**switches), steps=20, sample_every=10)
-    a, b = arrays(tmp_path / "whole" / "checkpoint.npz"), arrays(tmp_path / "parts" / "checkpoint.npz")
-    assert all(np.array_equal(a[name], b[name]) for name in a)
+    choices = {"sample_every": 10, "log_every": 4}
+    start(tmp_path / "whole", small_gan(**switches), steps=20, **choices)
+    start(tmp_path / "parts", small_gan(**switches), steps=10, **choices)
+    resume(tmp_path / "parts", small_gan(**switches), steps=20, **choices)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_critics_run_has_its_estimate_and_no_accuracy(tmp_path, capsys):
+    gan = small_gan(objective=wasserstein, clip=WeightClipping(0.05))
+    command = Command(settings(steps=12), tmp_path / "run", None)
+    run = training.train(gan, images(), command, "test")
+    rows = history(tmp_path / "run")
+    assert list(rows[0]) == ["step", "d_loss", "d_loss_real", "d_loss_fake", "w_estimate", "g_loss", "lr"]
+    assert all(float(row["w_estimate"]) == -float(row["d_loss"]) for row in rows)
+    assert "Wasserstein estimate " in capsys.readouterr().out
+    said = training.describe(run, 12)
+    assert f"w_estimate {float(rows[-1]['w_estimate']):.3f}, g_loss" in said and "accuracy" not in said
+
+
+def test_the_rate_of_a_schedule_is_in_the_history(tmp_path):
+    start(tmp_path / "run", small_gan(schedule=StepLR(6, 0.5)), steps=18)
+    assert [float(row["lr"]) for row in history(tmp_path / "run")] == [0.01, 0.005, 0.0025]
+
+
+def test_samples_and_the_saved_generator_are_the_averages(tmp_path):
+    gan = start(tmp_path / "run", small_gan(ema=0.9), steps=15)
+    saved, checkpoint = arrays(tmp_path / "run" / "generator.npz"), arrays(tmp_path / "run" / "checkpoint.npz")
+    assert np.array_equal(saved["params"], gan.average) and np.array_equal(checkpoint["average"], gan.average)
+    assert np.array_equal(checkpoint["G.params"], gan.G.params) and not np.array_equal(gan.G.params, gan.average)
+    z = gan.draw_noise(25, "samples", 0)
+    for params, same in ((gan.average, True), (gan.G.params.copy(), False)):
+        gan.G.params[...] = params
+        grid = pictures.grid(gan.G.predict(z), 5)[..., 0]
+        with Image.open(tmp_path / "run" / "samples" / "000015.png") as image:
+            assert np.array_equal(np.asarray(image), grid) == same
 
 
 def test_a_learning_rate_far_too_large_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
@@ -360,17 +406,22 @@ def test_trying_the_batch_leaves_no_trace(tmp_path):
         assert np.array_equal(a.state, b.state) and a.forwards == b.forwards == 0
 
 
-def test_progress_on_a_terminal_and_off(tmp_path, monkeypatch, capsys):
-    row = {"d_loss": 1.25, "g_loss": 0.75, "d_accuracy": 0.5}
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        ({"d_loss": 1.25, "g_loss": 0.75, "d_accuracy": 0.5}, "D 1.250  G 0.750  D's accuracy 50%"),
+        ({"d_loss": -1.25, "g_loss": 0.75, "w_estimate": 1.25}, "D -1.250  G 0.750  Wasserstein estimate 1.250"),
+    ],
+)
+def test_progress_on_a_terminal_and_off(row, said, monkeypatch, capsys):
     for terminal in (True, False):
         monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
         with progress.Progress(0, 1) as bar:
             bar.advance()
             bar.show(row)
-        said = capsys.readouterr()
-        text = said.err if terminal else said.out
-        assert "D 1.250  G 0.750  D's accuracy 50%" in text
-        assert ("step/s" in said.err) == terminal
+        streams = capsys.readouterr()
+        assert said in (streams.err if terminal else streams.out)
+        assert ("step/s" in streams.err) == terminal
 
 
 def test_ctrl_c_is_exit_status_130(monkeypatch):

@@ -19,7 +19,7 @@ from .convolution import Window, col2im, im2col
 # a core's cache; below the smallest, waking another thread costs more than it helps.
 BLOCK, SMALLEST_BLOCK = 262_144, 65_536
 FEW_ROWS = 64
-COLS, ROWS = 1_000_000, 512  # of the patches in one block of a convolution
+COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
 
 
 def usable_cores() -> int:

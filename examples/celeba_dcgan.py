@@ -1,0 +1,47 @@
+"""Train a GAN on portraits, 64 x 64: two convolutions a block in D, an average over the whole image, uniform noise.
+
+python examples/celeba_dcgan.py                        drawn faces, 20,000 steps: many hours without a GPU
+python examples/celeba_dcgan.py --width 8 --steps 2000               on a laptop: about ten minutes
+python examples/celeba_dcgan.py --data CELEBA          a folder of your own: cropped to squares, not squashed
+python examples/celeba_dcgan.py --quick                a short run, to see that it works
+python examples/celeba_dcgan.py --resume RUN           go on with a run that was stopped
+"""
+
+import sys
+from dataclasses import dataclass
+
+from minigan import GAN, Sequential, models
+from minigan.cli import guarded
+from minigan.image_runs import FaceSettings, dcgan, face_images, train_on_images
+from minigan.settings import option, parse_command
+
+
+@dataclass(frozen=True)
+class Settings(FaceSettings):
+    """Of this system a description in words is all there is: models.celeba64 says what is ours."""
+
+    steps: int = option(20_000, "steps to train in all", minimum=1)
+    width: int = option(32, "channels of the narrowest layer; the others are multiples", minimum=1, below=10_000)
+    sample_every: int = option(500, "steps between sample grids", minimum=1)
+    checkpoint_every: int = option(500, "steps between checkpoints", minimum=1)
+
+
+QUICK = {"steps": 100, "size": 32, "width": 8, "faces": 500, "sample_every": 50, "log_every": 10}
+
+
+def networks(settings: Settings, **options) -> tuple[Sequential, Sequential]:
+    return models.celeba64(settings.image_shape, settings.latent, settings.width, seed=settings.seed, **options)
+
+
+def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
+    return dcgan(settings, G, D, epoch)
+
+
+def main(argv: list[str] | None = None) -> None:
+    command = parse_command(Settings, __doc__, QUICK, argv)
+    players = networks(command.settings, backend=command.settings.backend)
+    train_on_images(command, face_images(command), players, game, name="celeba_dcgan")
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))

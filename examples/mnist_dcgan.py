@@ -1,0 +1,46 @@
+"""Train a convolutional GAN on MNIST: clearly better digits than mnist_mlp_gan.py's, in ten minutes.
+
+python examples/mnist_dcgan.py                         the whole run: 5,000 steps
+python examples/mnist_dcgan.py --quick                 a short one, to see that it works
+python examples/mnist_dcgan.py --data FASHION          IDX files, or a .npy or .npz file
+python examples/mnist_dcgan.py --resume RUN            go on with a run that was stopped
+"""
+
+import sys
+from dataclasses import dataclass
+
+from minigan import GAN, Sequential, data, models
+from minigan.cli import guarded
+from minigan.image_runs import ImageSettings, dcgan, train_on_images
+from minigan.settings import option, parse_command
+
+
+@dataclass(frozen=True)
+class Settings(ImageSettings):
+    """Radford, Metz and Chintala 2015, for small images."""
+
+    steps: int = option(5_000, "steps to train in all", minimum=1)
+    sample_every: int = option(500, "steps between sample grids", minimum=1)
+
+
+QUICK = {"steps": 100, "width": 16, "sample_every": 50, "log_every": 10}
+
+
+def networks(settings: Settings, image_shape=(28, 28, 1), **options) -> tuple[Sequential, Sequential]:
+    return models.mnist_dcgan(image_shape, settings.latent, settings.width, seed=settings.seed, **options)
+
+
+def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
+    return dcgan(settings, G, D, epoch)
+
+
+def main(argv: list[str] | None = None) -> None:
+    command = parse_command(Settings, __doc__, QUICK, argv)
+    settings = command.settings
+    images = data.ImageSet(data.load(settings.data).images, settings.data or "MNIST train", sampling=settings.sampling)
+    players = networks(settings, images.image_shape, backend=settings.backend)
+    train_on_images(command, images, players, game, name="mnist_dcgan")
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))

@@ -1,0 +1,136 @@
+"""What the examples that train on images share: their settings, their images, and the usual game of a DCGAN."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .data import (
+    FITS,
+    SAMPLINGS,
+    ImageSet,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomRotation,
+    draw_faces,
+    images,
+    load,
+)
+from .gan import GAN, NOISE
+from .losses import BCEWithLogits
+from .network import Sequential
+from .objectives import NonSaturating
+from .optimizers import Adam, StepLR
+from .settings import Command, RunSettings, option
+from .training import describe, train
+
+UNITS = ("epochs", "steps")
+
+
+@dataclass(frozen=True)
+class ImageSettings(RunSettings):
+    """What every convolutional GAN has beside RunSettings: its size, its optimizers, and how batches are drawn."""
+
+    epochs: int | None = option(None, "passes over the data, in place of --steps", minimum=1)
+    batch_size: int = option(64, "images in a batch", minimum=1)
+    sampling: str = option(
+        "epochs", "epochs: the shuffled data, batch by batch; replacement: any image at any time", choices=SAMPLINGS
+    )
+    latent: int = option(100, "numbers in z, the noise that becomes an image", minimum=1, below=100_000)
+    width: int = option(64, "channels of the narrowest layer; the others are multiples", minimum=1, below=10_000)
+    lr: float = option(2e-4, "learning rate of both optimizers", minimum=0)
+    beta1: float = option(0.5, "decay of Adam's mean: low, because the opponent keeps changing", minimum=0, below=1)
+    lr_every: int = option(0, "--lr-unit between cuts of the learning rate; 0: it stays", minimum=0)
+    lr_factor: float = option(0.9, "what a cut multiplies the learning rate by", minimum=1e-9)
+    lr_unit: str = option("epochs", "what --lr-every counts", choices=UNITS)
+    noise: str = option("fresh", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)
+    real_target: float = option(1.0, "D's target for real images: 0.9 smooths the labels", minimum=0)
+    ema: float = option(
+        0.0, "decay of the average of G's weights that samples are drawn with; 0: none", minimum=0, below=1
+    )
+
+    def schedule(self, epoch: int) -> StepLR | None:
+        """The learning rate's, where a pass over the data has `epoch` steps."""
+        if self.lr_every == 0:
+            return None
+        return StepLR(self.lr_every * (epoch if self.lr_unit == "epochs" else 1), self.lr_factor)
+
+
+@dataclass(frozen=True)
+class FaceSettings(ImageSettings):
+    """ImageSettings, and where faces come from: a folder of images, or drawn ones."""
+
+    data: str | None = option(None, "a folder of images, or a .npy or .npz file; default: drawn faces")
+    faces: int = option(4_000, "how many faces to draw, where there is no --data", minimum=1, below=1_000_000)
+    size: int = option(64, "height and width of the images", minimum=1, below=10_000)
+    fit: str = option("crop", "crop: the middle of an image; squash: all of it, stretched", choices=FITS)
+    flip: float = option(0.0, "share of the images that are mirrored", minimum=0, below=1.000001)
+    crop: float = option(
+        1.0, "cut out at least this share of an image's area, at random; 1: all", minimum=0.01, below=1.000001
+    )
+    rotate: float = option(
+        0.0, "turn images by up to so many degrees; what G makes is turned, too", minimum=0, below=180
+    )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(h, w, c)."""
+        return self.size, self.size, 3
+
+    @property
+    def transforms(self) -> list[Any]:
+        """The random changes that were asked for."""
+        wanted = [
+            (self.crop < 1, RandomResizedCrop(scale=(self.crop, 1.0), ratio=(0.9, 1.1))),
+            (self.flip > 0, RandomHorizontalFlip(self.flip)),
+            (self.rotate > 0, RandomRotation(self.rotate)),
+        ]
+        return [transform for asked, transform in wanted if asked]
+
+
+def face_images(command: Command[Any]) -> ImageSet:
+    """The images that the settings name. What was read from a folder is kept beside the run, in image_cache/."""
+    settings = command.settings
+    if settings.data is None:
+        found = draw_faces(settings.faces, settings.size)
+    elif Path(settings.data).is_file():
+        found = load(settings.data)
+    else:
+        beside = (command.out or command.resume or Path("runs/run")).parent
+        found = images(settings.data, settings.image_shape[:2], fit=settings.fit, cache=beside / "image_cache")
+    return ImageSet(found.images, found.name, sampling=settings.sampling, transforms=settings.transforms)
+
+
+def train_on_images(
+    command: Command[Any],
+    real: ImageSet,
+    networks: tuple[Sequential, Sequential],
+    game: Callable[[Any, Sequential, Sequential, int], GAN],
+    name: str,
+) -> None:
+    """Play `game(settings, G, D, epoch)`, where a pass over the data has `epoch` steps, and say what came out."""
+    settings = command.settings
+    epoch = real.steps_per_epoch(settings.batch_size * getattr(settings, "d_steps", 1))
+    if settings.epochs is not None:
+        settings = dataclasses.replace(settings, steps=settings.epochs * epoch)
+        command = dataclasses.replace(command, settings=settings)
+    run = train(game(settings, *networks, epoch), real, command, name)
+    print(describe(run, settings.steps))
+
+
+def dcgan(settings: ImageSettings, G: Sequential, D: Sequential, epoch: int, **switches: Any) -> GAN:
+    """Cross-entropy and two Adams, as the settings say.    switches: eps of Adam, and d_update of GAN"""
+    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "eps": switches.pop("eps", 1e-8)}
+    return GAN(
+        G,
+        D,
+        objective=NonSaturating(BCEWithLogits(G.backend), settings.real_target),
+        g_optimizer=Adam(G, **adam),
+        d_optimizer=Adam(D, **adam),
+        noise=settings.noise,
+        schedule=settings.schedule(epoch),
+        ema=settings.ema or None,
+        seed=settings.seed,
+        **switches,
+    )

@@ -1,0 +1,224 @@
+"""Convolutions: against the definition, against their adjoint, against known numbers; whole and in blocks of images."""
+
+import numpy as np
+import pytest
+
+from minigan import Sequential
+from minigan.backend import Backend, Window, get_backend, numpy_backend, same_padding
+from minigan.backend.convolution import naive_convolution
+from minigan.errors import SettingsError, ShapeError
+from minigan.layers import (
+    AveragePooling2D,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    GlobalAveragePooling2D,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+
+from .layer_table import CASES
+
+
+class Plain(Backend):
+    """The plain bodies, on the CPU."""
+
+    name, xp = "plain", np
+
+
+WINDOWS = [
+    Window((5, 7, 2), (3, 3), (1, 1), ((0, 0), (0, 0))),
+    Window((7, 6, 3), (4, 4), (2, 2), ((1, 1), (1, 1))),  # (7 + 2 - 4) % 2 != 0
+    Window((8, 5, 2), (2, 3), (3, 4), ((0, 2), (1, 0))),  # a kernel smaller than its stride
+    Window((9, 8, 2), (5, 5), (3, 3), ((1, 1), (1, 1))),
+    Window((4, 4, 3), (3, 2), (1, 1), ((2, 2), (3, 1))),  # more zeros than image
+    Window((1, 1, 4), (1, 1), (1, 1), ((0, 0), (0, 0))),
+    Window((1, 9, 1), (1, 4), (2, 2), ((0, 0), (0, 0))),
+]
+every_window = pytest.mark.parametrize("window", WINDOWS, ids=str)
+
+
+def draw(name, *shape):
+    return get_backend("numpy").normal(shape, 4, name, dtype="float64")
+
+
+def data(window, n=5, d=3):
+    return draw("x", n, *window.image), draw("W", window.patch, d), draw("dy", n, *window.stops, d)
+
+
+@pytest.fixture(params=[1, 2, 100])
+def fast(request, monkeypatch):
+    """NumPy's backend, with blocks of so many images, over three threads."""
+
+    def image_blocks(n, window):
+        return numpy_backend.equal_blocks(n, -(-n // request.param))
+
+    monkeypatch.setattr(numpy_backend, "image_blocks", image_blocks)
+    monkeypatch.setattr(numpy_backend, "WORKERS", workers := numpy_backend.Workers())
+    workers.count = 3
+    return get_backend("numpy")
+
+
+@every_window
+def test_the_fast_ways_equal_the_definition_and_the_plain_bodies(window, fast):
+    plain = Plain()
+    x, W, dy = data(window)
+    y = naive_convolution(np, x, W, window)
+    for backend in (plain, fast):
+        np.testing.assert_allclose(backend.conv(x, W, window, np.full_like(dy, np.nan)), y, rtol=1e-12, atol=1e-12)
+    for name, arguments, like in (("conv_dW", (x, dy), W), ("conv_dx", (dy, W), x)):
+        ours, theirs = (getattr(b, name)(*arguments, window, np.full_like(like, np.nan)) for b in (fast, plain))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@every_window
+def test_adjoints(window, fast):
+    """<conv(x), dy> = <x, conv_dx(dy)> = <W, conv_dW(x, dy)>: the three are one trilinear form."""
+    x, W, dy = data(window)
+    form = np.vdot(naive_convolution(np, x, W, window), dy)
+    assert np.isclose(np.vdot(x, fast.conv_dx(dy, W, window, np.empty_like(x))), form, rtol=1e-12)
+    assert np.isclose(np.vdot(W, fast.conv_dW(x, dy, window, np.empty_like(W))), form, rtol=1e-12)
+
+
+@every_window
+def test_inputs_that_lie_in_pieces(window, fast):
+    """A crop hands on a view of a larger image, and so does the backward of zero padding."""
+    x, W, dy = data(window)
+    wide_x, wide_dy = np.zeros((*x.shape[:3], 2 * x.shape[3])), np.zeros((*dy.shape[:3], 2 * dy.shape[3]))
+    wide_x[..., ::2], wide_dy[..., ::2] = x, dy
+    for name, (whole, pieces) in {
+        "conv": ((x, W), (wide_x[..., ::2], W)),
+        "conv_dW": ((x, dy), (wide_x[..., ::2], wide_dy[..., ::2])),
+        "conv_dx": ((dy, W), (wide_dy[..., ::2], W)),
+    }.items():
+        like = {"conv": dy, "conv_dW": W, "conv_dx": x}[name]
+        a, b = (getattr(fast, name)(*arguments, window, np.empty_like(like)) for arguments in (whole, pieces))
+        assert np.array_equal(a, b), name
+
+
+def test_the_same_bits_however_the_threads_take_turns():
+    window = Window((12, 12, 8), (4, 4), (2, 2), ((1, 1), (1, 1)))
+    backend = get_backend("numpy")
+    x, W, dy = (a.astype(np.float32) for a in data(window, n=64, d=16))
+    first = backend.conv_dW(x, dy, window, np.empty_like(W)).copy()
+    for _ in range(10):
+        assert np.array_equal(backend.conv_dW(x, dy, window, np.empty_like(W)), first)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.layer, Conv2DTranspose)], ids=str)
+def test_a_transposed_convolution_is_a_convolution_read_backwards(case):
+    """<conv(y), x> = <y, convT(x)> with the same W; and each one's dx is the other's forward, their dW are equal."""
+    layer = case.layer.clone()
+    T = Sequential([layer], input_shape=case.shape[1:], dtype="float64")
+    window = layer.window
+    C = Sequential(
+        [Conv2D(case.shape[3], layer.kernel, layer.stride, window.padding, bias=False)],
+        input_shape=window.image, dtype="float64",
+    )  # fmt: skip
+    x, y = draw("x", *case.shape), draw("y", case.shape[0], *window.image)
+    layer.W[...] = C.layers[0].W
+    if layer.bias:
+        layer.b[...] = 0
+    forward_T, forward_C = T.forward(x).copy(), C.forward(y).copy()
+    assert forward_C.shape == x.shape
+    assert np.isclose(np.vdot(forward_C, x), np.vdot(y, forward_T), rtol=1e-12)
+    np.testing.assert_allclose(C.backward(x), forward_T, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(T.backward(y), forward_C, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(layer.dW, C.layers[0].dW, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "length, kernel, stride, zeros",
+    [
+        (64, 3, 2, (0, 1)), (17, 3, 2, (1, 1)), (16, 3, 2, (0, 1)), (9, 3, 1, (1, 1)), (28, 5, 2, (1, 2)),
+        (28, 4, 1, (1, 2)), (10, 2, 3, (0, 1)), (10, 1, 2, (0, 0)), (1, 3, 1, (1, 1)), (5, 2, 4, (0, 1)),
+    ],
+)  # fmt: skip
+def test_same_pads_as_keras_does(length, kernel, stride, zeros):
+    assert same_padding(length, kernel, stride) == zeros
+    window = Window((length, length, 1), (kernel, kernel), (stride, stride), (zeros, zeros))
+    assert window.stops == (-(-length // stride),) * 2
+
+
+def one(layer, x, dtype="float64"):
+    net = Sequential([layer], input_shape=np.shape(x)[1:], dtype=dtype)
+    return net, np.asarray(x, dtype)
+
+
+def test_known_numbers():
+    """A 3 x 3 image under a 2 x 2 kernel, by hand; and the same kernel painting."""
+    x = np.arange(9.0).reshape(1, 3, 3, 1)
+    net, x = one(Conv2D(1, 2), x)
+    net.layers[0].W[:, 0] = [1, 10, 100, 1000]
+    net.layers[0].b[...] = 0.5
+    assert net.predict(x)[0, :, :, 0].tolist() == [[4310.5, 5421.5], [7643.5, 8754.5]]
+    net, z = one(Conv2DTranspose(1, 2, 2), [[[[1.0], [2.0]]]])
+    net.layers[0].W[:, 0] = [1, 10, 100, 1000]
+    assert net.predict(z)[0, :, :, 0].tolist() == [[1, 10, 2, 20], [100, 1000, 200, 2000]]
+    net, x = one(AveragePooling2D(2), np.arange(15.0).reshape(1, 3, 5, 1))
+    assert net.predict(x)[0, :, :, 0].tolist() == [[3, 5]]
+    net, x = one(GlobalAveragePooling2D(), np.arange(8.0).reshape(1, 2, 2, 2))
+    assert net.predict(x).tolist() == [[3, 4]]
+    net, x = one(UpSampling2D((1, 2)), [[[[1.0], [2.0]]]])
+    assert net.predict(x)[0, :, :, 0].tolist() == [[1, 1, 2, 2]]
+
+
+def test_the_kernel_is_not_flipped_and_rows_come_first():
+    x = np.zeros((1, 3, 4, 1))
+    x[0, 0, 1] = 1  # row 0, column 1
+    net, x = one(Conv2D(1, (3, 4)), x)
+    net.layers[0].W[:, 0] = np.arange(12)
+    assert net.predict(x).item() == 1
+
+
+@pytest.mark.parametrize(
+    "layer, shape, out",
+    [
+        (Conv2D(4, 5, 3, 1), (96, 96, 3), (32, 32, 4)),
+        (Conv2D(4, 5, 2, 0), (6, 6, 3), (1, 1, 4)),
+        (Conv2D(4, 3, 2, "same"), (17, 15, 3), (9, 8, 4)),
+        (Conv2DTranspose(4, 6, 2), (1, 1, 3), (6, 6, 4)),
+        (Conv2DTranspose(4, 4, 2, 1), (6, 5, 3), (12, 10, 4)),
+        (Conv2DTranspose(4, 5, 3, 1), (32, 32, 3), (96, 96, 4)),
+        (Conv2DTranspose(4, 3, 2, 1, output_padding=1), (7, 7, 3), (14, 14, 4)),
+        (Conv2DTranspose(4, 3, 2, "same"), (7, 5, 3), (14, 10, 4)),
+        (ZeroPadding2D(((0, 1), (2, 3))), (16, 16, 3), (17, 21, 3)),
+        (Cropping2D(((0, 1), (2, 3))), (16, 16, 3), (15, 11, 3)),
+        (AveragePooling2D(3, 2), (8, 9, 3), (3, 4, 3)),
+        (UpSampling2D((2, 3)), (4, 5, 3), (8, 15, 3)),
+    ],
+    ids=str,
+)
+def test_shapes(layer, shape, out):
+    assert Sequential([layer], input_shape=shape).output_shape == out
+
+
+@pytest.mark.parametrize(
+    "build, words",
+    [
+        (lambda: Conv2D(0, 3), "Conv2D: c_out is 0"),
+        (lambda: Conv2D(3, 0), "kernel 0"),
+        (lambda: Conv2D(3, 3, (1, 0)), r"stride \(1, 0\)"),
+        (lambda: Conv2D(3, (3, 3, 3)), r"Conv2D: kernel is \(3, 3, 3\); wanted a whole number or a pair"),
+        (lambda: Conv2D(3, 2.5), "Conv2D: kernel is 2.5"),
+        (lambda: Conv2D(3, 3, padding="full"), "padding is 'full'; wanted 'same', 'valid'"),
+        (lambda: Conv2D(3, 3, padding=-1), "padding is -1; it must be at least 0"),
+        (lambda: Conv2DTranspose(3, 3, 2, output_padding=2), "output_padding is 2; it must be less than the stride 2"),
+        (lambda: Conv2DTranspose(3, 3, 2, "same", output_padding=1), "0 with padding='same'"),
+        (lambda: ZeroPadding2D("1"), "ZeroPadding2D: padding is '1'"),
+        (lambda: Cropping2D((1, -1)), "at least 0"),
+        (lambda: UpSampling2D(0), "factor is 0"),
+        (lambda: AveragePooling2D(2, 0), "stride 0"),
+        (lambda: Sequential([Conv2D(3, 5)], input_shape=(4, 9, 1)), r"0\.Conv2D .*\(4, 9, 1\).*kernel's \(5, 5\)"),
+        (lambda: Sequential([Conv2D(3, 5)], input_shape=7), "images .*Reshape"),
+        (lambda: Sequential([Conv2DTranspose(3, 2, 1, 1)], input_shape=(1, 1, 2)), "its output would be 0 x 0"),
+        (lambda: Sequential([Cropping2D(2)], input_shape=(4, 5, 1)), "larger than what is cropped"),
+        (lambda: Sequential([AveragePooling2D(3)], input_shape=(2, 5, 1)), r"at least \(3, 3\)"),
+        (lambda: Sequential([GlobalAveragePooling2D()], input_shape=5), "images"),
+        (lambda: Sequential([UpSampling2D()], input_shape=5), "images"),
+        (lambda: Sequential([ZeroPadding2D()], input_shape=(5, 5)), "images"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_in_words(build, words):
+    with pytest.raises((SettingsError, ShapeError), match=words):
+        build()

@@ -1,0 +1,193 @@
+"""The same networks and the same GAN step in PyTorch, as its users write them: for comparing numbers, and for timing.
+
+Images are NCHW there and NHWC here; `nchw` and the two reshaping modules turn them.
+"""
+
+import numpy as np
+import torch
+
+from minigan import objectives
+from minigan.layers import (
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    ZeroPadding2D,
+)
+from minigan.optimizers import Adam
+
+
+def nchw(images):
+    """(n, h, w, c) to (n, c, h, w); a batch of vectors as it is. The memory stays: what PyTorch calls channels last."""
+    return images.permute(0, 3, 1, 2) if images.ndim == 4 else images
+
+
+class ToRow(torch.nn.Module):
+    def forward(self, x):
+        return (x.permute(0, 2, 3, 1) if x.ndim == 4 else x).reshape(len(x), -1)
+
+
+class ToImage(torch.nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x):
+        return nchw(x.reshape(len(x), *self.shape))
+
+
+class Crop(torch.nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        _, self.rows, self.columns = layer.inside
+
+    def forward(self, x):
+        return x[:, :, self.rows, self.columns]
+
+
+class Mean(torch.nn.Module):
+    def forward(self, x):
+        return x.mean(dim=(2, 3))
+
+
+class SameDropout(torch.nn.Module):
+    """Drops what minigan's layer drops in its forward of the same number."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.forwards = layer, 0
+
+    def forward(self, x):
+        self.forwards += 1
+        shape = x.permute(0, 2, 3, 1).shape if x.ndim == 4 else x.shape
+        name = f"{self.layer.network.name}.{self.layer.name}"
+        drawn = self.layer.backend.uniform(tuple(shape), self.layer.network.seed, name, self.forwards)
+        mask = nchw(torch.tensor(drawn >= self.layer.rate, dtype=x.dtype))
+        return x * mask / (1 - self.layer.rate)
+
+
+def convolution(layer, in_shape):
+    """Conv2d or ConvTranspose2d; zeros that differ from side to side are a module of their own."""
+    (top, bottom), (left, right) = layer.window.padding
+    kernel, stride, c_in = layer.kernel, layer.stride, in_shape[2]
+    if isinstance(layer, Conv2D):
+        even = (top, left) == (bottom, right)
+        made = torch.nn.Conv2d(c_in, layer.c_out, kernel, stride, (top, left) if even else 0, bias=layer.bias)
+        weight = layer.W.reshape(*kernel, c_in, layer.c_out).transpose(3, 2, 0, 1)
+        around = [] if even else [torch.nn.ZeroPad2d((left, right, top, bottom))]
+    else:
+        assert (top, left) == (bottom, right), "PyTorch has no such ConvTranspose2d"
+        made = torch.nn.ConvTranspose2d(
+            c_in, layer.c_out, kernel, stride, (top, left), layer.output_padding, bias=layer.bias
+        )
+        weight, around = layer.W.reshape(*kernel, layer.c_out, c_in).transpose(3, 2, 0, 1), []
+    made.weight.data = torch.tensor(weight.copy())
+    if layer.bias:
+        made.bias.data = torch.tensor(layer.b.copy())
+    return [*around, made]
+
+
+def modules(layer, in_shape, dropout):
+    """What PyTorch has for a layer."""
+    if isinstance(layer, Dense):
+        made = torch.nn.Linear(in_shape[0], layer.d_out)
+        made.weight.data, made.bias.data = torch.tensor(layer.W.T.copy()), torch.tensor(layer.b.copy())
+        return [made]
+    if isinstance(layer, Conv2D | Conv2DTranspose):
+        return convolution(layer, in_shape)
+    if isinstance(layer, BatchNorm):
+        kind = torch.nn.BatchNorm2d if len(in_shape) == 3 else torch.nn.BatchNorm1d
+        made = kind(in_shape[-1], layer.eps, 1 - layer.momentum)
+        made.weight.data, made.bias.data = torch.tensor(layer.gamma.copy()), torch.tensor(layer.beta.copy())
+        made.running_mean.data, made.running_var.data = torch.tensor(layer.mean.copy()), torch.tensor(layer.var.copy())
+        return [made]
+    if isinstance(layer, Dropout):
+        return [SameDropout(layer) if dropout == "same" else torch.nn.Dropout2d(layer.rate)]
+    if isinstance(layer, ZeroPadding2D):
+        (top, bottom), (left, right) = layer.padding
+        return [torch.nn.ZeroPad2d((left, right, top, bottom))]
+    simple = {
+        "LeakyReLU": lambda: torch.nn.LeakyReLU(layer.slope), "ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh,
+        "Sigmoid": torch.nn.Sigmoid, "Flatten": ToRow, "Reshape": lambda: ToImage(layer.shape),
+        "UpSampling2D": lambda: torch.nn.Upsample(scale_factor=layer.factor), "Cropping2D": lambda: Crop(layer),
+        "GlobalAveragePooling2D": Mean, "AveragePooling2D": lambda: torch.nn.AvgPool2d(layer.size, layer.stride),
+    }  # fmt: skip
+    return [simple[type(layer).__name__]()]
+
+
+def torch_network(net, dropout="same"):
+    """The same layers in PyTorch, with the same numbers, computing in the same dtype."""
+    made = [m for layer, shape in zip(net.layers, net.shapes, strict=False) for m in modules(layer, shape, dropout)]
+    return torch.nn.Sequential(*made).to(getattr(torch, net.dtype.name))
+
+
+def parameters_of(module, net, kind="data"):
+    """PyTorch's parameters, or with kind="grad" their gradients, as minigan's vector."""
+    owners = [layer for layer in module for _ in layer.parameters()]
+    arrays = []
+    for owner, parameter in zip(owners, module.parameters(), strict=True):
+        values = getattr(parameter, kind).numpy()
+        if values.ndim == 4:
+            values = values.transpose(2, 3, 1, 0)
+        arrays.append((values.T if isinstance(owner, torch.nn.Linear) else values).ravel())
+    return np.concatenate(arrays)
+
+
+class TorchGAN:
+    """The GAN step as PyTorch's users write it, with noise from outside."""
+
+    def __init__(self, gan, dropout="same", **fast):
+        self.gan, self.G, self.D = gan, torch_network(gan.G, dropout), torch_network(gan.D, dropout)
+        self.g_optimizer = self.optimizer(gan.g_optimizer, self.G, **fast)
+        self.d_optimizer = self.optimizer(gan.d_optimizer, self.D, **fast)
+
+    @staticmethod
+    def optimizer(ours, module, **fast):
+        """The same optimizer with the same settings; `fast` are PyTorch's own."""
+        if isinstance(ours, Adam):
+            betas = (ours.beta1, ours.beta2)
+            return torch.optim.Adam(module.parameters(), ours.learning_rate, betas, ours.eps, **fast)
+        return torch.optim.RMSprop(module.parameters(), ours.learning_rate, ours.rho, ours.eps)
+
+    def loss(self, pred, target):
+        """D's loss for target 1 or 0, and G's for "generator"."""
+        objective, functional = self.gan.objective, torch.nn.functional
+        if isinstance(objective, objectives.Wasserstein):
+            return pred.mean() if target == 0 else -pred.mean()
+        if isinstance(objective, objectives.Hinge):
+            return -pred.mean() if target == "generator" else functional.relu(1 + pred * (1 - 2 * target)).mean()
+        target = 1.0 if target == "generator" else target * getattr(objective, "real_target", 1.0)
+        wanted = torch.full_like(pred, target)
+        if isinstance(objective, objectives.LeastSquares):
+            return functional.mse_loss(pred, wanted) / 2
+        logits = objective.loss.decision == 0
+        return (functional.binary_cross_entropy_with_logits if logits else functional.binary_cross_entropy)(
+            pred, wanted
+        )
+
+    def update(self, optimizer, *losses):
+        optimizer.zero_grad(set_to_none=True)
+        for loss in losses:
+            loss.backward()
+        optimizer.step()
+        if optimizer is self.d_optimizer and self.gan.clip:
+            for parameter in self.D.parameters():
+                parameter.data.clamp_(-self.gan.clip.limit, self.gan.clip.limit)
+
+    def step(self, x_real, z_d, z_g):
+        """x_real, z_d: a list, one for each update of D. Returns D's and G's loss as tensors."""
+        two_steps, same = self.gan.d_update == "two_steps", self.gan.noise == "same"
+        self.D.requires_grad_(True)
+        for x, z in zip(x_real, z_d, strict=True):
+            real = self.loss(self.D(x), 1)
+            if two_steps:
+                self.update(self.d_optimizer, real)
+            with torch.set_grad_enabled(same and z is z_d[-1]):  # G's update goes back through this forward
+                x_fake = self.G(z)
+            fake = self.loss(self.D(x_fake.detach()), 0)
+            self.update(self.d_optimizer, *([fake] if two_steps else [real, fake]))
+        self.D.requires_grad_(False)  # no gradient of D is wanted here
+        g_loss = self.loss(self.D(x_fake if same else self.G(z_g)), "generator")
+        self.update(self.g_optimizer, g_loss)
+        return real.detach() + fake.detach(), g_loss.detach()
