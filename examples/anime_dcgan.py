@@ -16,15 +16,16 @@ from dataclasses import dataclass
 
 from minigan import GAN, Sequential, models
 from minigan.cli import guarded
-from minigan.image_runs import FaceSettings, dcgan, face_images, train_on_images
+from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
 from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
-class Settings(FaceSettings):
+class Settings(FaceSettings, DCGANSettings):
     """The recipe of the PyTorch tutorial that models.anime96 comes from."""
 
-    epochs: int | None = option(500, "passes over the data; --steps in its place", minimum=1)
+    epochs: int | None = option(500, "passes over the data", minimum=1)
+    steps: int | None = option(None, "steps to train in all, in place of --epochs", minimum=1)
     size: int = option(96, "height and width of the images", minimum=1, below=10_000)
     init_std: float = option(0.02, "weights start from N(0, this^2), gamma from N(1, this^2)", minimum=0)
     noise: str = option("same", "G's update takes the noise of D's fakes, or draws fresh", choices=("same", "fresh"))

@@ -15,19 +15,20 @@ from dataclasses import dataclass
 
 from minigan import GAN, Sequential, models
 from minigan.cli import guarded
-from minigan.image_runs import FaceSettings, dcgan, face_images, train_on_images
+from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
 from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
-class Settings(FaceSettings):
+class Settings(FaceSettings, DCGANSettings):
     """The recipe of the PyTorch tutorial that models.cats96 comes from. It names no optimizer: Adam is ours."""
 
-    epochs: int | None = option(230, "passes over the data; --steps in its place", minimum=1)
+    epochs: int | None = option(230, "passes over the data", minimum=1)
+    steps: int | None = option(None, "steps to train in all, in place of --epochs", minimum=1)
     size: int = option(96, "height and width of the images", minimum=1, below=10_000)
     lr_every: int = option(10, "--lr-unit between cuts of the learning rate; 0: it stays", minimum=0)
-    flip: float = option(0.5, "share of the images that are mirrored", minimum=0, below=1.000001)
-    crop: float = option(0.9, "cut out at least this share of an image's area, at random", minimum=0.01, below=1.000001)
+    flip: float = option(0.5, "share of the images that are mirrored", minimum=0, maximum=1)
+    crop: float = option(0.9, "cut out at least this share of an image's area, at random", minimum=0.01, maximum=1)
     sample_every: int = option(500, "steps between sample grids", minimum=1)
     checkpoint_every: int = option(500, "steps between checkpoints", minimum=1)
 

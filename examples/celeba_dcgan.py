@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from minigan import GAN, Sequential, models
 from minigan.cli import guarded
-from minigan.image_runs import FaceSettings, dcgan, face_images, train_on_images
+from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
 from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
-class Settings(FaceSettings):
+class Settings(FaceSettings, DCGANSettings):
     """Of this system a description in words is all there is: models.celeba64 says what is ours."""
 
     steps: int = option(20_000, "steps to train in all", minimum=1)

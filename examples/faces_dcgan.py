@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from minigan import GAN, Sequential, models
 from minigan.cli import guarded
 from minigan.gan import D_UPDATES
-from minigan.image_runs import FaceSettings, dcgan, face_images, train_on_images
+from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
 from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
-class Settings(FaceSettings):
+class Settings(FaceSettings, DCGANSettings):
     """The recipe of the Keras tutorial that models.faces64 comes from."""
 
     steps: int = option(4_000, "steps to train in all", minimum=1)

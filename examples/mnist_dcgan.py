@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from minigan import GAN, Sequential, data, models
 from minigan.cli import guarded
-from minigan.image_runs import ImageSettings, dcgan, train_on_images
+from minigan.image_runs import DCGANSettings, dcgan, train_on_images
 from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
-class Settings(ImageSettings):
+class Settings(DCGANSettings):
     """Radford, Metz and Chintala 2015, for small images."""
 
     steps: int = option(5_000, "steps to train in all", minimum=1)
@@ -37,7 +37,8 @@ def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
 def main(argv: list[str] | None = None) -> None:
     command = parse_command(Settings, __doc__, QUICK, argv)
     settings = command.settings
-    images = data.ImageSet(data.load(settings.data).images, settings.data or "MNIST train", sampling=settings.sampling)
+    found = data.load(settings.data)
+    images = data.ImageSet(found.images, found.name, sampling=settings.sampling)
     players = networks(settings, images.image_shape, backend=settings.backend)
     train_on_images(command, images, players, game, name="mnist_dcgan")
 

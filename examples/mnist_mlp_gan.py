@@ -14,7 +14,7 @@ A run leaves a folder in runs/ with sample grids, their film, the loss curves, a
 import sys
 from dataclasses import dataclass
 
-from minigan import BCE, GAN, Adam, BCEWithLogits, NonSaturating, Saturating, data, models
+from minigan import BCE, GAN, Adam, BCEWithLogits, NonSaturating, Saturating, Sequential, data, models
 from minigan.cli import guarded
 from minigan.gan import D_UPDATES, NOISE
 from minigan.settings import RunSettings, option, parse_command
@@ -43,20 +43,14 @@ class Settings(RunSettings):
 QUICK = {"steps": 600, "sample_every": 200, "log_every": 20, "checkpoint_every": 200}
 
 
-def main(argv: list[str] | None = None) -> None:
-    command = parse_command(Settings, __doc__, QUICK, argv)
-    settings = command.settings
+def networks(settings: Settings, image_shape=(28, 28, 1), **options) -> tuple[Sequential, Sequential]:
+    output = "probability" if settings.loss == "bce" else "logit"
+    return models.mnist_mlp(image_shape, settings.latent, output=output, seed=settings.seed, **options)
 
-    images = data.load(settings.data)
-    G, D = models.mnist_mlp(
-        image_shape=images.image_shape,
-        latent=settings.latent,
-        output="probability" if settings.loss == "bce" else "logit",
-        backend=settings.backend,
-        seed=settings.seed,
-    )
+
+def game(settings: Settings, G: Sequential, D: Sequential) -> GAN:
     adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "eps": 1e-7}  # eps: the default of Keras
-    gan = GAN(
+    return GAN(
         G,
         D,
         objective=OBJECTIVES[settings.objective](LOSSES[settings.loss](G.backend)),
@@ -66,6 +60,13 @@ def main(argv: list[str] | None = None) -> None:
         d_update=settings.d_update,
         seed=settings.seed,
     )
+
+
+def main(argv: list[str] | None = None) -> None:
+    command = parse_command(Settings, __doc__, QUICK, argv)
+    settings = command.settings
+    images = data.load(settings.data)
+    gan = game(settings, *networks(settings, images.image_shape, backend=settings.backend))
     run = train(gan, images, command, name="mnist_mlp_gan")
     print(describe(run, settings.steps))
 

@@ -2,13 +2,16 @@
 
 import os
 import sys
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import pictures
 from .checkpoint import load_model
+from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError
 from .files import write_atomically
 from .gan import draw_noise
@@ -55,41 +58,62 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan sample` and `minigan summary`."""
+    """`minigan sample`, `minigan summary` and `minigan crop-faces`."""
     return guarded(_main, argv)
 
 
 def _main(argv: list[str] | None) -> None:
     parser = Parser(
-        prog="minigan", description="Sample from a trained generator, or print a model's layers.", allow_abbrev=False
+        prog="minigan",
+        description="Sample from a trained generator, print a model's layers, or cut faces out of photographs.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, add_arguments, purpose) in COMMANDS.items():
+        add_arguments(commands.add_parser(name, help=purpose, allow_abbrev=False))
+    arguments = vars(parser.parse_args(argv))
+    command, *_ = COMMANDS[arguments.pop("command")]
+    command(**arguments)
 
-    sample_parser = commands.add_parser("sample", help="make images with a trained generator", allow_abbrev=False)
-    sample_parser.add_argument("model", type=Path, metavar="GENERATOR", help="a run's generator.npz")
-    sample_parser.add_argument("--count", type=int, default=25, help="how many images (default 25)")
-    sample_parser.add_argument("--seed", type=int, default=0, help="which images (default 0)")
-    sample_parser.add_argument("--columns", type=int, help="images in a row of the grid (default: a square)")
-    sample_parser.add_argument(
+
+def _sample_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="GENERATOR", help="a run's generator.npz")
+    parser.add_argument("--count", type=int, default=25, help="how many images (default 25)")
+    parser.add_argument("--seed", type=int, default=0, help="which images (default 0)")
+    parser.add_argument("--columns", type=int, help="images in a row of the grid (default: a square)")
+    parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE",
-        help="a grid as .png, or the images as .npy: float32 (count, h, w, c) from -1 to 1",
+        help="a .png: the image if it is one, else a grid; or a .npy: float32 (count, h, w, c) from -1 to 1",
     )  # fmt: skip
-    sample_parser.add_argument("--backend", help="where arrays live: numpy or cupy")
+    parser.add_argument("--backend", help="where arrays live: numpy or cupy")
 
-    summary_parser = commands.add_parser(
-        "summary", help="print a model's layers, shapes and parameters", allow_abbrev=False
-    )
-    summary_parser.add_argument("model", choices=sorted(MODELS), metavar="MODEL", help=", ".join(sorted(MODELS)))
 
-    arguments = parser.parse_args(argv)
-    if arguments.command == "sample":
-        sample(**{name: value for name, value in vars(arguments).items() if name != "command"})
-    else:
-        summary(arguments.model)
+def _summary_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("model", choices=sorted(MODELS), metavar="MODEL", help=", ".join(sorted(MODELS)))
+
+
+def _crop_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("photographs", type=Path, metavar="FOLDER", help="photographs, in folders of any depth")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="NEW_FOLDER",
+        help="where each face becomes a .png, at twice the size of its box: with hair and ears",
+    )  # fmt: skip
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--boxes", type=Path, default=SUPPRESS, metavar="FILE.csv",
+        help="where the faces are: file,x,y,width,height, in pixels (default: OpenCV looks for them)",
+    )  # fmt: skip
+    where.add_argument(
+        "--cascade", default=SUPPRESS, metavar="NAME",
+        help="OpenCV's classifier, or the path of another (default: the one for the faces of cats)",
+    )  # fmt: skip
 
 
 def sample(model: Path, count: int, seed: int, columns: int | None, out: Path, backend: str | None) -> None:
-    """Write `count` images of a generator to `out`. A larger count begins with the same images, but for rounding."""
+    """Write `count` images of a generator to `out`. A larger count begins with the same images, but for rounding.
+
+    A .png holds one image as it is, pixel for pixel, and several as a grid.
+    """
     limits = (("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST))
     for name, value, least, below in limits:
         if value is not None and not least <= value < below:
@@ -107,13 +131,14 @@ def sample(model: Path, count: int, seed: int, columns: int | None, out: Path, b
     if out.suffix.lower() in ARRAYS:
         write_atomically(out, lambda file: np.save(file, images.astype(np.float32)), overwrite=False)
     else:
-        pictures.save_png(out, pictures.grid(images, columns), overwrite=False)
+        picture = pictures.to_uint8(images[0]) if count == 1 else pictures.grid(images, columns)
+        pictures.save_png(out, picture, overwrite=False)
     print(f"{count} images of {model} with seed {seed}: {out}")
 
 
-def summary(name: str) -> None:
+def summary(model: str) -> None:
     """Print the layers of a model's G and D, and the totals of both together."""
-    G, D = MODELS[name]()
+    G, D = MODELS[model]()
     G.summary()
     print()
     D.summary()
@@ -121,7 +146,20 @@ def summary(name: str) -> None:
     print(combined(G, D))
 
 
+def cut_faces(photographs: Path, out: Path, **where: Any) -> None:
+    """Cut the faces out of photographs into the new folder `out`.    where: boxes or cascade of `crop_faces`"""
+    images, faces, without_face = crop_faces(photographs, out, **where)
+    print(f"{images:,} photographs of {photographs}, {faces:,} faces: {out}  ({without_face:,} without a face)")
+
+
 def combined(G: Sequential, D: Sequential) -> str:
     """The totals of G followed by D, as G's update sees them: D's parameters are not trained there."""
     learned, fixed = G.params.size, G.state.size + D.params.size + D.state.size
     return f"G and D combined: total {learned + fixed:,} parameters; in G's update {learned:,} trainable, {fixed:,} not"
+
+
+COMMANDS: dict[str, tuple[Callable[..., None], Callable[[ArgumentParser], None], str]] = {
+    "sample": (sample, _sample_arguments, "make images with a trained generator"),
+    "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
+    "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),
+}

@@ -17,6 +17,8 @@ from .data import (
     images,
     load,
 )
+from .data.folder import note
+from .errors import DataError, SettingsError, ShapeError
 from .gan import GAN, NOISE
 from .losses import BCEWithLogits
 from .network import Sequential
@@ -26,11 +28,12 @@ from .settings import Command, RunSettings, option
 from .training import describe, train
 
 UNITS = ("epochs", "steps")
+ARRAYS = (".npy", ".npz")
 
 
 @dataclass(frozen=True)
 class ImageSettings(RunSettings):
-    """What every convolutional GAN has beside RunSettings: its size, its optimizers, and how batches are drawn."""
+    """What every convolutional GAN has beside RunSettings: its size, its learning rate, and how batches are drawn."""
 
     epochs: int | None = option(None, "passes over the data, in place of --steps", minimum=1)
     batch_size: int = option(64, "images in a batch", minimum=1)
@@ -40,12 +43,10 @@ class ImageSettings(RunSettings):
     latent: int = option(100, "numbers in z, the noise that becomes an image", minimum=1, below=100_000)
     width: int = option(64, "channels of the narrowest layer; the others are multiples", minimum=1, below=10_000)
     lr: float = option(2e-4, "learning rate of both optimizers", minimum=0)
-    beta1: float = option(0.5, "decay of Adam's mean: low, because the opponent keeps changing", minimum=0, below=1)
     lr_every: int = option(0, "--lr-unit between cuts of the learning rate; 0: it stays", minimum=0)
-    lr_factor: float = option(0.9, "what a cut multiplies the learning rate by", minimum=1e-9)
+    lr_factor: float = option(0.9, "what a cut multiplies the learning rate by", minimum=1e-9, maximum=1)
     lr_unit: str = option("epochs", "what --lr-every counts", choices=UNITS)
     noise: str = option("fresh", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)
-    real_target: float = option(1.0, "D's target for real images: 0.9 smooths the labels", minimum=0)
     ema: float = option(
         0.0, "decay of the average of G's weights that samples are drawn with; 0: none", minimum=0, below=1
     )
@@ -58,19 +59,27 @@ class ImageSettings(RunSettings):
 
 
 @dataclass(frozen=True)
+class DCGANSettings(ImageSettings):
+    """ImageSettings, and what `dcgan` takes beyond them: cross-entropy and Adam."""
+
+    beta1: float = option(0.5, "decay of Adam's mean: low, because the opponent keeps changing", minimum=0, below=1)
+    real_target: float = option(1.0, "D's target for real images: 0.9 smooths the labels", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
 class FaceSettings(ImageSettings):
     """ImageSettings, and where faces come from: a folder of images, or drawn ones."""
 
     data: str | None = option(None, "a folder of images, or a .npy or .npz file; default: drawn faces")
     faces: int = option(4_000, "how many faces to draw, where there is no --data", minimum=1, below=1_000_000)
     size: int = option(64, "height and width of the images", minimum=1, below=10_000)
-    fit: str = option("crop", "crop: the middle of an image; squash: all of it, stretched", choices=FITS)
-    flip: float = option(0.0, "share of the images that are mirrored", minimum=0, below=1.000001)
+    fit: str = option("crop", "of a folder's images, crop: the middle; squash: all, stretched", choices=FITS)
+    flip: float = option(0.0, "share of the images that are mirrored", minimum=0, maximum=1)
     crop: float = option(
-        1.0, "cut out at least this share of an image's area, at random; 1: all", minimum=0.01, below=1.000001
+        1.0, "cut out at least this share of an image's area, at random; 1: all", minimum=0.01, maximum=1
     )
     rotate: float = option(
-        0.0, "turn images by up to so many degrees; what G makes is turned, too", minimum=0, below=180
+        0.0, "turn images by up to so many degrees; what G makes is turned, too", minimum=0, maximum=180
     )
 
     @property
@@ -90,16 +99,37 @@ class FaceSettings(ImageSettings):
 
 
 def face_images(command: Command[Any]) -> ImageSet:
-    """The images that the settings name. What was read from a folder is kept beside the run, in image_cache/."""
+    """The images that the settings name. What was read from a folder is kept beside the run, in image_cache/.
+
+    Raises DataError or ShapeError for images that cannot be used; SettingsError for a run inside the folder of images.
+    """
     settings = command.settings
     if settings.data is None:
+        note(f"drawing {settings.faces:,} faces of {settings.size}x{settings.size}x3")
         found = draw_faces(settings.faces, settings.size)
     elif Path(settings.data).is_file():
-        found = load(settings.data)
+        found = _array_file(Path(settings.data), settings.image_shape)
     else:
-        beside = (command.out or command.resume or Path("runs/run")).parent
-        found = images(settings.data, settings.image_shape[:2], fit=settings.fit, cache=beside / "image_cache")
+        run = (command.out or command.resume or Path("runs/run")).resolve()
+        if run.is_relative_to(Path(settings.data).resolve()):
+            raise SettingsError(
+                f"--data {settings.data}: the run's folder would be {run}, in there, and its sample grids would count "
+                f"as images: name a folder elsewhere with --out"
+            )
+        found = images(settings.data, settings.image_shape[:2], fit=settings.fit, cache=run.parent / "image_cache")
     return ImageSet(found.images, found.name, sampling=settings.sampling, transforms=settings.transforms)
+
+
+def _array_file(path: Path, shape: tuple[int, int, int]) -> ImageSet:
+    """The images in a .npy or .npz file, which have the shape wanted: nothing is resized here."""
+    if path.suffix.lower() not in ARRAYS:
+        raise DataError(f"--data {path} is a file; wanted a folder of images, or a {' or '.join(ARRAYS)} file of them")
+    found = load(path)
+    h, w, c = found.image_shape
+    if (h, w, c) != shape:
+        mend = f"give --size {h}" if (h, c) == (w, 3) else "resize them, or give a folder of pictures"
+        raise ShapeError(f"--data {path} has images of {h}x{w}x{c}; wanted {'x'.join(map(str, shape))}: {mend}")
+    return found
 
 
 def train_on_images(
@@ -109,9 +139,17 @@ def train_on_images(
     game: Callable[[Any, Sequential, Sequential, int], GAN],
     name: str,
 ) -> None:
-    """Play `game(settings, G, D, epoch)`, where a pass over the data has `epoch` steps, and say what came out."""
+    """Play `game(settings, G, D, epoch)`, where a pass over the data has `epoch` steps, and say what came out.
+
+    Raises DataError if there are fewer images than one step takes.
+    """
     settings = command.settings
-    epoch = real.steps_per_epoch(settings.batch_size * getattr(settings, "d_steps", 1))
+    taken = settings.batch_size * getattr(settings, "d_steps", 1)
+    if taken > len(real):
+        raise DataError(
+            f"{real.name}: {len(real):,} images, and a step takes {taken:,}: use a smaller --batch-size, or more images"
+        )
+    epoch = real.steps_per_epoch(taken)
     if settings.epochs is not None:
         settings = dataclasses.replace(settings, steps=settings.epochs * epoch)
         command = dataclasses.replace(command, settings=settings)
@@ -119,7 +157,7 @@ def train_on_images(
     print(describe(run, settings.steps))
 
 
-def dcgan(settings: ImageSettings, G: Sequential, D: Sequential, epoch: int, **switches: Any) -> GAN:
+def dcgan(settings: DCGANSettings, G: Sequential, D: Sequential, epoch: int, **switches: Any) -> GAN:
     """Cross-entropy and two Adams, as the settings say.    switches: eps of Adam, and d_update of GAN"""
     adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "eps": switches.pop("eps", 1e-8)}
     return GAN(

@@ -95,8 +95,8 @@ class LeastSquares(Objective):
 
     dpred = (s - target) / n    for n predictions s
 
-    LSGAN (Mao et al. 2017, equation 9: a = 0, b = c = 1). D ends without a Sigmoid. G's gradient grows with the distance
-    from 1, so a fake that D is sure about teaches most, and one that D takes for more than real is pulled back.
+    LSGAN (Mao et al. 2017, equation 9: a = 0, b = c = 1). D ends without a Sigmoid. G's gradient grows with the
+    distance from 1: a fake that D is sure about teaches most, and one that looks more than real is pulled back.
     """
 
     decision = 0.5

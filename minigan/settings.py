@@ -19,10 +19,19 @@ S = TypeVar("S", bound="RunSettings")
 
 
 def option(
-    default: Any, help: str, *, minimum: float | None = None, below: float = math.inf, choices: Any = None
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float = math.inf,
+    below: float = math.inf,
+    choices: Any = None,
 ) -> Any:
-    """A field of a settings class: its default, its help text, and the values it may take."""
-    metadata = {"help": help, "minimum": minimum, "below": below, "choices": choices}
+    """A field of a settings class: its default, its help text, and the values it may take.
+
+    A number lies in [minimum, maximum], and is less than `below`.
+    """
+    metadata = {"help": help, "minimum": minimum, "maximum": maximum, "below": below, "choices": choices}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -134,9 +143,10 @@ def stored_settings(run: Path, kind: type[S]) -> dict[str, Any]:
     if odd:
         raise SettingsError(f"--resume {run}: that run belongs to another program or version (it differs in: {odd})")
     for name, value in settings.items():
-        if value is None and fields[name].default is None:
+        if value is None and "None" in str(fields[name].type):
             continue
-        if isinstance(value, bool) or not isinstance(value, (_type_of(fields[name]), int)):
+        kind = _type_of(fields[name])
+        if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
             raise FileError(f"--resume {run}: {path} is damaged: its {name} is {value!r}")
     return settings
 
@@ -153,11 +163,21 @@ def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str
 def _validate(name: str, value: Any, rule: Any) -> None:
     if rule["choices"] and value is not None and value not in rule["choices"]:
         raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(rule['choices'])}")
+    if value == "":
+        raise SettingsError(f"{name} is empty; give it a value, or leave it out")
     if rule["minimum"] is None or value is None:
         return
-    if not (rule["minimum"] <= value < rule["below"]):
-        limit = "" if rule["below"] == math.inf else f" and less than {rule['below']}"
-        raise SettingsError(f"{name} is {value}; it must be at least {rule['minimum']}{limit}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{name} is {value}; wanted a finite number")
+    if not (rule["minimum"] <= value <= rule["maximum"] and value < rule["below"]):
+        raise SettingsError(f"{name} is {value}; it must be {_limits(rule)}")
+
+
+def _limits(rule: Any) -> str:
+    """The values that a number may have, in words."""
+    highest = (("at most", rule["maximum"]), ("less than", rule["below"]))
+    upwards = [f"{words} {limit}" for words, limit in highest if limit < math.inf]
+    return " and ".join([f"at least {rule['minimum']}", *upwards])
 
 
 def _type_of(field: dataclasses.Field) -> type:

@@ -22,7 +22,8 @@ def system(name, dtype="float64", workspace="reuse", **settings):
     """The GAN of an example, and its settings. An epoch has 7 steps."""
     module = example(name)
     settings = module.Settings(**settings)
-    return module.game(settings, *module.networks(settings, dtype=dtype, workspace=workspace), 7), settings
+    epoch = (7,) if name in IMAGE_SYSTEMS else ()
+    return module.game(settings, *module.networks(settings, dtype=dtype, workspace=workspace), *epoch), settings
 
 
 def real_batch(gan, n, step=0):

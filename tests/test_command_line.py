@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import load_model, models, pictures, save_model, training
+from minigan import cli, load_model, models, pictures, save_model, training
 from minigan.cli import guarded, main
 from minigan.errors import FileError
 
@@ -322,6 +322,7 @@ OTHER = {
     "steps": 4,
     "batch_size": 5,
     "seed": 9,
+    "grid": 2,
     "data": "images.npy",
     "backend": "numpy",
     "log_every": 2,
@@ -357,6 +358,8 @@ def test_every_flag_arrives_in_the_run(no_pictures, monkeypatch):
     assert [row["step"] for row in rows] == ["2", "4"]
     assert {float(row["lr"]) for row in rows} == {0.003}
     assert sorted(os.listdir("run/samples")) == ["000000.png", "000003.png", "000004.png"]
+    with Image.open("run/samples/000004.png") as grid:
+        assert grid.size[::-1] == pictures.grid(np.zeros((4, 6, 5, 1)), 2).shape[:2]
     assert saved == [0, 2, 4]
     assert load_model("run/generator.npz").input_shape == (7,)
 
@@ -427,6 +430,8 @@ def test_quick_stands_for_its_settings_and_flags_win_over_it(no_pictures):
         (main, ["--help"], ["sample", "summary"]),
         (main, ["sample", "--help"], ["--count", "--seed", "--columns", "--out", "--backend", ".png", ".npy"]),
         (main, ["summary", "--help"], ["mnist_mlp"]),
+        (main, ["crop-faces", "--help"], ["FOLDER", "--out", "--boxes", "--cascade", "file,x,y,width,height"]),
+        (main, ["--help"], ["sample", "summary", "crop-faces"]),
     ],
 )
 def test_help_names_every_flag(capsys, command, argv, words):
@@ -542,6 +547,18 @@ def test_the_png_is_the_grid_of_the_npy(generator, capsys, flags, columns):
     assert "grid.png" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_one_image_is_written_as_it_is(channels):
+    """Pixel for pixel: no lines, nothing enlarged."""
+    save_model("model.npz", models.mnist_mlp((6, 5, channels), widths=(8,), backend="numpy")[0])
+    assert minigan("sample", "model.npz", "--count", 1, "--seed", 3, "--out", "face.png") == 0
+    images = sampled("model.npz", "one.npy", "--count", 1, "--seed", 3)
+    assert images.shape == (1, 6, 5, channels)
+    with Image.open("face.png") as face:
+        assert (face.size, face.mode) == ((5, 6), {1: "L", 3: "RGB"}[channels])
+        assert np.array_equal(np.asarray(face).reshape(6, 5, channels), pictures.to_uint8(images[0]))
+
+
 def test_sample_takes_a_runs_generator(finished):
     images = sampled(finished / "generator.npz", "images_of_g.npy")
     assert images.shape == (25, 6, 5, 1) and np.isfinite(images).all()
@@ -605,6 +622,75 @@ def test_what_is_no_generator_cannot_be_sampled(refused, make, words):
 def test_a_checkpoint_is_no_generator(refused, finished):
     status = minigan("sample", finished / "checkpoint.npz", "--out", "grid.png")
     refused(status, "checkpoint.npz", "a run's generator.npz is one")
+
+
+# minigan crop-faces --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def album(folder):
+    """Three photographs of 100 x 60, and boxes.csv: two faces in a/1.png, one in 2.png, none in 3.png."""
+    (folder / "album" / "a").mkdir(parents=True)
+    for name in ("a/1.png", "2.png", "3.png"):
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 60, 3), dtype=np.uint8)).save(f"album/{name}")
+    rows = ["file,x,y,width,height", "a/1.png,20,40,10,20", "a/1.png,2,2,8,8", "2.png,20,30,12,12"]
+    (folder / "boxes.csv").write_text("\n".join(rows))
+    return folder / "album"
+
+
+def test_crop_faces_cuts_them_out_and_counts_them(album, capsys):
+    before = contents(album)
+    assert minigan("crop-faces", "album", "--out", "faces", "--boxes", "boxes.csv") == 0
+    said = capsys.readouterr()
+    assert said.out == "3 photographs of album, 3 faces: faces  (1 without a face)\n" and contents(album) == before
+    shapes = {}
+    for file in Path("faces").iterdir():
+        with Image.open(file) as face:
+            shapes[file.name] = face.size
+    assert shapes == {"000000-2-0.png": (24, 24), "000002-1-0.png": (20, 40), "000002-1-1.png": (14, 14)}
+
+
+def test_crop_faces_hands_its_cascade_on(monkeypatch, capsys):
+    """And names none if none was given: then it is crop_faces that decides."""
+    asked = []
+
+    def observed(*folders, **where):
+        asked.append((*folders, where))
+        return 4, 3, 2
+
+    monkeypatch.setattr(cli, "crop_faces", observed)
+    assert minigan("crop-faces", "album", "--out", "faces", "--cascade", "eyes.xml") == 0
+    assert minigan("crop-faces", "album", "--out", "faces") == 0
+    folders = Path("album"), Path("faces")
+    assert asked == [(*folders, {"cascade": "eyes.xml"}), (*folders, {})]
+    assert capsys.readouterr().out.splitlines()[1] == "4 photographs of album, 3 faces: faces  (2 without a face)"
+
+
+CROP_REFUSED = [
+    ("album", "--out"),
+    ("--out faces", "FOLDER"),
+    ("missing --out faces", "missing does not exist"),
+    ("images.npy --out faces", "images.npy is a file"),
+    ("album --out faces --boxes missing.csv", "missing.csv cannot be read"),
+    ("album --out faces --boxes images.npy", "images.npy"),
+    ("album --out album/faces --boxes boxes.csv", "album/faces is in album"),
+    ("album --out album --boxes boxes.csv", "album is in album"),
+    ("album --out kept --boxes boxes.csv", "kept has something in it", "not overwritten"),
+    ("album --out images.npy --boxes boxes.csv", "images.npy cannot be made"),
+    ("album --out faces --boxes boxes.csv --cascade eyes.xml", "--cascade", "not allowed with", "--boxes"),
+    ("album --out faces --box boxes.csv", "--box"),
+    ("album --out faces", "finding faces needs OpenCV", "minigan[faces]", "boxes"),
+]
+
+
+@pytest.mark.parametrize(("flags", "words"), **rows(CROP_REFUSED))
+def test_a_crop_that_makes_no_sense_is_refused(refused, monkeypatch, album, folder, flags, words):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    (folder / "kept").mkdir()
+    (folder / "kept" / "mine.txt").write_text("mine")
+    before = contents(folder)
+    refused(minigan("crop-faces", *flags.split()), *words)
+    assert contents(folder) == before and not Path("faces").exists()
 
 
 # minigan summary, and the command itself -----------------------------------------------------------------------------

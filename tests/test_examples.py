@@ -10,7 +10,18 @@ from PIL import Image
 from .conftest import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-SHORT = {"gan_by_hand.py": ["30"], "mnist_mlp_gan.py": ["--steps", "20", "--out", "run"]}
+FACES = "--width 2 --faces 12 --batch-size 4 --steps 2 --grid 2 --out run"
+SHORT = {
+    "gan_by_hand.py": "30",
+    "mnist_mlp_gan.py": "--steps 20 --out run",
+    "mnist_dcgan.py": "--width 4 --batch-size 8 --steps 4 --grid 2 --out run",
+    "faces_dcgan.py": f"--size 16 {FACES}",
+    "anime_dcgan.py": f"--size 32 {FACES}",
+    "anime_wgan.py": f"--size 32 --d-steps 2 {FACES}",
+    "cats_dcgan.py": f"--size 24 {FACES}",
+    "celeba_dcgan.py": f"--size 16 {FACES}",
+}
+FILES = ["config.json", "history.csv", "evolution.gif", "losses.png", "checkpoint.npz", "generator.npz"]
 
 
 def run(script, *arguments, folder):
@@ -21,8 +32,11 @@ def run(script, *arguments, folder):
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.name)
 def test_examples_run(script, tmp_path):
-    done = run(script, *SHORT[script.name], folder=tmp_path)
+    done = run(script, *SHORT[script.name].split(), folder=tmp_path)
     assert "nan" not in done.stdout and any(tmp_path.rglob("*.png"))
+    if "--out" in SHORT[script.name]:
+        assert all((tmp_path / "run" / name).stat().st_size > 0 for name in FILES)
+        assert done.stdout.splitlines()[-1].startswith("next: python -m minigan sample run/generator.npz")
 
 
 def test_by_hand_fits_on_a_screen_and_overwrites_nothing(tmp_path):
@@ -52,3 +66,22 @@ def test_the_quick_run_makes_bright_strokes_on_a_dark_border(tmp_path):
     untrained, trained = (ink(tmp_path / "run" / "samples" / name) for name in ("000000.png", "000600.png"))
     assert untrained[0] < 1.3 * untrained[1], "noise has no border"
     assert trained[0] > 3 * trained[1] and trained[1] < 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(name.removesuffix(".py") for name in SHORT if "--faces" in SHORT[name]))
+def test_a_quick_run_of_faces_leaves_a_generator_to_sample_from(name, tmp_path):
+    """Its faces are colour images, different from each other, and no longer those of the first step."""
+    run(ROOT / "examples" / f"{name}.py", "--quick", "--out", "run", folder=tmp_path)
+    for count, out in ((1, "face.png"), (6, "faces.npy")):
+        command = ["-m", "minigan", "sample", "run/generator.npz", "--count", str(count), "--seed", "7", "--out", out]
+        subprocess.run([sys.executable, *command], cwd=tmp_path, check=True)
+    faces = np.load(tmp_path / "faces.npy")
+    side = 24 if name == "cats_dcgan" else 32
+    assert faces.shape == (6, side, side, 3) and np.isfinite(faces).all() and abs(faces).max() <= 1
+    assert faces.std() > 0.05 and faces.std(axis=0).mean() > 0.005
+    with Image.open(tmp_path / "face.png") as face:
+        assert (face.size, face.mode) == ((side, side), "RGB")
+    first, *_, last = sorted((tmp_path / "run" / "samples").iterdir())
+    with Image.open(first) as before, Image.open(last) as after:
+        assert abs(np.asarray(after, float) - np.asarray(before, float)).mean() > 5

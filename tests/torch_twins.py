@@ -52,13 +52,18 @@ class Mean(torch.nn.Module):
 
 
 class SameDropout(torch.nn.Module):
-    """Drops what minigan's layer drops in its forward of the same number."""
+    """Drops what minigan's layer drops in its forward of the same number; after `part()`, what PyTorch chooses."""
 
     def __init__(self, layer):
         super().__init__()
-        self.layer, self.forwards = layer, 0
+        self.layer, self.forwards, self.own = layer, 0, None
+
+    def part(self):
+        self.own, self.layer = torch.nn.Dropout(self.layer.rate), None
 
     def forward(self, x):
+        if self.own is not None:
+            return self.own(x)
         self.forwards += 1
         shape = x.permute(0, 2, 3, 1).shape if x.ndim == 4 else x.shape
         name = f"{self.layer.network.name}.{self.layer.name}"
@@ -88,7 +93,7 @@ def convolution(layer, in_shape):
     return [*around, made]
 
 
-def modules(layer, in_shape, dropout):
+def modules(layer, in_shape):
     """What PyTorch has for a layer."""
     if isinstance(layer, Dense):
         made = torch.nn.Linear(in_shape[0], layer.d_out)
@@ -103,7 +108,7 @@ def modules(layer, in_shape, dropout):
         made.running_mean.data, made.running_var.data = torch.tensor(layer.mean.copy()), torch.tensor(layer.var.copy())
         return [made]
     if isinstance(layer, Dropout):
-        return [SameDropout(layer) if dropout == "same" else torch.nn.Dropout2d(layer.rate)]
+        return [SameDropout(layer)]
     if isinstance(layer, ZeroPadding2D):
         (top, bottom), (left, right) = layer.padding
         return [torch.nn.ZeroPad2d((left, right, top, bottom))]
@@ -116,9 +121,9 @@ def modules(layer, in_shape, dropout):
     return [simple[type(layer).__name__]()]
 
 
-def torch_network(net, dropout="same"):
+def torch_network(net):
     """The same layers in PyTorch, with the same numbers, computing in the same dtype."""
-    made = [m for layer, shape in zip(net.layers, net.shapes, strict=False) for m in modules(layer, shape, dropout)]
+    made = [m for layer, shape in zip(net.layers, net.shapes, strict=False) for m in modules(layer, shape)]
     return torch.nn.Sequential(*made).to(getattr(torch, net.dtype.name))
 
 
@@ -137,8 +142,8 @@ def parameters_of(module, net, kind="data"):
 class TorchGAN:
     """The GAN step as PyTorch's users write it, with noise from outside."""
 
-    def __init__(self, gan, dropout="same", **fast):
-        self.gan, self.G, self.D = gan, torch_network(gan.G, dropout), torch_network(gan.D, dropout)
+    def __init__(self, gan, **fast):
+        self.gan, self.G, self.D = gan, torch_network(gan.G), torch_network(gan.D)
         self.g_optimizer = self.optimizer(gan.g_optimizer, self.G, **fast)
         self.d_optimizer = self.optimizer(gan.d_optimizer, self.D, **fast)
 

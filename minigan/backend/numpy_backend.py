@@ -139,7 +139,11 @@ class NumpyBackend(Backend):
         return out
 
     def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
-        """The same, some images at a time."""
+        """The same, some images at a time; for stride 1 as a convolution of dy, which gathers and adds nothing up."""
+        mirror = mirrored(window, W.shape[1])
+        if mirror is not None:
+            turned = W.reshape(*window.kernel, window.image[2], -1)[::-1, ::-1].transpose(0, 1, 3, 2)
+            return self.conv(dy, np.ascontiguousarray(turned).reshape(mirror.patch, -1), mirror, out)
 
         def block(start: int, stop: int) -> None:
             rows = dy[start:stop].reshape(-1, W.shape[1])
@@ -186,6 +190,16 @@ def on_all_cores(task: Callable[[int, int], None], blocks: list[tuple[int, int]]
     else:
         with blas().limit(limits=1):
             WORKERS.run(task, blocks)
+
+
+def mirrored(window: Window, d: int) -> Window | None:
+    """The window over dy, of d channels, through which the kernel, turned by 180 degrees, makes dx; for stride 1."""
+    (top, bottom), (left, right) = window.padding
+    kh, kw = window.kernel
+    around = (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
+    if window.stride != (1, 1) or min(*around[0], *around[1]) < 0:
+        return None
+    return Window((*window.stops, d), window.kernel, (1, 1), around)
 
 
 def image_blocks(n: int, window: Window) -> list[tuple[int, int]]:
