@@ -96,6 +96,16 @@ def test_inputs_that_lie_in_pieces(window, fast):
         assert np.array_equal(a, b), name
 
 
+@pytest.mark.parametrize(
+    "shape", [(7, 3), (2, 5, 7, 3), (1, 1), (3000, 5), (1, 40, 50, 8), (2, 2000), (3, 1024)], ids=str
+)
+def test_sums_of_rows(shape):
+    """NumPy's backend takes many short rows as a long one; some are left over."""
+    x = draw("x", *shape)
+    np.testing.assert_allclose(get_backend("numpy").sum_rows(x), Plain().sum_rows(x), rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(get_backend("numpy").sum_rows(x[..., ::2]), Plain().sum_rows(x[..., ::2]), atol=1e-11)
+
+
 def test_the_same_bits_however_the_threads_take_turns():
     window = Window((12, 12, 8), (4, 4), (2, 2), ((1, 1), (1, 1)))
     backend = get_backend("numpy")

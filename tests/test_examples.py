@@ -79,9 +79,9 @@ def test_a_quick_run_of_faces_leaves_a_generator_to_sample_from(name, tmp_path):
     faces = np.load(tmp_path / "faces.npy")
     side = 24 if name == "cats_dcgan" else 32
     assert faces.shape == (6, side, side, 3) and np.isfinite(faces).all() and abs(faces).max() <= 1
-    assert faces.std() > 0.05 and faces.std(axis=0).mean() > 0.005
+    assert faces.std() > 0.02 and faces.std(axis=0).mean() > 0.005
     with Image.open(tmp_path / "face.png") as face:
         assert (face.size, face.mode) == ((side, side), "RGB")
     first, *_, last = sorted((tmp_path / "run" / "samples").iterdir())
     with Image.open(first) as before, Image.open(last) as after:
-        assert abs(np.asarray(after, float) - np.asarray(before, float)).mean() > 5
+        assert abs(np.asarray(after, float) - np.asarray(before, float)).mean() > 2

@@ -35,6 +35,10 @@ class Backend:
         """out = a b, for matrices; a and b may be transposed views, out is contiguous."""
         return self.xp.matmul(a, b, out=out)
 
+    def sum_rows(self, x: Array) -> Array:
+        """The sum over all axes but the last.    (..., c) -> (c,)"""
+        return x.sum(axis=tuple(range(x.ndim - 1)))
+
     def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
         """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)"""
         self.matmul(self.im2col(x, window), W, out=out.reshape(-1, W.shape[1]))

@@ -58,11 +58,10 @@ class BatchNorm(Layer):
                     f"{self.name} in {self.network.name}: a training batch of shape {x.shape} has one number per "
                     f"channel, and its variance is 0: use a batch of 2 or more"
                 )
-            rows = tuple(range(x.ndim - 1))
-            mean = x.sum(axis=rows) / self.m
+            mean = self.backend.sum_rows(x) / self.m
             self.xp.subtract(x, mean, out=x_hat)
             y = self.xp.multiply(x_hat, x_hat, out=self.buf("y", x.shape))
-            var = y.sum(axis=rows) / self.m
+            var = self.backend.sum_rows(y) / self.m
             self.mean += (1 - self.momentum) * (mean - self.mean)
             self.var += (1 - self.momentum) * (var - self.var)
         else:
@@ -77,9 +76,8 @@ class BatchNorm(Layer):
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dgamma = sum dy x_hat,  dbeta = sum dy,  dx as above. dx needs both sums, so they are always computed."""
-        rows = tuple(range(dy.ndim - 1))
         dx = self.xp.multiply(dy, self.x_hat, out=self.buf("dx", dy.shape))
-        dgamma, dbeta = dx.sum(axis=rows), dy.sum(axis=rows)
+        dgamma, dbeta = self.backend.sum_rows(dx), self.backend.sum_rows(dy)
         if params:
             self.dgamma[...], self.dbeta[...] = dgamma, dbeta
         if not inputs:
