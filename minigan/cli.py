@@ -35,7 +35,7 @@ def guarded(command: Callable[[list[str] | None], None], argv: list[str] | None 
     except MiniganError as error:
         return _fail(str(error))
     except MemoryError as error:
-        return _fail(f"out of memory: use a smaller batch, a smaller network, or a smaller --count ({error})")
+        return _fail(f"out of memory: use a smaller batch, a smaller network, or fewer or smaller images ({error})")
     except OSError as error:
         return _fail(str(error))
 

@@ -577,6 +577,7 @@ REFUSED = [
     (None, "--lr-factor 0", "--lr-factor is 0.0", "at least 1e-09"),
     (None, "--lr-every -1", "--lr-every is -1"),
     (None, "--lr-unit days", "--lr-unit", "'days'", "epochs"),
+    (None, "--epochs 1 --steps 1", "--steps and --epochs", "give one"),
     (None, "--lr inf", "--lr is inf; wanted a finite number"),
     (None, "--fit fill", "--fit", "'fill'", "squash"),
     (None, "--sampling none", "--sampling", "'none'", "replacement"),
@@ -604,8 +605,8 @@ WGAN_REFUSED = [
     ("--clip nan", "--clip is nan; wanted a finite number"),
     ("--clip-scope biases", "--clip-scope", "'biases'", "kernels"),
     ("--d-steps 11 --faces 20 --batch-size 2", "20 images, and a step takes 22"),
-    ("--beta1 0.9", "--beta1"),  # RMSprop has none,
-    ("--real-target 0.9", "--real-target"),  # and a critic no targets
+    ("--beta1 0.9", "--beta1"),  # RMSprop has none
+    ("--real-target 0.9", "--real-target"),  # and a critic has no targets
 ]
 
 
