@@ -138,9 +138,9 @@ class Wired:
             example(name).main(flags(settings))
 
     def parameters(self):
-        """All parameters after three steps."""
+        """All parameters after two steps."""
         n = self.settings.batch_size * self.gan.d_steps
-        while self.gan.steps < 3:
+        while self.gan.steps < 2:
             self.gan.step(self.real.batch(n, self.gan.seed, self.gan.steps))
         return np.concatenate([self.gan.G.params, self.gan.D.params])
 
@@ -242,7 +242,7 @@ def test_the_flag_for_the_backend_wins_over_the_environment(name, sources, monke
 
 CHANGE_NO_NUMBER = {"steps", "epochs", "grid", "log_every", "sample_every", "checkpoint_every", "ema"}
 TRAINED = [row for row in FIELDS if row[0] in ("faces_dcgan", "anime_wgan") and row[1].name != "backend"]
-SCHEDULED = {"lr_every": {"lr_unit": "steps"}, "lr_factor": {"lr_unit": "steps"}}  # or three steps see no cut
+SCHEDULED = {"lr_every": {"lr_unit": "steps"}, "lr_factor": {"lr_unit": "steps"}}  # or two steps see no cut
 
 
 @pytest.mark.parametrize(("name", "field"), TRAINED, ids=lambda value: getattr(value, "name", value))
@@ -395,7 +395,7 @@ def test_a_run_goes_on_for_more_steps_and_for_more_epochs(name, sources, no_pict
     given = base(name, sources) | {"batch_size": 5 if name == "anime_wgan" else 10, "sample_every": 100}
     epoch = 2
     assert train(name, *flags(given | {"steps": 1, "out": "run"})) == 0
-    for asked, steps in (({"steps": 2}, 2), ({"epochs": 2}, 2 * epoch), ({"epochs": 3}, 3 * epoch), ({"steps": 7}, 7)):
+    for asked, steps in (({"steps": 2}, 2), ({"epochs": 2}, 2 * epoch), ({"steps": 5}, 5)):
         assert train(name, "--resume", "run", *flags(asked)) == 0
         assert config("run")["steps"] == steps and config("run")["epochs"] == asked.get("epochs")
         assert arrays("run/checkpoint.npz")["steps"] == steps

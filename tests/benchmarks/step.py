@@ -26,7 +26,7 @@ from tests.systems import IMAGE_SYSTEMS, real_batch, system
 
 SYSTEMS = ("mnist_mlp_gan", *IMAGE_SYSTEMS)
 REST = 0.05  # seconds between turns: long enough for idle workers to fall asleep
-CHECKED = 3  # steps whose losses are compared
+CHECKED = 2  # steps whose losses are compared: later, float32 and Adam make them drift apart
 
 
 def build_minigan(name, settings):
