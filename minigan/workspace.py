@@ -13,6 +13,7 @@ hands out memory full of NaN and read-only inputs, so that a layer that trusts o
 not, fails at once. The tests run all three.
 """
 
+import math
 from typing import Any
 
 from .backend import Array, Backend
@@ -22,7 +23,12 @@ MODES = ("reuse", "fresh", "poison")
 
 
 class Workspace:
-    """Named buffers for the layers of one network."""
+    """Named buffers for the layers of one network.
+
+    Most belong to one layer, since its backward needs what its forward left. Two kinds are shared, each as large as the
+    largest that was asked for: temporaries, which live only within a call; and `dx`, which lives until the layer below
+    has used it, so that two in turn are enough for a whole network.
+    """
 
     def __init__(self, backend: Backend, mode: str = "reuse") -> None:
         if mode not in MODES:
@@ -30,27 +36,36 @@ class Workspace:
         self.backend, self.mode = backend, mode
         self.held: dict[tuple[str, str], Array] = {}
         self.fetched: set[tuple[str, str]] = set()
-        self.keep = True
+        self.keep, self.turn = True, 0
 
     def begin_call(self, keep: bool) -> None:
         """A layer's forward or backward begins. With keep=False its buffers live only as long as it uses them."""
         self.fetched.clear()
         self.keep = keep
 
-    def get(self, layer: str, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+    def get(self, layer: str, name: str, shape: tuple[int, ...], dtype: Any, temporary: bool = False) -> Array:
         """The buffer `name` of `layer`. Its contents are whatever is left in it: write before you read."""
-        key = (layer, name)
-        if key in self.fetched:
+        if (layer, name) in self.fetched:
             raise OrderError(f"{layer} fetched its buffer {name!r} twice in one call: both would be the same memory")
-        self.fetched.add(key)
-        buffer = self.held.get(key)
-        if buffer is None or buffer.shape != shape or buffer.dtype != dtype or self.mode == "fresh" or not self.keep:
+        self.fetched.add((layer, name))
+        if self.mode == "fresh" or not self.keep:
             buffer = self.backend.xp.empty(shape, dtype)
-            if self.keep:
-                self.held[key] = buffer
+        elif name == "dx":
+            self.turn = 1 - self.turn  # the other one holds dy
+            buffer = self._at(("dx", str(self.turn)), shape, dtype)
+        else:
+            buffer = self._at(("temporary" if temporary else layer, name), shape, dtype)
         if self.mode == "poison":
             buffer.fill(float("nan") if buffer.dtype.kind == "f" else True)
         return buffer
+
+    def _at(self, key: tuple[str, str], shape: tuple[int, ...], dtype: Any) -> Array:
+        """The first numbers of what is held there, or of a new piece of memory if that is too small."""
+        size, held = math.prod(shape), self.held.get(key)
+        if held is None or held.size < size or held.dtype != dtype:
+            self.held.pop(key, None)  # free it before the larger one is made
+            held = self.held[key] = self.backend.xp.empty(size, dtype)
+        return held[:size].reshape(shape)
 
     def input(self, array: Array) -> Array:
         """What a layer gets as x or dy: when poisoned, a view that refuses to be written to (CuPy has none)."""

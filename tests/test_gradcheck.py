@@ -135,11 +135,17 @@ def sigmoid_slope(self, dy, params=True, inputs=True):
 # BatchNorm -----------------------------------------------------------------------------------------------------------
 
 
+def normalised(layer):
+    """x_hat of a BatchNorm's last forward."""
+    return (layer.x - layer.x_mean) * layer.inverse_std
+
+
 def batchnorm_dx(self, dy, mean_term=1.0, variance_term=1.0, scale=1.0):
+    x_hat = normalised(self)
     rows = tuple(range(dy.ndim - 1))
-    dgamma, dbeta = (dy * self.x_hat).sum(axis=rows), dy.sum(axis=rows)
+    dgamma, dbeta = (dy * x_hat).sum(axis=rows), dy.sum(axis=rows)
     self.dgamma[...], self.dbeta[...] = dgamma, dbeta
-    inner = dy - mean_term * dbeta / self.m - variance_term * self.x_hat * dgamma / self.m
+    inner = dy - mean_term * dbeta / self.m - variance_term * x_hat * dgamma / self.m
     return scale * self.gamma * self.inverse_std * inner
 
 
@@ -182,14 +188,14 @@ def batchnorm_running(self, x, train):
 
 @mutant(Dropout, "backward forgets to scale")
 def dropout_scale(self, dy, params=True, inputs=True):
-    return dy * (self.scale > 0)
+    return dy * self.mask
 
 
 @mutant(Dropout, "the mask is drawn anew for each call", "forward")
 def dropout_unfrozen(self, x, train):
     self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
-    self.scale = self.backend.uniform(x.shape, self.calls, "mask") >= self.rate
-    return x * self.scale
+    self.mask = self.backend.uniform(x.shape, self.calls, "mask") >= self.rate
+    return x * self.mask / (1 - self.rate)
 
 
 @mutant(Flatten, "the columns come back in another order")
@@ -413,16 +419,16 @@ def padding_corner(self, dy, params=True, inputs=True):
 
 @mutant(BatchNorm, "of an image, the sums in dx are over n only")
 def batchnorm_dx_over_n(self, dy, params=True, inputs=True):
-    inner = dy - dy.mean(axis=0) - self.x_hat * (dy * self.x_hat).mean(axis=0)
+    x_hat = normalised(self)
+    inner = dy - dy.mean(axis=0) - x_hat * (dy * x_hat).mean(axis=0)
     return only_dx(self, dy, params, inputs, self.gamma * self.inverse_std * inner)
 
 
 @mutant(BatchNorm, "of an image, the statistics are over n only", "forward")
 def batchnorm_over_n(self, x, train):
     BatchNorm.forward(self, x, train)
-    self.inverse_std = 1 / np.sqrt(x.var(axis=0) + self.eps)
-    self.x_hat = (x - x.mean(axis=0)) * self.inverse_std
-    return self.gamma * self.x_hat + self.beta
+    self.x_mean, self.inverse_std = x.mean(axis=0), 1 / np.sqrt(x.var(axis=0) + self.eps)
+    return self.gamma * normalised(self) + self.beta
 
 
 LAYER_MUTANTS = [  # the layer, x's shape, and what must be reported: the gradients that are wrong, or a complaint

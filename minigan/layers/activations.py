@@ -29,7 +29,7 @@ class LeakyReLU(Layer):
         if not inputs:
             return None
         dx = self.buf("dx", dy.shape)
-        dx[...] = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))  # as 1.0 or 0.0
+        dx[...] = self.xp.greater(self.x, 0, out=self.temporary("positive", dy.shape, bool))  # as 1.0 or 0.0
         dx *= 1 - self.slope
         dx += self.slope  # now 1 or slope: several times as fast as choosing with where
         dx *= dy
@@ -54,7 +54,7 @@ class ReLU(Layer):
         if not inputs:
             return None
         dx = self.buf("dx", dy.shape)
-        dx[...] = self.xp.greater(self.x, 0, out=self.buf("positive", dy.shape, bool))  # as 1.0 or 0.0
+        dx[...] = self.xp.greater(self.x, 0, out=self.temporary("positive", dy.shape, bool))  # as 1.0 or 0.0
         dx *= dy
         return dx
 

@@ -58,8 +58,15 @@ class Layer:
         self.declared["state"].append(Declaration(name, shape, init, shape[0], shape[-1]))
 
     def buf(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """This layer's buffer `name`: uninitialised memory, the same at every step. Fetch it once a call."""
+        """This layer's buffer `name`: uninitialised memory, the same at every step. Fetch it once a call.
+
+        "dx" is for what backward returns, and shared: it lasts until the layer below has used it.
+        """
         return self.network.workspace.get(self.name, name, shape, dtype or self.dtype)
+
+    def temporary(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """A buffer that all layers share and that lasts only until this forward or backward returns."""
+        return self.network.workspace.get(self.name, name, shape, dtype or self.dtype, temporary=True)
 
     def random_uniform(self, shape: tuple[int, ...]) -> Array:
         """Uniform numbers in [0, 1) for this training forward: a function of the seed, the layer and the count."""

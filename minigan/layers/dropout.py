@@ -24,12 +24,15 @@ class Dropout(Layer):
         """y = x mask / (1 - rate) in training, else x."""
         if not train:
             return x
-        mask = self.random_uniform(x.shape) >= self.rate
-        self.scale = mask * self.dtype.type(1 / (1 - self.rate))
-        return self.xp.multiply(x, self.scale, out=self.buf("y", x.shape))
+        self.mask = self.random_uniform(x.shape) >= self.rate
+        y = self.xp.multiply(x, self.mask, out=self.buf("y", x.shape))
+        y *= 1 / (1 - self.rate)
+        return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dx = dy mask / (1 - rate)."""
         if not inputs:
             return None
-        return self.xp.multiply(dy, self.scale, out=self.buf("dx", dy.shape))
+        dx = self.xp.multiply(dy, self.mask, out=self.buf("dx", dy.shape))
+        dx *= 1 / (1 - self.rate)
+        return dx

@@ -50,7 +50,7 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array, train: bool) -> Array:
         """y = gamma x_hat + beta. Raises ShapeError when a training batch has one number a channel: var would be 0."""
-        x_hat = self.buf("x_hat", x.shape)
+        self.x, y = x, self.buf("y", x.shape)
         if train:
             self.m = x.size // len(self.gamma)
             if self.m < 2:
@@ -58,31 +58,30 @@ class BatchNorm(Layer):
                     f"{self.name} in {self.network.name}: a training batch of shape {x.shape} has one number per "
                     f"channel, and its variance is 0: use a batch of 2 or more"
                 )
-            mean = self.backend.sum_rows(x) / self.m
-            self.xp.subtract(x, mean, out=x_hat)
-            y = self.xp.multiply(x_hat, x_hat, out=self.buf("y", x.shape))
-            var = self.backend.sum_rows(y) / self.m
-            self.mean += (1 - self.momentum) * (mean - self.mean)
+            self.x_mean = self.backend.sum_rows(x) / self.m
+            self.xp.subtract(x, self.x_mean, out=y)
+            var = self.backend.sum_rows(self.xp.multiply(y, y, out=self.temporary("square", x.shape))) / self.m
+            self.mean += (1 - self.momentum) * (self.x_mean - self.mean)
             self.var += (1 - self.momentum) * (var - self.var)
         else:
-            y, var = self.buf("y", x.shape), self.var
-            self.xp.subtract(x, self.mean, out=x_hat)
+            self.xp.subtract(x, self.mean, out=y)
+            var = self.var
         self.inverse_std = 1 / self.xp.sqrt(var + self.eps)
-        x_hat *= self.inverse_std
-        self.x_hat = x_hat
-        self.xp.multiply(x_hat, self.gamma, out=y)
+        y *= self.gamma * self.inverse_std
         y += self.beta
         return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dgamma = sum dy x_hat,  dbeta = sum dy,  dx as above. dx needs both sums, so they are always computed."""
-        dx = self.xp.multiply(dy, self.x_hat, out=self.buf("dx", dy.shape))
+        x_hat = self.xp.subtract(self.x, self.x_mean, out=self.temporary("x_hat", dy.shape))
+        x_hat *= self.inverse_std  # again: keeping it from the forward would cost as much memory as y
+        dx = self.xp.multiply(dy, x_hat, out=self.buf("dx", dy.shape))
         dgamma, dbeta = self.backend.sum_rows(dx), self.backend.sum_rows(dy)
         if params:
             self.dgamma[...], self.dbeta[...] = dgamma, dbeta
         if not inputs:
             return None
-        self.xp.multiply(self.x_hat, dgamma / -self.m, out=dx)
+        self.xp.multiply(x_hat, dgamma / -self.m, out=dx)
         dx += dy
         dx -= dbeta / self.m
         dx *= self.gamma * self.inverse_std
