@@ -202,11 +202,15 @@ def on_all_cores(task: Callable[[int, int], None], blocks: list[tuple[int, int]]
 
 
 def mirrored(window: Window, d: int) -> Window | None:
-    """The window over dy, of d channels, through which the kernel, turned by 180 degrees, makes dx; for stride 1."""
+    """The window over dy, of d channels, through which the kernel, turned by 180 degrees, makes dx; for stride 1.
+
+    None also where dx is much larger than dy, whose patches would then be zeros for the most part.
+    """
     (top, bottom), (left, right) = window.padding
     kh, kw = window.kernel
     around = (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
-    if window.stride != (1, 1) or min(*around[0], *around[1]) < 0:
+    grown = math.prod(window.image[:2]) > 2 * math.prod(window.stops)
+    if window.stride != (1, 1) or min(*around[0], *around[1]) < 0 or grown:
         return None
     return Window((*window.stops, d), window.kernel, (1, 1), around)
 
