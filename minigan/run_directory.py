@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from .backend.numpy_backend import usable_cores
+from .backend.workers import usable_cores
 from .errors import FileError, SettingsError
 from .files import write_atomically
 from .settings import Command, read_config

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 FLOORS = [
     ["errors", "version"],
     ["gradient_report"],
-    ["backend.philox", "backend.convolution", "files"],
+    ["backend.philox", "backend.convolution", "backend.workers", "files"],
     ["backend.base"],
     ["backend.numpy_backend", "backend.cupy_backend"],
     ["backend"],

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from minigan import Sequential
-from minigan.backend import Backend, Window, get_backend, numpy_backend, same_padding
-from minigan.backend.convolution import naive_convolution
+from minigan.backend import Backend, Window, get_backend, numpy_backend, same_padding, workers
+from minigan.backend.convolution import naive_convolution, phases
 from minigan.errors import SettingsError, ShapeError
 from minigan.layers import (
     AveragePooling2D,
@@ -51,11 +51,11 @@ def fast(request, monkeypatch):
     """NumPy's backend, with blocks of so many images, over three threads."""
 
     def image_blocks(n, window):
-        return numpy_backend.equal_blocks(n, -(-n // request.param))
+        return workers.equal_blocks(n, -(-n // request.param))
 
     monkeypatch.setattr(numpy_backend, "image_blocks", image_blocks)
-    monkeypatch.setattr(numpy_backend, "WORKERS", workers := numpy_backend.Workers())
-    workers.count = 3
+    monkeypatch.setattr(workers.WORKERS, "count", 3)
+    monkeypatch.setattr(workers.WORKERS, "pool", None)
     return get_backend("numpy")
 
 
@@ -96,14 +96,53 @@ def test_inputs_that_lie_in_pieces(window, fast):
         assert np.array_equal(a, b), name
 
 
-@pytest.mark.parametrize(
-    "shape", [(7, 3), (2, 5, 7, 3), (1, 1), (3000, 5), (1, 40, 50, 8), (2, 2000), (3, 1024)], ids=str
-)
-def test_sums_of_rows(shape):
-    """NumPy's backend takes many short rows as a long one; some are left over."""
-    x = draw("x", *shape)
-    np.testing.assert_allclose(get_backend("numpy").sum_rows(x), Plain().sum_rows(x), rtol=1e-12, atol=1e-11)
-    np.testing.assert_allclose(get_backend("numpy").sum_rows(x[..., ::2]), Plain().sum_rows(x[..., ::2]), atol=1e-11)
+SHAPES = [(7, 3), (2, 5, 7, 3), (1, 1), (3000, 5), (9, 40, 50, 8), (2, 2000), (3, 1024)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_sums_and_moments(shape, stride, monkeypatch):
+    """In several parts, of many short rows taken as long ones, of which some are left over; and lying in pieces."""
+    monkeypatch.setattr(numpy_backend, "SMALL_BLOCK", 1000)
+    x = (5 + draw("x", *shape))[..., ::stride]
+    fast, plain = get_backend("numpy"), Plain()
+    for backend in (fast, plain):
+        total = backend.sum_rows(lambda part: 2 * x[part], x.shape)
+        np.testing.assert_allclose(total, 2 * x.reshape(-1, x.shape[-1]).sum(axis=0), rtol=1e-12)
+        for ours, theirs in zip(backend.moments(x), (np.mean, np.var), strict=True):
+            np.testing.assert_allclose(ours, theirs(x.reshape(-1, x.shape[-1]), axis=0), rtol=1e-10, atol=1e-20)
+
+
+def test_the_variance_of_numbers_far_from_zero():
+    """The mean of the squares minus the square of the mean would be lost in float32."""
+    x = (1000 + draw("x", 64, 32, 32, 4)).astype(np.float32)
+    np.testing.assert_allclose(get_backend("numpy").moments(x)[1], x.astype(float).var(axis=(0, 1, 2)), rtol=1e-4)
+
+
+def test_over_batch_misses_no_sample(monkeypatch):
+    monkeypatch.setattr(numpy_backend, "SMALL_BLOCK", 10)
+    for shape in [(1, 3), (7, 3), (50, 2, 2)]:
+        seen = np.zeros(shape[0], int)
+
+        def task(part, seen=seen):
+            seen[part] += 1
+
+        get_backend("numpy").over_batch(task, shape)
+        assert (seen == 1).all()
+
+
+@every_window
+def test_dx_by_phases(window, fast, monkeypatch):
+    """Gathered, where the window allows it: the same as added up."""
+    x, W, dy = data(window)
+    added = Plain().conv_dx(dy, W, window, np.empty_like(x))
+    monkeypatch.setattr(numpy_backend, "gathering_pays", lambda *_: True)
+    np.testing.assert_allclose(fast.conv_dx(dy, W, window, np.full_like(x, np.nan)), added, rtol=1e-12, atol=1e-12)
+
+
+def test_which_windows_have_phases():
+    counts = [len(phases(window, 3)) for window in WINDOWS]
+    assert counts == [1, 4, 0, 9, 0, 1, 0], "none for kernels smaller than the stride, and more zeros than they reach"
 
 
 def test_the_same_bits_however_the_threads_take_turns():

@@ -8,7 +8,7 @@ import pytest
 
 from minigan import SGD, Adam, RMSprop, Sequential, StepLR, WeightClipping
 from minigan.backend import Backend, NumpyBackend
-from minigan.backend.numpy_backend import BLOCK, Workers
+from minigan.backend.workers import BLOCK, Workers
 from minigan.errors import SettingsError
 from minigan.layers import Dense
 

@@ -6,6 +6,7 @@ here are the plain ones; a subclass overrides what it must, and is tested agains
 """
 
 import math
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
 
@@ -35,9 +36,19 @@ class Backend:
         """out = a b, for matrices; a and b may be transposed views, out is contiguous."""
         return self.xp.matmul(a, b, out=out)
 
-    def sum_rows(self, x: Array) -> Array:
-        """The sum over all axes but the last.    (..., c) -> (c,)"""
-        return x.sum(axis=tuple(range(x.ndim - 1)))
+    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...]) -> None:
+        """task(part) for parts of a batch of arrays of this shape; each part writes only to its own samples."""
+        task(slice(0, shape[0]))
+
+    def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
+        """The sum over all axes but the last of what `part_of` makes of a part of the batch.    (..., c) -> (c,)"""
+        return part_of(slice(0, shape[0])).sum(axis=tuple(range(len(shape) - 1)))
+
+    def moments(self, x: Array) -> tuple[Array, Array]:
+        """Mean and biased variance over all axes but the last.    (..., c) -> (c,), (c,)"""
+        mean = self.sum_rows(lambda part: x[part], x.shape) / (x.size // x.shape[-1])
+        square = self.sum_rows(lambda part: (x[part] - mean) ** 2, x.shape)
+        return mean, square / (x.size // x.shape[-1])
 
     def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
         """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)"""

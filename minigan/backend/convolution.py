@@ -93,6 +93,39 @@ def col2im(xp: ModuleType, cols: Any, window: Window, padded: Any, out: Any) -> 
     return out
 
 
+def phases(window: Window, d: int) -> list[tuple[tuple[slice, slice], tuple[slice, slice], Window]]:
+    """Another way to dx: gathered, nothing added up.    d: channels of dy
+
+    Pixels of dx that lie a stride apart are seen by the same part of the kernel: every sh-th of its rows, every sw-th
+    of its columns. Turned by 180 degrees, that part slides over dy with stride 1 and makes those pixels. Of such phases
+    there are sh sw, each as (rows and columns of dx, rows and columns of the kernel, window over dy). The list is empty
+    where a phase has no part of the kernel, or where dy's border would have to be cut.
+    """
+    found = []
+    axes = zip(window.image[:2], window.kernel, window.stride, window.padding, window.stops, strict=True)
+    vertical, horizontal = (axis_phases(*axis) for axis in axes)
+    for rows, kernel_rows, length, above in vertical:
+        for columns, kernel_columns, width, aside in horizontal:
+            over = Window((*window.stops, d), (length, width), (1, 1), (above, aside))
+            found.append(((rows, columns), (kernel_rows, kernel_columns), over))
+    fit = all(min(over.kernel) > 0 and min(*over.padding[0], *over.padding[1]) >= 0 for _, _, over in found)
+    return found if fit else []
+
+
+def axis_phases(
+    size: int, kernel: int, stride: int, padding: tuple[int, int], stops: int
+) -> list[tuple[slice, slice, int, tuple[int, int]]]:
+    """Along one axis: pixels of dx, taps of the kernel, their number, and the zeros around dy."""
+    found = []
+    for first_tap in range(stride):
+        first_pixel = (first_tap - padding[0]) % stride
+        last_stop = (first_pixel + padding[0] - first_tap) // stride  # that sees the first pixel
+        pixels, taps = -(-(size - first_pixel) // stride), len(range(first_tap, kernel, stride))
+        zeros = taps - 1 - last_stop, last_stop + pixels - stops
+        found.append((slice(first_pixel, None, stride), slice(first_tap, None, stride), taps, zeros))
+    return found
+
+
 def naive_convolution(xp: ModuleType, x: Any, W: Any, window: Window) -> Any:
     """y by the definition, stop by stop: what the fast ways are tested against.
 

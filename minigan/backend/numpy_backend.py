@@ -1,93 +1,17 @@
-"""Arrays in the computer's memory. NumPy runs elementwise work on one core; here, long vectors go over all of them."""
+"""Arrays in the computer's memory: the plain bodies again, in blocks that fit a cache, on all cores."""
 
 import math
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextvars import copy_context
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from .base import Array, Backend
-from .convolution import Window, col2im, im2col
+from .convolution import Window, col2im, im2col, phases
+from .workers import WORKERS, equal_blocks, on_all_cores, scratch
 
-# Elements of a block. Smaller ones spend their time handing Python's lock from thread to thread, larger ones do not fit
-# a core's cache; below the smallest, waking another thread costs more than it helps.
-BLOCK, SMALLEST_BLOCK = 262_144, 65_536
-FEW_ROWS, LONG_ROW = 64, 1024
+FEW_ROWS, LONG_ROW, SMALL_BLOCK = 64, 1024, 131_072
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class Workers:
-    """A pool of threads, made at the first use and made anew in a forked child, where threads do not survive."""
-
-    def __init__(self) -> None:
-        self.count = usable_cores()
-        self.pool: ThreadPoolExecutor | None = None
-        self.process = 0
-
-    def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
-        """task(start, stop) for every block. Each thread takes the next when it is done with one."""
-        threads = min(self.count, len(blocks))
-        todo = iter(blocks)  # shared: Python's lock makes taking the next one safe
-
-        def work() -> None:
-            for start, stop in todo:
-                task(start, stop)
-
-        if threads == 1:
-            return work()
-        if self.pool is None or self.process != os.getpid():
-            self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
-        # In a copy of this thread's context, which holds what NumPy's errstate was set to.
-        others = [self.pool.submit(copy_context().run, work) for _ in range(threads - 1)]
-        try:
-            work()  # the calling thread works too
-        finally:
-            wait(others)
-        for other in others:
-            other.result()
-        return None
-
-    def run_elements(self, task: Callable[[int, int], None], size: int) -> None:
-        """task(start, stop) over a long vector."""
-        threads = max(1, min(self.count, size // SMALLEST_BLOCK))
-        self.run(task, equal_blocks(size, threads * max(1, round(size / (threads * BLOCK)))))
-
-
-def equal_blocks(size: int, count: int) -> list[tuple[int, int]]:
-    """0 ... size in `count` pieces (start, stop) of about the same length."""
-    bounds = [size * block // count for block in range(count + 1)]
-    return list(zip(bounds, bounds[1:], strict=False))
-
-
-WORKERS = Workers()  # one pool a process: networks and backends share it, so that cores are never oversubscribed
-SCRATCH = threading.local()
-
-
-def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-    """This thread's own buffer of this name, to be used before the thread asks for the name again."""
-    held = SCRATCH.__dict__.setdefault("held", {})
-    size = math.prod(shape)
-    buffer = held.get((name, dtype))
-    if buffer is None or len(buffer) < size:
-        buffer = held[name, dtype] = np.empty(size, dtype)
-    return buffer[:size].reshape(shape)
-
-
-@cache
-def blas() -> Any:
-    """NumPy's BLAS, whose number of threads can be set."""
-    return ThreadpoolController().select(user_api="blas")
 
 
 class NumpyBackend(Backend):
@@ -108,14 +32,41 @@ class NumpyBackend(Backend):
         out[...] = np.matmul(b.T, a.T, out=transposed).T
         return out
 
-    def sum_rows(self, x: Array) -> Array:
-        """The same. NumPy adds row to row, and short rows cost ten times what long ones do: many are taken as one."""
-        c = x.shape[-1]
-        rows = x.reshape(-1, c)
-        together = max(1, LONG_ROW // c)
-        whole = len(rows) // together * together
-        total = rows[:whole].reshape(-1, together * c).sum(axis=0).reshape(together, c).sum(axis=0)
-        return total + rows[whole:].sum(axis=0)
+    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...]) -> None:
+        """The same, some samples at a time: as many as fit a core's cache, on all cores."""
+        WORKERS.run(lambda start, stop: task(slice(start, stop)), sample_blocks(shape))
+
+    def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
+        """The same, some samples at a time, on all cores; the parts are added in order, whichever was ready first."""
+        sums = np.array(self._of_parts(lambda part: sum_short_rows(part_of(part)), shape))
+        return sums.sum(axis=0)
+
+    def moments(self, x: Array) -> tuple[Array, Array]:
+        """The same, in one pass over memory: mean and squares of each part, put together by Chan et al. 1979."""
+
+        def part_of(part: slice) -> tuple[int, Array, Array]:
+            m = x[part].size // x.shape[-1]
+            mean = sum_short_rows(x[part]) / m
+            centred = x[part] - mean
+            centred *= centred
+            return m, mean, sum_short_rows(centred)
+
+        parts = self._of_parts(part_of, x.shape)
+        total = sum(m for m, _, _ in parts)
+        mean = sum(m * mean for m, mean, _ in parts) / total
+        squares = sum(square + m * (part_mean - mean) ** 2 for m, part_mean, square in parts)
+        return mean, squares / total
+
+    def _of_parts(self, part_of: Callable[[slice], Any], shape: tuple[int, ...]) -> list[Any]:
+        """What `part_of` returns for each part, in order."""
+        found: dict[int, Any] = {}
+
+        def task(start: int, stop: int) -> None:
+            found[start] = part_of(slice(start, stop))
+
+        blocks = sample_blocks(shape)
+        WORKERS.run(task, blocks)
+        return [found[start] for start, _ in blocks]
 
     def adam(self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float) -> None:
         """The same update, block by block, on all cores, without temporaries."""
@@ -148,17 +99,31 @@ class NumpyBackend(Backend):
         return out
 
     def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
-        """The same, some images at a time; for stride 1 as a convolution of dy, which gathers and adds nothing up."""
-        mirror = mirrored(window, W.shape[1])
-        if mirror is not None:
-            turned = W.reshape(*window.kernel, window.image[2], -1)[::-1, ::-1].transpose(0, 1, 3, 2)
-            return self.conv(dy, np.ascontiguousarray(turned).reshape(mirror.patch, -1), mirror, out)
+        """The same, some images at a time; gathered phase by phase where that moves fewer numbers."""
+        if gathering_pays(dy, W, window) and (parts := phases(window, W.shape[1])):
+            return self._gather_dx(dy, W, window, parts, out)
 
         def block(start: int, stop: int) -> None:
             rows = dy[start:stop].reshape(-1, W.shape[1])
             cols = np.matmul(rows, W.T, out=scratch("cols", (len(rows), len(W)), W.dtype))
             padded = scratch("padded", (stop - start, *window.padded), W.dtype)
             col2im(np, cols, window, padded, out[start:stop])
+
+        on_all_cores(block, image_blocks(len(out), window))
+        return out
+
+    def _gather_dx(self, dy: Array, W: Array, window: Window, parts: list[Any], out: Array) -> Array:
+        c = window.image[2]
+        kernel = W.reshape(*window.kernel, c, -1).transpose(0, 1, 3, 2)
+        turned = [np.ascontiguousarray(kernel[taps][::-1, ::-1]).reshape(-1, c) for _, taps, _ in parts]
+        if len(parts) == 1:
+            return self.conv(dy, turned[0], parts[0][2], out)
+
+        def block(start: int, stop: int) -> None:
+            for (pixels, _, over), part_of_kernel in zip(parts, turned, strict=True):
+                cols = self.im2col(dy[start:stop], over)
+                made = np.matmul(cols, part_of_kernel, out=scratch("pixels", (len(cols), c), W.dtype))
+                out[start:stop, *pixels] = made.reshape(stop - start, *over.stops, c)
 
         on_all_cores(block, image_blocks(len(out), window))
         return out
@@ -192,27 +157,28 @@ class NumpyBackend(Backend):
         return im2col(np, x, window, padded, out=scratch("cols", (rows, window.patch), x.dtype))
 
 
-def on_all_cores(task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
-    """task(start, stop) for every block, each on one core; a single block has the BLAS's own threads instead."""
-    if len(blocks) == 1:
-        task(*blocks[0])
-    else:
-        with blas().limit(limits=1):
-            WORKERS.run(task, blocks)
+def sample_blocks(shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """The samples of a batch in blocks of about SMALL_BLOCK numbers."""
+    return equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // SMALL_BLOCK)))
 
 
-def mirrored(window: Window, d: int) -> Window | None:
-    """The window over dy, of d channels, through which the kernel, turned by 180 degrees, makes dx; for stride 1.
+def sum_short_rows(x: Array) -> Array:
+    """The sum of all rows (..., c). NumPy adds row to row; short rows cost ten times what long ones do: many as one."""
+    c = x.shape[-1]
+    rows = x.reshape(-1, c)
+    together = max(1, LONG_ROW // c)
+    whole = len(rows) // together * together
+    total = rows[:whole].reshape(-1, together * c).sum(axis=0).reshape(together, c).sum(axis=0)
+    return total + rows[whole:].sum(axis=0)
 
-    None also where dx is much larger than dy, whose patches would then be zeros for the most part.
+
+def gathering_pays(dy: Array, W: Array, window: Window) -> bool:
+    """Is dx better gathered than added up? A number gathered, kh kw d at every stop, costs less than half of one added
+    up, kh kw c at every stop. Not where dx has many more pixels than dy, whose patches would be zeros mostly;
+    nor where W, of which a turned copy is made, is as large as the images.
     """
-    (top, bottom), (left, right) = window.padding
-    kh, kw = window.kernel
-    around = (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
-    grown = math.prod(window.image[:2]) > 2 * math.prod(window.stops)
-    if window.stride != (1, 1) or min(*around[0], *around[1]) < 0 or grown:
-        return None
-    return Window((*window.stops, d), window.kernel, (1, 1), around)
+    (h, w, c), (sh, sw) = window.image, window.stride
+    return W.shape[1] <= 2 * c and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
 
 
 def image_blocks(n: int, window: Window) -> list[tuple[int, int]]:

@@ -20,19 +20,28 @@ class LeakyReLU(Layer):
 
     def forward(self, x: Array, train: bool) -> Array:
         """y = max(x, slope x), the same thing since slope < 1."""
-        self.x = x
-        y = self.xp.multiply(x, self.slope, out=self.buf("y", x.shape))
-        return self.xp.maximum(x, y, out=y)
+        self.x, y = x, self.buf("y", x.shape)
+
+        def rectify(part: slice) -> None:
+            self.xp.multiply(x[part], self.slope, out=y[part])
+            self.xp.maximum(x[part], y[part], out=y[part])
+
+        self.backend.over_batch(rectify, x.shape)
+        return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dx = dy times the slope at x."""
         if not inputs:
             return None
-        dx = self.buf("dx", dy.shape)
-        dx[...] = self.xp.greater(self.x, 0, out=self.temporary("positive", dy.shape, bool))  # as 1.0 or 0.0
-        dx *= 1 - self.slope
-        dx += self.slope  # now 1 or slope: several times as fast as choosing with where
-        dx *= dy
+        dx, positive = self.buf("dx", dy.shape), self.temporary("positive", dy.shape, bool)
+
+        def pass_on(part: slice) -> None:
+            dx[part] = self.xp.greater(self.x[part], 0, out=positive[part])  # as 1.0 or 0.0
+            dx[part] *= 1 - self.slope
+            dx[part] += self.slope  # now 1 or slope: several times as fast as choosing with where
+            dx[part] *= dy[part]
+
+        self.backend.over_batch(pass_on, dy.shape)
         return dx
 
 
@@ -46,16 +55,25 @@ class ReLU(Layer):
 
     def forward(self, x: Array, train: bool) -> Array:
         """y = max(x, 0)."""
-        self.x = x
-        return self.xp.maximum(x, 0, out=self.buf("y", x.shape))
+        self.x, y = x, self.buf("y", x.shape)
+
+        def rectify(part: slice) -> None:
+            self.xp.maximum(x[part], 0, out=y[part])
+
+        self.backend.over_batch(rectify, x.shape)
+        return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dx = dy where x > 0."""
         if not inputs:
             return None
-        dx = self.buf("dx", dy.shape)
-        dx[...] = self.xp.greater(self.x, 0, out=self.temporary("positive", dy.shape, bool))  # as 1.0 or 0.0
-        dx *= dy
+        dx, positive = self.buf("dx", dy.shape), self.temporary("positive", dy.shape, bool)
+
+        def pass_on(part: slice) -> None:
+            dx[part] = self.xp.greater(self.x[part], 0, out=positive[part])  # as 1.0 or 0.0
+            dx[part] *= dy[part]
+
+        self.backend.over_batch(pass_on, dy.shape)
         return dx
 
 

@@ -99,7 +99,7 @@ class Conv2D(Convolution):
         if params:
             self.backend.conv_dW(self.x, dy, self.window, out=self.dW)
             if self.bias:
-                self.db[...] = self.backend.sum_rows(dy)
+                self.db[...] = self.backend.sum_rows(lambda part: dy[part], dy.shape)
         if not inputs:
             return None
         return self.backend.conv_dx(dy, self.W, self.window, out=self.buf("dx", self.x.shape))
@@ -176,7 +176,7 @@ class Conv2DTranspose(Convolution):
         if params:
             self.backend.conv_dW(dy, self.x, self.window, out=self.dW)
             if self.bias:
-                self.db[...] = self.backend.sum_rows(dy)
+                self.db[...] = self.backend.sum_rows(lambda part: dy[part], dy.shape)
         if not inputs:
             return None
         return self.backend.conv(dy, self.W, self.window, out=self.buf("dx", self.x.shape))

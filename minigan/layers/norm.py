@@ -58,31 +58,41 @@ class BatchNorm(Layer):
                     f"{self.name} in {self.network.name}: a training batch of shape {x.shape} has one number per "
                     f"channel, and its variance is 0: use a batch of 2 or more"
                 )
-            self.x_mean = self.backend.sum_rows(x) / self.m
-            self.xp.subtract(x, self.x_mean, out=y)
-            var = self.backend.sum_rows(self.xp.multiply(y, y, out=self.temporary("square", x.shape))) / self.m
-            self.mean += (1 - self.momentum) * (self.x_mean - self.mean)
+            mean, var = self.backend.moments(x)
+            self.mean += (1 - self.momentum) * (mean - self.mean)
             self.var += (1 - self.momentum) * (var - self.var)
         else:
-            self.xp.subtract(x, self.mean, out=y)
-            var = self.var
-        self.inverse_std = 1 / self.xp.sqrt(var + self.eps)
-        y *= self.gamma * self.inverse_std
-        y += self.beta
+            mean, var = self.mean, self.var
+        self.x_mean, self.inverse_std = mean, 1 / self.xp.sqrt(var + self.eps)
+        gain = self.gamma * self.inverse_std
+
+        def normalise(part: slice) -> None:
+            self.xp.subtract(x[part], mean, out=y[part])
+            y[part] *= gain
+            y[part] += self.beta
+
+        self.backend.over_batch(normalise, x.shape)
         return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dgamma = sum dy x_hat,  dbeta = sum dy,  dx as above. dx needs both sums, so they are always computed."""
-        x_hat = self.xp.subtract(self.x, self.x_mean, out=self.temporary("x_hat", dy.shape))
-        x_hat *= self.inverse_std  # again: keeping it from the forward would cost as much memory as y
-        dx = self.xp.multiply(dy, x_hat, out=self.buf("dx", dy.shape))
-        dgamma, dbeta = self.backend.sum_rows(dx), self.backend.sum_rows(dy)
+
+        def x_hat(part: slice) -> Array:  # again: to keep it from the forward would cost as much memory as y
+            return (self.x[part] - self.x_mean) * self.inverse_std
+
+        dgamma = self.backend.sum_rows(lambda part: dy[part] * x_hat(part), dy.shape)
+        dbeta = self.backend.sum_rows(lambda part: dy[part], dy.shape)
         if params:
             self.dgamma[...], self.dbeta[...] = dgamma, dbeta
         if not inputs:
             return None
-        self.xp.multiply(x_hat, dgamma / -self.m, out=dx)
-        dx += dy
-        dx -= dbeta / self.m
-        dx *= self.gamma * self.inverse_std
+        dx = self.buf("dx", dy.shape)
+
+        def combine(part: slice) -> None:
+            self.xp.multiply(x_hat(part), dgamma / -self.m, out=dx[part])
+            dx[part] += dy[part]
+            dx[part] -= dbeta / self.m
+            dx[part] *= self.gamma * self.inverse_std
+
+        self.backend.over_batch(combine, dy.shape)
         return dx

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from minigan.backend.numpy_backend import usable_cores
+from minigan.backend.workers import usable_cores
 from tests.systems import IMAGE_SYSTEMS, real_batch, system
 
 SYSTEMS = ("mnist_mlp_gan", *IMAGE_SYSTEMS)

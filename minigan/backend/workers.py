@@ -1,0 +1,97 @@
+"""Threads for NumPy, which runs elementwise work on one core: long arrays go over all of them in blocks.
+
+The other half of it is NumPy's BLAS, which has threads of its own: while ours multiply matrices, each gets one.
+"""
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
+from functools import cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+# Elements of a block. Smaller ones spend their time handing Python's lock from thread to thread, larger ones do not fit
+# a core's cache; below the smallest, waking another thread costs more than it helps.
+BLOCK, SMALLEST_BLOCK = 262_144, 65_536
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """A pool of threads, made at the first use and made anew in a forked child, where threads do not survive."""
+
+    def __init__(self) -> None:
+        self.count = usable_cores()
+        self.pool: ThreadPoolExecutor | None = None
+        self.process = 0
+
+    def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
+        """task(start, stop) for every block. Each thread takes the next when it is done with one."""
+        threads = min(self.count, len(blocks))
+        todo = iter(blocks)  # shared: Python's lock makes taking the next one safe
+
+        def work() -> None:
+            for start, stop in todo:
+                task(start, stop)
+
+        if threads == 1:
+            return work()
+        if self.pool is None or self.process != os.getpid():
+            self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
+        # In a copy of this thread's context, which holds what NumPy's errstate was set to.
+        others = [self.pool.submit(copy_context().run, work) for _ in range(threads - 1)]
+        try:
+            work()  # the calling thread works too
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
+        return None
+
+    def run_elements(self, task: Callable[[int, int], None], size: int) -> None:
+        """task(start, stop) over a long vector."""
+        threads = max(1, min(self.count, size // SMALLEST_BLOCK))
+        self.run(task, equal_blocks(size, threads * max(1, round(size / (threads * BLOCK)))))
+
+
+def equal_blocks(size: int, count: int) -> list[tuple[int, int]]:
+    """0 ... size in `count` pieces (start, stop) of about the same length."""
+    bounds = [size * block // count for block in range(count + 1)]
+    return list(zip(bounds, bounds[1:], strict=False))
+
+
+WORKERS = Workers()  # one pool a process: networks and backends share it, so that cores are never oversubscribed
+SCRATCH = threading.local()
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """This thread's own buffer of this name, to be used before the thread asks for the name again."""
+    held = SCRATCH.__dict__.setdefault("held", {})
+    size = math.prod(shape)
+    buffer = held.get((name, dtype))
+    if buffer is None or len(buffer) < size:
+        buffer = held[name, dtype] = np.empty(size, dtype)
+    return buffer[:size].reshape(shape)
+
+
+@cache
+def blas() -> Any:
+    """NumPy's BLAS, whose number of threads can be set."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+def on_all_cores(task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
+    """task(start, stop) for every block, each on one core; a single block has the BLAS's own threads instead."""
+    if len(blocks) == 1:
+        task(*blocks[0])
+    else:
+        with blas().limit(limits=1):
+            WORKERS.run(task, blocks)
