@@ -47,7 +47,7 @@ class NumpyBackend(Backend):
         def part_of(part: slice) -> tuple[int, Array, Array]:
             m = x[part].size // x.shape[-1]
             mean = sum_short_rows(x[part]) / m
-            centred = x[part] - mean
+            centred = np.subtract(x[part], mean, out=scratch("centred", x[part].shape, x.dtype))
             centred *= centred
             return m, mean, sum_short_rows(centred)
 

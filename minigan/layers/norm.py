@@ -76,20 +76,23 @@ class BatchNorm(Layer):
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dgamma = sum dy x_hat,  dbeta = sum dy,  dx as above. dx needs both sums, so they are always computed."""
+        dx = self.buf("dx", dy.shape)
 
-        def x_hat(part: slice) -> Array:  # again: to keep it from the forward would cost as much memory as y
-            return (self.x[part] - self.x_mean) * self.inverse_std
+        def product(part: slice) -> Array:  # x_hat is not kept: that would cost as much memory as y
+            self.xp.subtract(self.x[part], self.x_mean, out=dx[part])
+            dx[part] *= dy[part]
+            return dx[part]
 
-        dgamma = self.backend.sum_rows(lambda part: dy[part] * x_hat(part), dy.shape)
+        dgamma = self.backend.sum_rows(product, dy.shape) * self.inverse_std
         dbeta = self.backend.sum_rows(lambda part: dy[part], dy.shape)
         if params:
             self.dgamma[...], self.dbeta[...] = dgamma, dbeta
         if not inputs:
             return None
-        dx = self.buf("dx", dy.shape)
 
         def combine(part: slice) -> None:
-            self.xp.multiply(x_hat(part), dgamma / -self.m, out=dx[part])
+            self.xp.subtract(self.x[part], self.x_mean, out=dx[part])
+            dx[part] *= self.inverse_std * dgamma / -self.m  # -x_hat dgamma / m
             dx[part] += dy[part]
             dx[part] -= dbeta / self.m
             dx[part] *= self.gamma * self.inverse_std
