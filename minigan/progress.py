@@ -52,7 +52,9 @@ class Progress:
     def _print_line(self) -> None:
         self.shown = time.perf_counter()
         rate = (self.done - self.first) / (self.shown - self.started)
-        print(f"step {self.done:,} of {self.total:,}  {self.text}  {rate:.0f} steps/s", flush=True)
+        print(
+            f"step {self.done:,} of {self.total:,}  {self.text}  {rate:.{0 if rate >= 10 else 1}f} steps/s", flush=True
+        )
 
 
 @dataclass

@@ -77,6 +77,7 @@ class Trainer:
             if gan.steps >= settings.steps:
                 raise SettingsError(
                     f"--resume {self.run.path}: it has {gan.steps} steps already; ask for more with --steps"
+                    f"{' or --epochs' if hasattr(settings, 'epochs') else ''}"
                 )
             self.run.update_settings(settings)
         self.run.cut_history(gan.steps, settings.log_every, self.columns)

@@ -54,6 +54,15 @@ class Convolution(Layer):
         if self.bias:
             self.param("b", (self.c_out,), self.b_init)
 
+    def shifted(self, y: Array) -> Array:
+        """y + b, in place."""
+
+        def shift(part: slice) -> None:
+            y[part] += self.b
+
+        self.backend.over_batch(shift, y.shape)
+        return y
+
 
 class Conv2D(Convolution):
     """y[n, i, j, :] = b + patch(x, n, i sh, j sw) W:  a Dense layer applied to every kh x kw patch of x.
@@ -90,9 +99,7 @@ class Conv2D(Convolution):
         """y = cols W + b."""
         self.x = x
         y = self.backend.conv(x, self.W, self.window, out=self.buf("y", (len(x), *self.window.stops, self.c_out)))
-        if self.bias:
-            y += self.b
-        return y
+        return self.shifted(y) if self.bias else y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dW = cols^T dy,  db = sum dy,  dx = col2im(dy W^T)."""
@@ -167,9 +174,7 @@ class Conv2DTranspose(Convolution):
         """y = col2im(x W^T) + b."""
         self.x = x
         y = self.backend.conv_dx(x, self.W, self.window, out=self.buf("y", (len(x), *self.window.image)))
-        if self.bias:
-            y += self.b
-        return y
+        return self.shifted(y) if self.bias else y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dW = im2col(dy)^T x,  db = sum dy,  dx = im2col(dy) W."""
