@@ -50,7 +50,7 @@ def data(window, n=5, d=3):
 def fast(request, monkeypatch):
     """NumPy's backend, with blocks of so many images, over three threads."""
 
-    def image_blocks(n, window):
+    def image_blocks(n, window, columns=None):
         return workers.equal_blocks(n, -(-n // request.param))
 
     monkeypatch.setattr(numpy_backend, "image_blocks", image_blocks)
@@ -69,6 +69,17 @@ def test_the_fast_ways_equal_the_definition_and_the_plain_bodies(window, fast):
     for name, arguments, like in (("conv_dW", (x, dy), W), ("conv_dx", (dy, W), x)):
         ours, theirs = (getattr(b, name)(*arguments, window, np.full_like(like, np.nan)) for b in (fast, plain))
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@every_window
+def test_dx_row_by_row_of_the_kernel(window, fast, monkeypatch):
+    x, W, dy = data(window)
+    monkeypatch.setattr(numpy_backend, "gathering_pays", lambda *_: False)
+    expected = Plain().conv_dx(dy, W, window, np.empty_like(x))
+    for few_columns in (1, 1000):
+        monkeypatch.setattr(numpy_backend, "FEW_COLUMNS", few_columns)
+        found = fast.conv_dx(dy, W, window, np.full_like(x, np.nan))
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @every_window

@@ -69,7 +69,9 @@ def patches(xp: ModuleType, padded: Any, window: Window) -> Any:
 def im2col(xp: ModuleType, x: Any, window: Window, padded: Any, out: Any) -> Any:
     """out = the patches of x, a row each.    x: (n, h, w, c)   padded: scratch   out: (n oh ow, kh kw c)"""
     if window.padded != window.image or not x.flags.c_contiguous:
-        padded[...] = 0
+        (top, bottom), (left, right) = window.padding
+        h, w, _ = window.padded
+        padded[:, :top], padded[:, h - bottom :], padded[:, :, :left], padded[:, :, w - right :] = 0, 0, 0, 0
         padded[window.inside] = x
         x = padded
     seen = patches(xp, x, window)
@@ -82,15 +84,19 @@ def col2im(xp: ModuleType, cols: Any, window: Window, padded: Any, out: Any) -> 
     whole = out if window.padded == window.image else padded
     whole[...] = 0
     seen = patches(xp, whole, window)
-    cols = cols.reshape(seen.shape)
-    c, (kh, kw), sw = window.image[2], window.kernel, window.stride[1]
-    for row in range(kh):
-        for column in range(0, kw, sw):  # patches sw apart: in pieces of that width they do not overlap
-            part = slice(column * c, min(column + sw, kw) * c)
-            xp.add(seen[:, :, :, row, part], cols[:, :, :, row, part], out=seen[:, :, :, row, part])
+    for row in range(window.kernel[0]):
+        add_kernel_row(xp, cols.reshape(seen.shape)[:, :, :, row], row, window, seen)
     if whole is not out:
         out[...] = whole[window.inside]
     return out
+
+
+def add_kernel_row(xp: ModuleType, cols: Any, row: int, window: Window, seen: Any) -> None:
+    """What one row of the kernel says, added to the pixels under it.    cols: (n, oh, ow, kw c)   seen: of `patches`"""
+    c, kw, sw = window.image[2], window.kernel[1], window.stride[1]
+    for column in range(0, kw, sw):  # patches sw apart: in pieces of that width they do not overlap
+        part = slice(column * c, min(column + sw, kw) * c)
+        xp.add(seen[:, :, :, row, part], cols[:, :, :, part], out=seen[:, :, :, row, part])
 
 
 def phases(window: Window, d: int) -> list[tuple[tuple[slice, slice], tuple[slice, slice], Window]]:

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .base import Array, Backend
-from .convolution import Window, col2im, im2col, phases
+from .convolution import Window, add_kernel_row, im2col, patches, phases
 from .workers import WORKERS, equal_blocks, on_all_cores, scratch
 
-FEW_ROWS, LONG_ROW, SMALL_BLOCK = 64, 1024, 131_072
+FEW_ROWS, LONG_ROW, SMALL_BLOCK, MANY_BLOCKS = 64, 1024, 131_072, 16
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
+FEW_COLUMNS = 64  # in a matrix product: below, it is slow
 
 
 class NumpyBackend(Backend):
@@ -34,7 +35,7 @@ class NumpyBackend(Backend):
 
     def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...]) -> None:
         """The same, some samples at a time: as many as fit a core's cache, on all cores."""
-        WORKERS.run(lambda start, stop: task(slice(start, stop)), sample_blocks(shape))
+        over_samples(lambda start, stop: task(slice(start, stop)), shape)
 
     def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
         """The same, some samples at a time, on all cores; the parts are added in order, whichever was ready first."""
@@ -64,9 +65,8 @@ class NumpyBackend(Backend):
         def task(start: int, stop: int) -> None:
             found[start] = part_of(slice(start, stop))
 
-        blocks = sample_blocks(shape)
-        WORKERS.run(task, blocks)
-        return [found[start] for start, _ in blocks]
+        over_samples(task, shape)
+        return [found[start] for start in sorted(found)]
 
     def adam(self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float) -> None:
         """The same update, block by block, on all cores, without temporaries."""
@@ -103,13 +103,24 @@ class NumpyBackend(Backend):
         if gathering_pays(dy, W, window) and (parts := phases(window, W.shape[1])):
             return self._gather_dx(dy, W, window, parts, out)
 
+        kh, kw_c = window.kernel[0], len(W) // window.kernel[0]
+        together = 1 if kw_c >= FEW_COLUMNS else kh  # rows of the kernel in one product: one stays nearer in the cache
+        kernel = W.reshape(kh // together, together * kw_c, -1)
+
         def block(start: int, stop: int) -> None:
             rows = dy[start:stop].reshape(-1, W.shape[1])
-            cols = np.matmul(rows, W.T, out=scratch("cols", (len(rows), len(W)), W.dtype))
-            padded = scratch("padded", (stop - start, *window.padded), W.dtype)
-            col2im(np, cols, window, padded, out[start:stop])
+            whole = scratch("padded", (stop - start, *window.padded), W.dtype)
+            whole[...] = 0
+            seen = patches(np, whole, window)
+            for row in range(0, kh, together):
+                cols = scratch("cols", (len(rows), together * kw_c), W.dtype)
+                np.matmul(rows, kernel[row // together].T, out=cols)
+                cols = cols.reshape(*seen.shape[:3], together, kw_c)
+                for i in range(together):
+                    add_kernel_row(np, cols[:, :, :, i], row + i, window, seen)
+            out[start:stop] = whole[window.inside]
 
-        on_all_cores(block, image_blocks(len(out), window))
+        on_all_cores(block, image_blocks(len(out), window, together * kw_c))
         return out
 
     def _gather_dx(self, dy: Array, W: Array, window: Window, parts: list[Any], out: Array) -> Array:
@@ -157,9 +168,16 @@ class NumpyBackend(Backend):
         return im2col(np, x, window, padded, out=scratch("cols", (rows, window.patch), x.dtype))
 
 
-def sample_blocks(shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The samples of a batch in blocks of about SMALL_BLOCK numbers."""
-    return equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // SMALL_BLOCK)))
+def over_samples(task: Callable[[int, int], None], shape: tuple[int, ...]) -> None:
+    """task(start, stop) for the samples of a batch in blocks of about SMALL_BLOCK numbers; on one core if they are few,
+    since to wake the others then takes longer than they save.
+    """
+    blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // SMALL_BLOCK)))
+    if len(blocks) >= MANY_BLOCKS:
+        return WORKERS.run(task, blocks)
+    for block in blocks:
+        task(*block)
+    return None
 
 
 def sum_short_rows(x: Array) -> Array:
@@ -181,9 +199,9 @@ def gathering_pays(dy: Array, W: Array, window: Window) -> bool:
     return W.shape[1] <= 2 * c and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
 
 
-def image_blocks(n: int, window: Window) -> list[tuple[int, int]]:
-    """n images in blocks whose patches make some COLS numbers, with enough rows for the matrix product to pay."""
+def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tuple[int, int]]:
+    """n images in blocks whose patches, of `columns` numbers, make some COLS, with rows enough for a product to pay."""
     rows = math.prod(window.stops)
-    images = max(1, round(max(COLS / window.patch, ROWS) / rows))
+    images = max(1, round(max(COLS / (columns or window.patch), ROWS) / rows))
     count = -(-n // images)
     return equal_blocks(n, min(n, -(-count // WORKERS.count) * WORKERS.count))
