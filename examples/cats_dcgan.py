@@ -21,7 +21,7 @@ from minigan.settings import option, parse_command
 
 @dataclass(frozen=True)
 class Settings(FaceSettings, DCGANSettings):
-    """The recipe of the PyTorch tutorial that models.cats96 comes from. It names no optimizer: Adam is ours."""
+    """The recipe of the PyTorch tutorial that models.cats96 comes from. Optimizer and batch size are ours."""
 
     epochs: int | None = option(230, "passes over the data", minimum=1)
     steps: int | None = option(None, "steps to train in all, in place of --epochs", minimum=1)

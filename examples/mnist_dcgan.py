@@ -1,9 +1,12 @@
-"""Train a convolutional GAN on MNIST: clearly better digits than mnist_mlp_gan.py's, in ten minutes.
+"""Train a convolutional GAN on MNIST: better digits than mnist_mlp_gan.py's.
 
-python examples/mnist_dcgan.py                         the whole run: 5,000 steps
-python examples/mnist_dcgan.py --quick                 a short one, to see that it works
-python examples/mnist_dcgan.py --data FASHION          IDX files, or a .npy or .npz file
-python examples/mnist_dcgan.py --resume RUN            go on with a run that was stopped
+    python examples/mnist_dcgan.py                         the whole run
+    python examples/mnist_dcgan.py --width 64              twice the channels, three times the work
+    python examples/mnist_dcgan.py --quick                 a short one, to see that it works
+    python examples/mnist_dcgan.py --data FASHION          IDX files, or a .npy or .npz file
+    python examples/mnist_dcgan.py --resume RUN            go on with a run that was stopped
+
+Samples are drawn with an average of G's weights over the last steps (--ema), which shakes less than the weights do.
 """
 
 import sys
@@ -19,8 +22,10 @@ from minigan.settings import option, parse_command
 class Settings(DCGANSettings):
     """Radford, Metz and Chintala 2015, for small images."""
 
-    steps: int = option(5_000, "steps to train in all", minimum=1)
-    sample_every: int = option(500, "steps between sample grids", minimum=1)
+    steps: int = option(10_000, "steps to train in all", minimum=1)
+    width: int = option(32, "channels of the widest images", minimum=1, below=10_000)
+    ema: float = option(0.999, "decay of the average of G's weights that samples are drawn with", minimum=0, below=1)
+    sample_every: int = option(1_000, "steps between sample grids", minimum=1)
 
 
 QUICK = {"steps": 100, "width": 16, "sample_every": 50, "log_every": 10}

@@ -140,7 +140,7 @@ class Sequential:
         stop = 0 if inputs else self.first_learner
         for i in reversed(range(stop, len(self.layers))):
             layer = self.layers[i]
-            self.workspace.begin_call(keep=True)
+            self.workspace.begin_call(keep=True, dy=dy)
             # dx is needed where it was asked for, and below every layer that has learners in front of it.
             dy = layer.backward(self.workspace.input(dy), params, inputs or i > self.first_learner)
             if self.check_finite:

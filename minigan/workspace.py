@@ -38,10 +38,14 @@ class Workspace:
         self.fetched: set[tuple[str, str]] = set()
         self.keep, self.turn = True, 0
 
-    def begin_call(self, keep: bool) -> None:
+    def begin_call(self, keep: bool, dy: Array = None) -> None:
         """A layer's forward or backward begins. With keep=False its buffers live only as long as it uses them."""
         self.fetched.clear()
         self.keep = keep
+        for turn in (0, 1):  # where dy lies: not always in the last dx, since a layer may return its own dy
+            held = self.held.get(("dx", str(turn)))
+            if dy is not None and held is not None and self.backend.xp.may_share_memory(held, dy):
+                self.turn = turn
 
     def get(self, layer: str, name: str, shape: tuple[int, ...], dtype: Any, temporary: bool = False) -> Array:
         """The buffer `name` of `layer`. Its contents are whatever is left in it: write before you read."""

@@ -107,6 +107,16 @@ def test_inputs_that_lie_in_pieces(window, fast):
         assert np.array_equal(a, b), name
 
 
+@pytest.mark.parametrize("grey", [lambda x: x[..., None], lambda x: x[:, None].transpose(0, 2, 3, 1)])
+def test_grey_images_whose_channel_axis_has_an_odd_stride(grey, fast):
+    """NumPy calls them contiguous whatever the stride of an axis of length 1: 0, or that of a whole image."""
+    flat, window = draw("x", 5, 6, 7), Window((6, 7, 1), (3, 3), (1, 1), ((0, 0), (0, 0)))
+    x, expected = grey(flat), naive_convolution(np, flat.reshape(5, 6, 7, 1), np.eye(9), window)
+    assert x.flags.c_contiguous and x.strides[3] != x.itemsize
+    for backend in (Plain(), fast):
+        assert np.array_equal(backend.conv(x, np.eye(9), window, np.empty((5, 4, 5, 9))), expected)
+
+
 SHAPES = [(7, 3), (2, 5, 7, 3), (1, 1), (3000, 5), (9, 40, 50, 8), (2, 2000), (3, 1024)]
 
 
@@ -115,6 +125,7 @@ SHAPES = [(7, 3), (2, 5, 7, 3), (1, 1), (3000, 5), (9, 40, 50, 8), (2, 2000), (3
 def test_sums_and_moments(shape, stride, monkeypatch):
     """In several parts, of many short rows taken as long ones, of which some are left over; and lying in pieces."""
     monkeypatch.setattr(numpy_backend, "SMALL_BLOCK", 1000)
+    monkeypatch.setattr(numpy_backend, "MANY_BLOCKS", 2)
     x = (5 + draw("x", *shape))[..., ::stride]
     fast, plain = get_backend("numpy"), Plain()
     for backend in (fast, plain):

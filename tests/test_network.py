@@ -175,6 +175,26 @@ def test_first_and_third_law():
     assert (x == 1).all()
 
 
+class Unused(Layer):
+    """Fetches dx, and returns dy itself, or a view of it."""
+
+    def forward(self, x, train):
+        return x
+
+    def backward(self, dy, params=True, inputs=True):
+        self.buf("dx", dy.shape)[...] = 0
+        return dy[:]
+
+
+def test_a_dx_that_is_not_returned_does_not_take_the_place_of_one_that_is():
+    def dx(workspace):
+        layers = [Dense(4), Tanh(), Unused(), Unused(), Dense(5), Unused()]
+        net = Sequential(layers, input_shape=3, dtype="float64", workspace=workspace)
+        return net.backward(net.forward(noise(net)).copy()).copy()
+
+    assert np.array_equal(dx("reuse"), dx("fresh")) and np.array_equal(dx("poison"), dx("fresh"))
+
+
 # Forward, backward, predict ------------------------------------------------------------------------------------------
 
 

@@ -58,11 +58,11 @@ def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
 def patches(xp: ModuleType, padded: Any, window: Window) -> Any:
     """A view of padded images (n, h, w, c) as (n, oh, ow, kh, kw c). Patches overlap: it is the same memory."""
     (oh, ow), (kh, kw), (sh, sw) = window.stops, window.kernel, window.stride
-    over_n, over_h, over_w, over_c = padded.strides
+    over_n, over_h, over_w, _ = padded.strides  # the last, of one channel, may be any number
     return xp.lib.stride_tricks.as_strided(
         padded,
         (len(padded), oh, ow, kh, kw * window.image[2]),  # a row of a patch lies in one piece
-        (over_n, sh * over_h, sw * over_w, over_h, over_c),
+        (over_n, sh * over_h, sw * over_w, over_h, padded.itemsize),
     )
 
 

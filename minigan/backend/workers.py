@@ -31,6 +31,7 @@ class Workers:
     def __init__(self) -> None:
         self.count = usable_cores()
         self.pool: ThreadPoolExecutor | None = None
+        self.alone = threading.Lock()
         self.process = 0
 
     def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
@@ -69,6 +70,8 @@ def equal_blocks(size: int, count: int) -> list[tuple[int, int]]:
 
 
 WORKERS = Workers()  # one pool a process: networks and backends share it, so that cores are never oversubscribed
+if hasattr(os, "register_at_fork"):  # a forked child must not wait for a thread that it does not have
+    os.register_at_fork(after_in_child=lambda: setattr(WORKERS, "alone", threading.Lock()))
 SCRATCH = threading.local()
 
 
@@ -93,5 +96,5 @@ def on_all_cores(task: Callable[[int, int], None], blocks: list[tuple[int, int]]
     if len(blocks) == 1:
         task(*blocks[0])
     else:
-        with blas().limit(limits=1):
+        with WORKERS.alone, blas().limit(limits=1):  # the limit is the process's: two at once would not restore it
             WORKERS.run(task, blocks)
