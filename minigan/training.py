@@ -176,7 +176,7 @@ class Trainer:
         self.last_saved = self.gan.steps
 
     def seconds(self) -> float:
-        """Training time of the run so far, sessions added up."""
+        """Training time of the run so far, that before it was resumed included."""
         return self.seconds_before + time.perf_counter() - self.started
 
     def finish(self) -> None:

@@ -125,7 +125,7 @@ SHAPES = [(7, 3), (2, 5, 7, 3), (1, 1), (3000, 5), (9, 40, 50, 8), (2, 2000), (3
 def test_sums_and_moments(shape, stride, monkeypatch):
     """In several parts, of many short rows taken as long ones, of which some are left over; and lying in pieces."""
     monkeypatch.setattr(numpy_backend, "SMALL_BLOCK", 1000)
-    monkeypatch.setattr(numpy_backend, "MANY_BLOCKS", 2)
+    monkeypatch.setattr(numpy_backend, "MANY", 2000)
     x = (5 + draw("x", *shape))[..., ::stride]
     fast, plain = get_backend("numpy"), Plain()
     for backend in (fast, plain):

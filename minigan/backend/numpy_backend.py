@@ -10,7 +10,7 @@ from .base import Array, Backend
 from .convolution import Window, add_kernel_row, im2col, patches, phases
 from .workers import WORKERS, equal_blocks, on_all_cores, scratch
 
-FEW_ROWS, LONG_ROW, SMALL_BLOCK, MANY_BLOCKS = 64, 1024, 131_072, 16
+FEW_ROWS, LONG_ROW, SMALL_BLOCK, MANY = 64, 1024, 131_072, 2_000_000
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
 FEW_COLUMNS = 64  # in a matrix product: below, it is slow
 
@@ -169,11 +169,11 @@ class NumpyBackend(Backend):
 
 
 def over_samples(task: Callable[[int, int], None], shape: tuple[int, ...]) -> None:
-    """task(start, stop) for the samples of a batch in blocks of about SMALL_BLOCK numbers; on one core if they are few,
-    since to wake the others then takes longer than they save.
+    """task(start, stop) for the samples of a batch in blocks of about SMALL_BLOCK numbers. On one core if it has fewer
+    than MANY: to wake the others would take longer than they save.
     """
     blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // SMALL_BLOCK)))
-    if len(blocks) >= MANY_BLOCKS:
+    if math.prod(shape) >= MANY:
         return WORKERS.run(task, blocks)
     for block in blocks:
         task(*block)
