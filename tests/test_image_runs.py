@@ -259,7 +259,7 @@ def test_a_flag_changes_what_is_trained_or_leaves_every_bit(name, field, sources
 
 @every_system
 def test_an_ema_of_zero_is_none_and_one_is_drawn_from(name, sources, no_pictures):
-    assert Wired(name, base(name, sources)).gan.ema is None
+    assert Wired(name, base(name, sources) | {"ema": 0}).gan.ema is None
     assert train(name, *flags(base(name, sources) | {"steps": 2, "ema": 0.5, "out": "run"})) == 0
     checkpoint, generator = arrays("run/checkpoint.npz"), arrays("run/generator.npz")
     (sampled,) = [value for key, value in generator.items() if key.endswith("params")]
