@@ -1,7 +1,7 @@
 """Train a DCGAN on heads, 96 x 96: strided convolutions down, transposed ones up, no biases.
 
     python examples/anime_dcgan.py                         drawn faces, 500 epochs: a day or more without a GPU
-    python examples/anime_dcgan.py --size 64 --width 16 --epochs 40      on a laptop: about ten minutes
+    python examples/anime_dcgan.py --size 64 --width 16 --epochs 40      small: docs/gallery.md has the result
     python examples/anime_dcgan.py --data PICTURES         a folder of your own
     python examples/anime_dcgan.py --quick                 a short run, to see that it works
     python examples/anime_dcgan.py --resume RUN            go on with a run that was stopped

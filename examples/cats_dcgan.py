@@ -1,7 +1,7 @@
 """Train a DCGAN on cats, 96 x 96, with little changes to every real image and a learning rate that is cut in steps.
 
     python examples/cats_dcgan.py                          drawn faces, 230 epochs: many hours without a GPU
-    python examples/cats_dcgan.py --size 48 --width 16 --epochs 60       on a laptop: about ten minutes
+    python examples/cats_dcgan.py --size 48 --width 16 --epochs 40       small: docs/gallery.md has the result
     python examples/cats_dcgan.py --data CATS              a folder of your own
     python examples/cats_dcgan.py --quick                  a short run, to see that it works
     python examples/cats_dcgan.py --resume RUN             go on with a run that was stopped

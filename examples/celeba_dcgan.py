@@ -1,10 +1,12 @@
 """Train a GAN on portraits, 64 x 64: two convolutions a block in D, an average over the whole image, uniform noise.
 
-python examples/celeba_dcgan.py                        drawn faces, 20,000 steps: many hours without a GPU
-python examples/celeba_dcgan.py --width 8 --steps 2000               on a laptop: about ten minutes
-python examples/celeba_dcgan.py --data CELEBA          a folder of your own: cropped to squares, not squashed
-python examples/celeba_dcgan.py --quick                a short run, to see that it works
-python examples/celeba_dcgan.py --resume RUN           go on with a run that was stopped
+    python examples/celeba_dcgan.py                        drawn faces, 20,000 steps: many hours without a GPU
+    python examples/celeba_dcgan.py --size 32 --width 16   small
+    python examples/celeba_dcgan.py --data CELEBA          a folder of your own: cropped to squares, not squashed
+    python examples/celeba_dcgan.py --quick                a short run, to see that it works
+    python examples/celeba_dcgan.py --resume RUN           go on with a run that was stopped
+
+The noise is uniform on [-1, 1), as the description has it; the other systems draw theirs from N(0, 1).
 """
 
 import sys

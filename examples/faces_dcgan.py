@@ -1,7 +1,7 @@
 """Train a convolutional GAN on faces, 64 x 64, which enlarges its images by UpSampling2D.
 
-    python examples/faces_dcgan.py                         drawn faces, 4,000 steps: some hours on a laptop
-    python examples/faces_dcgan.py --width 8               a quarter of the channels: about ten minutes
+    python examples/faces_dcgan.py                         drawn faces, 4,000 steps: some hours without a GPU
+    python examples/faces_dcgan.py --size 32 --width 16 --steps 1500     small: docs/gallery.md has the result
     python examples/faces_dcgan.py --data PHOTOGRAPHS      a folder of your own
     python examples/faces_dcgan.py --quick                 a short run, to see that it works
     python examples/faces_dcgan.py --resume RUN            go on with a run that was stopped
