@@ -1,7 +1,7 @@
 """Train a Wasserstein GAN with weight clipping on heads, 96 x 96: five updates of a critic for one of G.
 
     python examples/anime_wgan.py                          drawn faces, 100,000 steps: days without a GPU
-    python examples/anime_wgan.py --size 32 --width 16 --batch-size 16 --lr 2e-4 --steps 2500       small: docs/gallery.md
+    python examples/anime_wgan.py --size 32 --width 16 --batch-size 16 --lr 2e-4 --steps 2500   small: docs/gallery.md
     python examples/anime_wgan.py --data PICTURES          a folder of your own
     python examples/anime_wgan.py --quick                  a short run, to see that it works
     python examples/anime_wgan.py --resume RUN             go on with a run that was stopped
