@@ -14,7 +14,7 @@ The tutorial that it comes from calls the same noise for D and G "very important
 import sys
 from dataclasses import dataclass
 
-from minigan import GAN, Sequential, models
+from minigan import Sequential, models
 from minigan.cli import guarded
 from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
 from minigan.settings import option, parse_command
@@ -42,8 +42,7 @@ def networks(settings: Settings, **options) -> tuple[Sequential, Sequential]:
     return models.anime96(shape, settings.latent, settings.width, std, seed=settings.seed, **options)
 
 
-def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
-    return dcgan(settings, G, D, epoch)
+game = dcgan  # cross-entropy and two Adams, as the settings say
 
 
 def main(argv: list[str] | None = None) -> None:

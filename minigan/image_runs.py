@@ -157,9 +157,11 @@ def train_on_images(
     print(describe(run, settings.steps))
 
 
-def dcgan(settings: DCGANSettings, G: Sequential, D: Sequential, epoch: int, **switches: Any) -> GAN:
-    """Cross-entropy and two Adams, as the settings say.    switches: eps of Adam, and d_update of GAN"""
-    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "eps": switches.pop("eps", 1e-8)}
+def dcgan(
+    settings: DCGANSettings, G: Sequential, D: Sequential, epoch: int, eps: float = 1e-8, d_update: str = "summed"
+) -> GAN:
+    """Cross-entropy and two Adams, as the settings say.    eps: of Adam   d_update: of GAN"""
+    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "eps": eps}
     return GAN(
         G,
         D,
@@ -167,8 +169,8 @@ def dcgan(settings: DCGANSettings, G: Sequential, D: Sequential, epoch: int, **s
         g_optimizer=Adam(G, **adam),
         d_optimizer=Adam(D, **adam),
         noise=settings.noise,
+        d_update=d_update,
         schedule=settings.schedule(epoch),
         ema=settings.ema or None,
         seed=settings.seed,
-        **switches,
     )

@@ -36,16 +36,13 @@ class Workspace:
         self.backend, self.mode = backend, mode
         self.held: dict[tuple[str, str], Array] = {}
         self.fetched: set[tuple[str, str]] = set()
-        self.keep, self.turn = True, 0
+        self.keep, self.dy = True, None
 
     def begin_call(self, keep: bool, dy: Array = None) -> None:
         """A layer's forward or backward begins. With keep=False its buffers live only as long as it uses them."""
         self.fetched.clear()
         self.keep = keep
-        for turn in (0, 1):  # where dy lies: not always in the last dx, since a layer may return its own dy
-            held = self.held.get(("dx", str(turn)))
-            if dy is not None and held is not None and self.backend.xp.may_share_memory(held, dy):
-                self.turn = turn
+        self.dy = dy
 
     def get(self, layer: str, name: str, shape: tuple[int, ...], dtype: Any, temporary: bool = False) -> Array:
         """The buffer `name` of `layer`. Its contents are whatever is left in it: write before you read."""
@@ -55,13 +52,18 @@ class Workspace:
         if self.mode == "fresh" or not self.keep:
             buffer = self.backend.xp.empty(shape, dtype)
         elif name == "dx":
-            self.turn = 1 - self.turn  # the other one holds dy
-            buffer = self._at(("dx", str(self.turn)), shape, dtype)
+            buffer = self._at(("dx", self._free_place()), shape, dtype)
         else:
             buffer = self._at(("temporary" if temporary else layer, name), shape, dtype)
         if self.mode == "poison":
             buffer.fill(float("nan") if buffer.dtype.kind == "f" else True)
         return buffer
+
+    def _free_place(self) -> str:
+        """The one of the two for dx in which dy does not lie."""
+        first = self.held.get(("dx", "first"))
+        taken = first is not None and self.dy is not None and self.backend.xp.may_share_memory(first, self.dy)
+        return "second" if taken else "first"
 
     def _at(self, key: tuple[str, str], shape: tuple[int, ...], dtype: Any) -> Array:
         """The first numbers of what is held there, or of a new piece of memory if that is too small."""
