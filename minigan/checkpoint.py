@@ -141,6 +141,7 @@ def _makers(gan: GAN) -> str:
         "d_steps": gan.d_steps,
         "objective": type(gan.objective).__name__,
         "clip": gan.clip,
+        "penalty": gan.penalty,
         "schedule": gan.schedule,
         "learning rates": None if gan.schedule is None else gan.learning_rates,
         "ema": gan.ema,

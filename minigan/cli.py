@@ -15,6 +15,7 @@ from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError
 from .files import write_atomically
 from .gan import draw_noise
+from .gradcheck import command as gradcheck
 from .models import MODELS
 from .network import Sequential
 from .settings import Parser
@@ -23,11 +24,11 @@ PICTURES, ARRAYS = (".png",), (".npy",)
 MOST = 10_000_000  # images in one sample
 
 
-def guarded(command: Callable[[list[str] | None], None], argv: list[str] | None = None) -> int:
-    """Run a command; what is wrong becomes one message and exit status 2, Ctrl-C 130."""
+def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] | None = None) -> int:
+    """Run a command, and return its exit status. What is wrong becomes one message and status 2, Ctrl-C 130."""
     try:
-        command(argv)
-        return _flush()
+        status = command(argv)
+        return _flush() or status or 0
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -58,14 +59,15 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan sample`, `minigan summary` and `minigan crop-faces`."""
+    """`minigan sample`, `minigan summary`, `minigan crop-faces` and `minigan gradcheck`."""
     return guarded(_main, argv)
 
 
-def _main(argv: list[str] | None) -> None:
+def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Sample from a trained generator, print a model's layers, or cut faces out of photographs.",
+        description="Sample from a trained generator, print a model's layers, cut faces out of photographs, or check "
+        "gradients.",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -73,7 +75,7 @@ def _main(argv: list[str] | None) -> None:
         add_arguments(commands.add_parser(name, help=purpose, allow_abbrev=False))
     arguments = vars(parser.parse_args(argv))
     command, *_ = COMMANDS[arguments.pop("command")]
-    command(**arguments)
+    return command(**arguments)
 
 
 def _sample_arguments(parser: ArgumentParser) -> None:
@@ -158,8 +160,9 @@ def combined(G: Sequential, D: Sequential) -> str:
     return f"G and D combined: total {learned + fixed:,} parameters; in G's update {learned:,} trainable, {fixed:,} not"
 
 
-COMMANDS: dict[str, tuple[Callable[..., None], Callable[[ArgumentParser], None], str]] = {
+COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], None], str]] = {
     "sample": (sample, _sample_arguments, "make images with a trained generator"),
     "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
     "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),
+    "gradcheck": (gradcheck.gradcheck, gradcheck.add_arguments, "compare gradients with finite differences"),
 }

@@ -14,6 +14,7 @@ from .losses import BCE, BCEWithLogits
 from .network import Sequential
 from .objectives import Hinge, LeastSquares, Objective, Wasserstein
 from .optimizers import Optimizer, WeightClipping
+from .penalties import Penalty
 
 NOISE = ("fresh", "same")
 D_UPDATES = ("summed", "two_steps")
@@ -35,6 +36,17 @@ class Losses(NamedTuple):
     g_loss: Array
 
 
+class LossesWithPenalty(NamedTuple):
+    """`Losses` of a GAN with a penalty on D's slope: d_loss is d_loss_real + d_loss_fake + d_penalty."""
+
+    d_loss: Array
+    d_loss_real: Array
+    d_loss_fake: Array
+    d_penalty: Array
+    d_score: Array
+    g_loss: Array
+
+
 class GAN:
     """Two networks, two optimizers, and `step`.
 
@@ -44,6 +56,7 @@ class GAN:
     d_update  "summed": one update of D on the gradient of its real plus its fake batch; "two_steps": an update on each
     d_steps   updates of D for one of G
     clip      WeightClipping: D's parameters are clamped after every update of D
+    penalty   GradientPenalty or R1: a term of D's loss, in every update of D, that bounds its slope
     schedule  a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now
     ema       decay of a moving average of G's parameters, `average`, which `averaged()` puts into G: 0.999, say
     """
@@ -60,28 +73,36 @@ class GAN:
         d_update: str = "summed",
         d_steps: int = 1,
         clip: WeightClipping | None = None,
+        penalty: Penalty | None = None,
         schedule: Callable[[int], float] | None = None,
         ema: float | None = None,
         seed: int = 0,
     ) -> None:
-        _require_switches(noise, d_update, d_steps, clip, schedule, ema)
+        _require_switches(noise, d_update, d_steps, clip, penalty, schedule, ema)
         _require_fit(G, D, objective)
         for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
             if optimizer.network is not network:
                 raise SettingsError(f"{name} was made for another network; each network needs an optimizer of its own")
+        if penalty is not None:
+            penalty.require_fit(D)
         self.G, self.D, self.objective = G, D, objective
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.noise, self.d_update, self.d_steps = noise, d_update, d_steps
-        self.clip, self.schedule, self.ema = clip, schedule, ema
+        self.clip, self.penalty, self.schedule, self.ema = clip, penalty, schedule, ema
         self.learning_rates = g_optimizer.learning_rate, d_optimizer.learning_rate  # what a schedule begins with
         self.average = None if ema is None else G.params.copy()
         self.seed, self.steps = seed, 0
-        # What a step measures, in the order of Losses: the columns of a run's history.
-        self.measures = tuple(objective.score if name == "d_score" else name for name in Losses._fields)
+        # What a step measures, in order: the columns of a run's history.
+        self.losses: type[Losses | LossesWithPenalty] = Losses if penalty is None else LossesWithPenalty
+        self.measures = tuple(objective.score if name == "d_score" else name for name in self.losses._fields)
 
     def draw_noise(self, n: int, stream: str, step: int) -> Array:
         """z of shape (n, *latent), a function of (seed, stream, step)."""
         return draw_noise(self.G, n, self.seed, f"noise.{stream}", step)
+
+    def draw_share(self, n: int, count: int) -> Array:
+        """e of shape (n, 1, ...), uniform in [0, 1), for the penalty: a function of (seed, count of D's updates)."""
+        return self.D.backend.uniform((n, *[1] * len(self.D.input_shape)), self.seed, "penalty", count, self.D.dtype)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -96,7 +117,7 @@ class GAN:
         finally:
             self.G.params[...] = trained
 
-    def step(self, x_real: Array) -> Losses:
+    def step(self, x_real: Array) -> Losses | LossesWithPenalty:
         """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n for each update of D."""
         if len(x_real) % self.d_steps:
             raise ShapeError(f"step got {len(x_real)} real images, which {self.d_steps} updates of D cannot share")
@@ -113,7 +134,7 @@ class GAN:
             d_losses, x_fake = self._update_D(x, self.steps * self.d_steps + k, last=k == self.d_steps - 1)
         g_loss = self._update_G(x_fake)
         self.steps += 1
-        return Losses(*d_losses, g_loss)
+        return self.losses._make([*d_losses, g_loss])
 
     def _require_range(self, x_real: Array) -> None:
         """Real images outside [-1, 1], where G's lie, would be told apart by their range alone."""
@@ -124,8 +145,8 @@ class GAN:
                 f"x.astype({self.D.dtype.name!r}) / 127.5 - 1"
             )
 
-    def _update_D(self, x_real: Array, count: int, last: bool) -> tuple[tuple[Array, Array, Array, Array], Array]:
-        """D: minimise  real(D(x)) + fake(D(G(z))).  Returns D's losses and score, and its fake images.
+    def _update_D(self, x_real: Array, count: int, last: bool) -> tuple[list[Array], Array]:
+        """D: minimise  real(D(x)) + fake(D(G(z))) + penalty.  Returns D's losses and score, and its fake images.
 
         `count` names the noise; `last` says that G's update comes next.
         """
@@ -145,8 +166,12 @@ class GAN:
         score = score + self.objective.score_fake(pred)
         loss_fake, dpred = self.objective.fake(pred)
         D.backward(dpred, inputs=False, add=self.d_update == "summed")  # D.grads = real + fake
+        losses = [loss_real, loss_fake]
+        if self.penalty is not None:
+            x = self.penalty.images(x_real, x_fake, self.draw_share(len(x_real), count))
+            losses.append(self.penalty(D, x))  # D.grads += its gradient
         self._move_D()
-        return (loss_real + loss_fake, loss_real, loss_fake, score), x_fake
+        return [sum(losses), *losses, score], x_fake
 
     def _move_D(self) -> None:
         """One step of D's optimizer, and back into the box if there is one."""
@@ -196,7 +221,9 @@ def _require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
         )
 
 
-def _require_switches(noise: str, d_update: str, d_steps: int, clip: Any, schedule: Any, ema: float | None) -> None:
+def _require_switches(
+    noise: str, d_update: str, d_steps: int, clip: Any, penalty: Any, schedule: Any, ema: float | None
+) -> None:
     for name, value, choices in (("noise", noise, NOISE), ("d_update", d_update, D_UPDATES)):
         if value not in choices:
             raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(choices)}")
@@ -204,6 +231,10 @@ def _require_switches(noise: str, d_update: str, d_steps: int, clip: Any, schedu
         raise SettingsError(f"d_steps is {d_steps}; it must be at least 1")
     if not isinstance(clip, WeightClipping | None):
         raise SettingsError(f"clip is {clip!r}; wanted an object such as WeightClipping(0.01)")
+    if not isinstance(penalty, Penalty | None):
+        raise SettingsError(f"penalty is {penalty!r}; wanted an object such as GradientPenalty(10.0) or R1(10.0)")
+    if penalty is not None and d_update != "summed":
+        raise SettingsError(f"penalty={penalty!r} is a term of one loss of D: it needs d_update='summed'")
     if schedule is not None and not callable(schedule):
         raise SettingsError(f"schedule is {schedule!r}; wanted a function of the step such as StepLR(1000, 0.5)")
     if ema is not None and not 0 <= ema < 1:

@@ -81,6 +81,7 @@ class Sequential:
         self.first_learner = next((i for i, layer in enumerate(self.layers) if layer.declared["params"]), len(layers))
         self.forwards = 0  # training forwards so far: names the noise of Dropout
         self.awaits_backward = False
+        self.kept: list[Array] = []  # every layer's dy, where `double_backward` may follow
         self.n = 0  # rows of the last training forward
         self.check_finite = False
         self.poisoned: tuple[Array, Array] | None = None  # the last x and what it held, where workspace is "poison"
@@ -98,6 +99,7 @@ class Sequential:
                 f"backward needs; call backward(dy) first, or forward(x, backward=False) where none follows, or "
                 f"discard()"
             )
+        self.kept = []
         self.forwards += 1
         y = self._run(x, train=True)
         self.awaits_backward, self.n = backward, len(x)
@@ -116,31 +118,32 @@ class Sequential:
             y[start : start + batch_size] = self._run(x[start : start + batch_size], train=False)
         return y
 
-    def backward(self, dy: Array, params: bool = True, inputs: bool = True, add: bool = False) -> Array | None:
+    def backward(
+        self, dy: Array, params: bool = True, inputs: bool = True, add: bool = False, keep: bool = False
+    ) -> Array | None:
         """From dy = dL/dy of the last forward: `grads` = dL/dparams if `params`, and dx is returned if `inputs`.
 
         dx is a buffer of the network, valid until its next backward. What is not asked for is not computed: G's step
         goes through D with params=False, D's step needs no dx.
         `add=True` adds to `grads` what this backward finds: D's gradient is that of its real plus its fake batch.
+        `keep=True` keeps every layer's dy, for a `double_backward` (penalties.py).
         """
         if not self.awaits_backward:
             raise OrderError(
                 f"{self.name}: backward without its forward; every backward(dy) uses up one forward(x) "
                 f"(predict, discard and forward(x, backward=False) leave nothing to go back through)"
             )
-        self._check("dy", dy, self.output_shape)
-        if len(dy) != self.n:
-            raise ShapeError(f"{self.name}: dy has {len(dy)} rows, and the forward before it had {self.n}")
-        if self.poisoned is not None and not (self.poisoned[0] == self.poisoned[1]).all():
-            raise OrderError(
-                f"{self.name}: x changed between its forward and its backward: it is a buffer of another network, "
-                f"whose next forward came too early"
-            )
+        self._check_rows("dy", dy, self.output_shape)
+        self.kept = []
         before = self.grads.copy() if add and params else None
         stop = 0 if inputs else self.first_learner
         for i in reversed(range(stop, len(self.layers))):
             layer = self.layers[i]
             self.workspace.begin_call(keep=True, dy=dy)
+            if keep:
+                copy = self.workspace.get(layer.name, "kept dy", dy.shape, self.dtype)
+                copy[...] = dy
+                self.kept.insert(0, copy)
             # dx is needed where it was asked for, and below every layer that has learners in front of it.
             dy = layer.backward(self.workspace.input(dy), params, inputs or i > self.first_learner)
             if self.check_finite:
@@ -149,6 +152,23 @@ class Sequential:
         if before is not None:
             self.grads += before
         return dy if inputs else None
+
+    def tangent(self, t: Array) -> Array:
+        """J t: how y of the last forward moves when its x moves along t; backward's dx is J^T dy.    t: of x's shape
+
+        Before that forward's backward, or after it if dy was kept. A buffer, valid until the next call.
+        """
+        self.require_direction("t", t)
+        for layer in self.layers:
+            self.workspace.begin_call(keep=True, dy=t)
+            t = layer.tangent(self.workspace.input(t))
+        return t
+
+    def require_direction(self, name: str, t: Array) -> None:
+        """Raises OrderError or ShapeError unless t is a direction in which the x of the last forward can move."""
+        if not (self.awaits_backward or self.kept):
+            raise OrderError(f"{self.name}: a tangent needs a forward(x), or a backward(dy, keep=True), before it")
+        self._check_rows(name, t, self.input_shape)
 
     def require_finite(self) -> None:
         """Raises DivergedError, naming the array, unless all parameters and running statistics are finite."""
@@ -159,7 +179,7 @@ class Sequential:
 
     def discard(self) -> None:
         """Forget a training forward whose backward will not come, as after an interruption."""
-        self.awaits_backward = False
+        self.awaits_backward, self.kept = False, []
 
     def clone(self, dtype: Any = None, backend: str | Backend | None = None) -> "Sequential":
         """A network of equal layers with the same numbers, sharing nothing with this one."""
@@ -211,6 +231,17 @@ class Sequential:
         for name, array in [*found.items(), ("dx", dx)]:
             if array is not None and not self.backend.xp.isfinite(array).all():
                 raise DivergedError(f"{self.name}: the gradient {name} of layer {layer.name} is not finite")
+
+    def _check_rows(self, what: str, array: Array, shape: tuple[int, ...]) -> None:
+        """Refuse an array that does not belong to the last training forward."""
+        self._check(what, array, shape)
+        if len(array) != self.n:
+            raise ShapeError(f"{self.name}: {what} has {len(array)} rows, and the forward before it had {self.n}")
+        if self.poisoned is not None and not (self.poisoned[0] == self.poisoned[1]).all():
+            raise OrderError(
+                f"{self.name}: x changed between its forward and its backward: it is a buffer of another network, "
+                f"whose next forward came too early"
+            )
 
     def _check(self, what: str, array: Array, shape: tuple[int, ...]) -> None:
         """Refuse an array of the wrong library, shape or dtype, and an empty batch."""

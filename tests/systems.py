@@ -6,7 +6,9 @@ import sys
 from .conftest import ROOT
 
 EXAMPLES = ROOT / "examples"
-IMAGE_SYSTEMS = ("faces_dcgan", "anime_dcgan", "anime_wgan", "cats_dcgan", "celeba_dcgan", "mnist_dcgan")
+IMAGE_SYSTEMS = (
+    "faces_dcgan", "anime_dcgan", "anime_wgan", "cats_dcgan", "celeba_dcgan", "mnist_dcgan", "mnist_wgan_gp"
+)  # fmt: skip
 
 
 def example(name):

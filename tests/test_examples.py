@@ -15,6 +15,7 @@ SHORT = {
     "gan_by_hand.py": "30",
     "mnist_mlp_gan.py": "--steps 20 --out run",
     "mnist_dcgan.py": "--width 4 --batch-size 8 --steps 4 --grid 2 --out run",
+    "mnist_wgan_gp.py": "--width 4 --batch-size 8 --steps 4 --d-steps 2 --grid 2 --out run",
     "faces_dcgan.py": f"--size 16 {FACES}",
     "anime_dcgan.py": f"--size 32 {FACES}",
     "anime_wgan.py": f"--size 32 --d-steps 2 {FACES}",

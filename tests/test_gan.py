@@ -1,4 +1,4 @@
-"""Whole steps against finite differences, for each switch; and the two famous wrong steps, which must be caught."""
+"""What a step reports, changes and refuses. Its gradients are checked in test_whole_steps.py."""
 
 import math
 
@@ -23,24 +23,10 @@ from minigan import (
 )
 from minigan.errors import SettingsError, ShapeError
 from minigan.gan import draw_noise
-from minigan.gradcheck import numeric_gradient
 from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU
 
 from .gans import IMAGE, real_images, small_gan
-
-
-def least_squares(loss):
-    """As small_gan wants it, which gives every objective a loss; this one has its own."""
-    return LeastSquares("numpy")
-
-
-def hinge(loss):
-    return Hinge("numpy")
-
-
-def wasserstein(loss):
-    return Wasserstein("numpy")
-
+from .whole_steps import Game, hinge, least_squares, softplus, wasserstein
 
 GAMES = [(NonSaturating, BCEWithLogits), (NonSaturating, BCE), (Saturating, BCEWithLogits), (Saturating, BCE),
          (least_squares, BCEWithLogits), (hinge, BCEWithLogits), (wasserstein, BCEWithLogits)]  # fmt: skip
@@ -56,207 +42,28 @@ def name_of(switches):
     return "-".join(getattr(value, "__name__", value) for value in switches.values())
 
 
-def softplus(s):
-    return np.logaddexp(0, s)
-
-
-# The papers' formulas for one prediction, with nothing of losses.py or objectives.py: D on real, D on fake, G.
-FORMULAS = {
-    NonSaturating: (lambda s: softplus(-s), softplus, lambda s: softplus(-s)),  # -ln D, -ln(1 - D), -ln D
-    Saturating: (lambda s: softplus(-s), softplus, lambda s: -softplus(s)),
-    LeastSquares: (lambda s: (s - 1) ** 2 / 2, lambda s: s**2 / 2, lambda s: (s - 1) ** 2 / 2),
-    Hinge: (lambda s: np.maximum(0, 1 - s), lambda s: np.maximum(0, 1 + s), lambda s: -s),
-    Wasserstein: (lambda s: -s, lambda s: s, lambda s: -s),
-}
-
-
-def logits(gan, x):
-    """D without the last Sigmoid, in training mode, from the numbers alone."""
-    pred = gan.D.forward(x, backward=False)
-    return np.log(pred / (1 - pred)) if isinstance(getattr(gan.objective, "loss", None), BCE) else pred
-
-
-def real_objective(gan, x_real):
-    return np.mean(FORMULAS[type(gan.objective)][0](logits(gan, x_real)))
-
-
-def fake_objective(gan, x_fake):
-    return np.mean(FORMULAS[type(gan.objective)][1](logits(gan, x_fake)))
-
-
-def g_objective(gan, z):
-    return np.mean(FORMULAS[type(gan.objective)][2](logits(gan, gan.G.forward(z, backward=False))))
-
-
-def step_gradients(gan, x_real):
-    """D's and G's gradient of one step at fixed weights. With d_update two_steps: that of D's second update alone."""
-    gan.step(x_real)
-    return gan.D.grads.copy(), gan.G.grads.copy()
-
-
-def assert_close(yours, numeric):
-    scale = np.maximum(np.maximum(abs(yours), abs(numeric)), np.sqrt(np.mean(numeric**2)))
-    assert np.max(abs(yours - numeric) / scale) < 1e-7
-    assert np.sqrt(np.mean(numeric**2)) > 1e-4, "the difference would prove nothing"
-
-
-def numeric_step(gan, x_real):
-    """What step_gradients should return. The noise is that of step 0; D's gradient that of the last of its updates."""
-    n, last = len(x_real) // gan.d_steps, gan.d_steps - 1
-    x_real = x_real[last * n :]
-    z_d = gan.draw_noise(n, "D", last)
-    z_g = z_d if gan.noise == "same" else gan.draw_noise(n, "G", 0)
-
-    def d_objective():
-        x_fake = gan.G.forward(z_d, backward=False)
-        return (real_objective(gan, x_real) if gan.d_update == "summed" else 0) + fake_objective(gan, x_fake)
-
-    return (
-        numeric_gradient(d_objective, gan.D.params),
-        numeric_gradient(lambda: g_objective(gan, z_g), gan.G.params),
-    )
-
-
-@pytest.mark.parametrize("switches", SWITCHES, ids=name_of)
-def test_a_whole_step_is_the_gradient_of_its_objective(switches):
-    gan = small_gan(optimizer=SGD, **switches)
-    x_real = real_images(gan)
-    numeric_D, numeric_G = numeric_step(gan, x_real)
-    D, G = step_gradients(gan, x_real)
-    assert_close(D, numeric_D)
-    assert_close(G, numeric_G)
-
-
-@pytest.mark.parametrize("noise", ["fresh", "same"])
-@pytest.mark.parametrize("d_update", ["summed", "two_steps"])
-@pytest.mark.parametrize("objective", [NonSaturating, hinge])
-def test_the_last_of_several_updates_of_D_and_the_update_of_G(noise, d_update, objective):
-    gan = small_gan(optimizer=SGD, noise=noise, d_update=d_update, objective=objective, d_steps=3)
-    x_real = real_images(gan, 12)
-    numeric_D, numeric_G = numeric_step(gan, x_real)
-    D, G = step_gradients(gan, x_real)
-    assert_close(D, numeric_D)
-    assert_close(G, numeric_G)
-
-
-@pytest.mark.parametrize("objective", [NonSaturating, least_squares, hinge, wasserstein])
-def test_the_real_half_of_two_steps(objective):
-    """Its gradient is gone after the step, so it is seen through the update that it made."""
-    gan = small_gan(optimizer=SGD, d_update="two_steps", objective=objective)
-    x_real = real_images(gan)
-    numeric = numeric_gradient(lambda: real_objective(gan, x_real), gan.D.params)
-    seen = []
-    update = gan.d_optimizer.update
-    gan.d_optimizer.update = lambda p, g: (seen.append(g.copy()), update(p, g))
-    gan.step(x_real)
-    assert len(seen) == 2
-    assert_close(seen[0], numeric)
-
-
-# G goes through the D that was just updated ---------------------------------------------------------------------------
-
-
-class StaleGAN(GAN):
-    """The classic error: G's gradient from the forward of D before its update."""
-
-    def _update_D(self, x_real, count, last):
-        result = super()._update_D(x_real, count, last)
-        self.old = self.before
-        return result
-
-    def _update_G(self, x_fake):
-        kept = self.D.params.copy()
-        self.D.params[...] = self.old
-        loss = super()._update_G(x_fake)
-        self.D.params[...] = kept
-        return loss
-
-    def step(self, x_real):
-        self.before = self.D.params.copy()
-        return super().step(x_real)
-
-
-class WrongActivationsGAN(GAN):
-    """Published: the real batch's loss is sent back through the fake batch's activations."""
-
-    def _update_D(self, x_real, count, last):
-        G, D = self.G, self.D
-        loss_real, d_real = self.objective.real(D.forward(x_real, backward=False).copy())
-        x_fake = G.forward(self.draw_noise(len(x_real), "D", count), backward=False)
-        loss_fake, d_fake = self.objective.fake(D.forward(x_fake))
-        D.backward(d_fake + d_real, inputs=False)
-        self.d_optimizer.step()
-        return (loss_real + loss_fake, loss_real, loss_fake, loss_fake), x_fake
-
-
-class DetachedGAN(GAN):
-    """Published: the generator's gradient never passes through D, so G does not learn."""
-
-    def _update_G(self, x_fake):
-        loss = super()._update_G(x_fake)
-        self.G.grads[...] = 0
-        return loss
-
-
-def converted(gan, kind):
-    gan.__class__ = kind
-    return gan
-
-
-def gradients_of_G_after_D_moved(kind, **switches):
-    gan = converted(small_gan(optimizer=SGD, **switches), kind)
-    gan.d_optimizer.learning_rate = 0.5
-    gan.step(real_images(gan))
-    G = gan.G.grads.copy()
-    z = gan.draw_noise(6, "G", 0)
-    return G, numeric_gradient(lambda: g_objective(gan, z), gan.G.params)
-
-
-@pytest.mark.parametrize(
-    "switches",
-    [{}, {"objective": wasserstein, "clip": WeightClipping(0.2)}, {"objective": hinge, "schedule": StepLR(1, 0.5)}],
-)
-def test_G_learns_from_the_updated_D(switches):
-    assert_close(*gradients_of_G_after_D_moved(GAN, **switches))
-
-
-@pytest.mark.parametrize("kind", [StaleGAN, DetachedGAN])
-def test_a_stale_D_and_a_detached_G_are_caught(kind):
-    with pytest.raises(AssertionError):
-        assert_close(*gradients_of_G_after_D_moved(kind))
-
-
-def test_the_real_batch_through_fake_activations_is_caught():
-    gan = converted(small_gan(optimizer=SGD), WrongActivationsGAN)
-    x_real = real_images(gan)
-    numeric_D, _ = numeric_step(gan, x_real)
-    D, _ = step_gradients(gan, x_real)
-    with pytest.raises(AssertionError):
-        assert_close(D, numeric_D)
-
-
 # What a step reports and changes --------------------------------------------------------------------------------------
 
 
 def test_losses_and_accuracy():
     gan = small_gan(optimizer=SGD)
     x_real = real_images(gan, 8)
-    real = logits(gan, x_real).copy()
-    fake = logits(gan, gan.G.forward(gan.draw_noise(8, "D", 0), backward=False)).copy()
+    real = Game(gan).scores(x_real).copy()
+    fake = Game(gan).scores(gan.G.forward(gan.draw_noise(8, "D", 0), backward=False)).copy()
     losses = gan.step(x_real)
     assert all(np.ndim(value) == 0 for value in losses)
     np.testing.assert_allclose(losses.d_loss_real, np.mean(softplus(-real)))
     np.testing.assert_allclose(losses.d_loss_fake, np.mean(softplus(fake)))
     np.testing.assert_allclose(losses.d_loss, losses.d_loss_real + losses.d_loss_fake)
     np.testing.assert_allclose(losses.d_score, (np.mean(real > 0) + np.mean(fake <= 0)) / 2)
-    np.testing.assert_allclose(losses.g_loss, g_objective(gan, gan.draw_noise(8, "G", 0)))
+    np.testing.assert_allclose(losses.g_loss, Game(gan).g_loss(gan.draw_noise(8, "G", 0)))
 
 
 def test_a_critic_is_scored_by_its_estimate():
     gan = small_gan(optimizer=SGD, objective=wasserstein)
     x_real = real_images(gan, 8)
-    real = logits(gan, x_real).copy()
-    fake = logits(gan, gan.G.forward(gan.draw_noise(8, "D", 0), backward=False)).copy()
+    real = Game(gan).scores(x_real).copy()
+    fake = Game(gan).scores(gan.G.forward(gan.draw_noise(8, "D", 0), backward=False)).copy()
     losses = gan.step(x_real)
     np.testing.assert_allclose(losses.d_score, np.mean(real) - np.mean(fake))
     assert losses.d_score == -losses.d_loss
@@ -378,8 +185,8 @@ class ClippedOnceGAN(GAN):
 def test_weights_are_clipped_after_every_update(d_update, updates):
     def step(kind):
         gan = small_gan(objective=wasserstein, d_update=d_update, d_steps=5, clip=WeightClipping(0.05))
-        x_real = real_images(gan, 30)
-        return boxes_seen(converted(gan, kind), x_real)
+        gan.__class__ = kind
+        return boxes_seen(gan, real_images(gan, 30))
 
     met, counted = step(GAN)
     first = 1 if d_update == "two_steps" else 2  # the forwards before the first update

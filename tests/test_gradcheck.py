@@ -1,549 +1,61 @@
-"""Test the test: the gradient check must call every planted mistake wrong, in the right place, and say so readably."""
+"""What the gradient check says, sees and refuses. That it catches every planted mistake is in test_mutants.py."""
 
-from dataclasses import replace
+import json
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from minigan import BCE, BCEWithLogits, Sequential, models
-from minigan.errors import SettingsError
-from minigan.gradcheck import NOTHING_TESTED, OK, WRONG, GradientError, assert_gradients, check, numeric_gradient
+from minigan import GAN, SGD, BCEWithLogits, Sequential, models
+from minigan.cli import main
+from minigan.errors import FileError, SettingsError
+from minigan.gradcheck import (
+    KINK,
+    NOTHING_TESTED,
+    OK,
+    TOO_SMALL,
+    WRONG,
+    GradientError,
+    assert_gradients,
+    check,
+    check_adjoint,
+    explain,
+    numeric_gradient,
+    table,
+)
 from minigan.layers import (
-    AveragePooling2D,
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
-    Cropping2D,
     Dense,
     Dropout,
-    Flatten,
-    GlobalAveragePooling2D,
     Layer,
     LeakyReLU,
-    ReLU,
     Reshape,
     Sigmoid,
+    SpectralNorm,
     Tanh,
-    UpSampling2D,
-    ZeroPadding2D,
 )
 
-
-def mutant(parent, name, method="backward"):
-    """A subclass of a layer or a loss with one method replaced: `name` says which mistake was planted."""
-
-    def plant(function):
-        return type(name, (parent,), {method: function})
-
-    return plant
-
-
-# Dense ---------------------------------------------------------------------------------------------------------------
-
-
-@mutant(Dense, "dW is a mean over the batch")
-def dense_mean(self, dy, params=True, inputs=True):
-    dx = Dense.backward(self, dy, params, inputs)
-    if params:
-        self.dW[...] /= len(dy)
-    return dx
-
-
-@mutant(Dense, "db misses all but the first sample")
-def dense_bias(self, dy, params=True, inputs=True):
-    dx = Dense.backward(self, dy, params, inputs)
-    if params:
-        self.db[...] = dy[0]
-    return dx
-
-
-@mutant(Dense, "dx goes through W with its columns reversed")
-def dense_columns(self, dy, params=True, inputs=True):
-    Dense.backward(self, dy, params, inputs=False)
-    return dy @ self.W[:, ::-1].T if inputs else None
-
-
-@mutant(Dense, "dW accumulates")
-def dense_accumulates(self, dy, params=True, inputs=True):
-    before = self.dW.copy()
-    dx = Dense.backward(self, dy, params, inputs)
-    if params:
-        self.dW[...] += before
-    return dx
-
-
-@mutant(Dense, "dW is computed with a stale x")
-def dense_stale(self, dy, params=True, inputs=True):
-    self.x, kept = self.__dict__.get("old_x", np.zeros_like(self.x)), self.x
-    dx = Dense.backward(self, dy, params, inputs)
-    self.old_x = kept
-    return dx
-
-
-@mutant(Dense, "params=False is ignored")
-def dense_params(self, dy, params=True, inputs=True):
-    return Dense.backward(self, dy, True, inputs)
-
-
-@mutant(Dense, "forward changes its input", "forward")
-def dense_inplace(self, x, train):
-    y = Dense.forward(self, x, train).copy()
-    x *= 2
-    return y
-
-
-@mutant(Dense, "backward changes dy")
-def dense_changes_dy(self, dy, params=True, inputs=True):
-    dx = Dense.backward(self, dy, params, inputs).copy() if inputs else None
-    dy *= 2
-    return dx
-
-
-# Activations ---------------------------------------------------------------------------------------------------------
-
-
-@mutant(LeakyReLU, "the slope is forgotten")
-def leaky_slope(self, dy, params=True, inputs=True):
-    return dy * (self.x > 0)
-
-
-@mutant(LeakyReLU, "the mask is taken from dy")
-def leaky_mask(self, dy, params=True, inputs=True):
-    return dy * np.where(dy > 0, 1, self.slope)
-
-
-@mutant(ReLU, "the mask is forgotten")
-def relu_mask(self, dy, params=True, inputs=True):
-    return dy.copy()
-
-
-@mutant(Tanh, "1 - y instead of 1 - y^2")
-def tanh_square(self, dy, params=True, inputs=True):
-    return dy * (1 - self.y)
-
-
-@mutant(Tanh, "an offset that does not scale with dy")
-def tanh_offset(self, dy, params=True, inputs=True):
-    return dy * (1 - self.y**2) + 1e-3
-
-
-@mutant(Sigmoid, "y instead of y (1 - y)")
-def sigmoid_slope(self, dy, params=True, inputs=True):
-    return dy * self.y
-
-
-# BatchNorm -----------------------------------------------------------------------------------------------------------
-
-
-def normalised(layer):
-    """x_hat of a BatchNorm's last forward."""
-    return (layer.x - layer.x_mean) * layer.inverse_std
-
-
-def batchnorm_dx(self, dy, mean_term=1.0, variance_term=1.0, scale=1.0):
-    x_hat = normalised(self)
-    rows = tuple(range(dy.ndim - 1))
-    dgamma, dbeta = (dy * x_hat).sum(axis=rows), dy.sum(axis=rows)
-    self.dgamma[...], self.dbeta[...] = dgamma, dbeta
-    inner = dy - mean_term * dbeta / self.m - variance_term * x_hat * dgamma / self.m
-    return scale * self.gamma * self.inverse_std * inner
-
-
-@mutant(BatchNorm, "dx without the mean's term")
-def batchnorm_mean(self, dy, params=True, inputs=True):
-    return batchnorm_dx(self, dy, mean_term=0)
-
-
-@mutant(BatchNorm, "dx without the variance's term")
-def batchnorm_variance(self, dy, params=True, inputs=True):
-    return batchnorm_dx(self, dy, variance_term=0)
-
-
-@mutant(BatchNorm, "dx has the wrong sign")
-def batchnorm_sign(self, dy, params=True, inputs=True):
-    return batchnorm_dx(self, dy, scale=-1)
-
-
-@mutant(BatchNorm, "dx is zero")
-def batchnorm_zero(self, dy, params=True, inputs=True):
-    return batchnorm_dx(self, dy, scale=0)
-
-
-@mutant(BatchNorm, "dgamma and dbeta are swapped")
-def batchnorm_swap(self, dy, params=True, inputs=True):
-    dx = BatchNorm.backward(self, dy, params, inputs)
-    self.dgamma[...], self.dbeta[...] = self.dbeta.copy(), self.dgamma.copy()
-    return dx
-
-
-@mutant(BatchNorm, "the statistics are the running ones in training", "forward")
-def batchnorm_running(self, x, train):
-    y = BatchNorm.forward(self, x, train).copy()
-    y += self.mean
-    return y
-
-
-# Dropout, shapes -----------------------------------------------------------------------------------------------------
-
-
-@mutant(Dropout, "backward forgets to scale")
-def dropout_scale(self, dy, params=True, inputs=True):
-    return dy * self.mask
-
-
-@mutant(Dropout, "the mask is drawn anew for each call", "forward")
-def dropout_unfrozen(self, x, train):
-    self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
-    self.mask = self.backend.uniform(x.shape, self.calls, "mask") >= self.rate
-    return x * self.mask / (1 - self.rate)
-
-
-@mutant(Flatten, "the columns come back in another order")
-def flatten_order(self, dy, params=True, inputs=True):
-    return dy[:, ::-1].reshape(self.x_shape)
-
-
-@mutant(Reshape, "column-major on the way back")
-def reshape_order(self, dy, params=True, inputs=True):
-    return np.ascontiguousarray(dy).reshape(self.x_shape, order="F")
-
-
-# Convolutions --------------------------------------------------------------------------------------------------------
-
-
-def turned(W, kernel, channels):
-    """Every kernel turned by 180 degrees."""
-    return np.ascontiguousarray(W.reshape(*kernel, channels, -1)[::-1, ::-1]).reshape(W.shape)
-
-
-def with_window(layer, dy, params=True, inputs=True, **changes):
-    """The backward of a Conv2D whose window was not the one of its forward."""
-    right = layer.window
-    layer.window = replace(right, **changes)
-    try:
-        return Conv2D.backward(layer, dy, params, inputs)
-    finally:
-        layer.window = right
-
-
-def up_and_left(window):
-    """A border that is one zero wider above and on the left, and one narrower opposite: all moves by a pixel."""
-    (top, bottom), (left, right) = window.padding
-    return (top + 1, bottom - 1), (left + 1, right - 1)
-
-
-def only_dx(layer, dy, params, inputs, dx):
-    """The right dW and db, and this dx."""
-    type(layer).__base__.backward(layer, dy, params, inputs=False)
-    return dx if inputs else None
-
-
-@mutant(Conv2D, "the kernel is flipped in dx")
-def conv_flipped(self, dy, params=True, inputs=True):
-    W = turned(self.W, self.kernel, self.x.shape[3])
-    return only_dx(self, dy, params, inputs, self.backend.conv_dx(dy, W, self.window, np.empty_like(self.x)))
-
-
-@mutant(Conv2D, "dx is moved by a pixel")
-def conv_moved(self, dy, params=True, inputs=True):
-    return only_dx(self, dy, params, inputs, with_window(self, dy, False, padding=up_and_left(self.window)))
-
-
-@mutant(Conv2D, "the odd zero comes first in dx")
-def conv_odd_zero(self, dy, params=True, inputs=True):
-    around = tuple((after, before) for before, after in self.window.padding)
-    return only_dx(self, dy, params, inputs, with_window(self, dy, False, padding=around))
-
-
-@mutant(Conv2D, "dx keeps one patch where patches overlap")
-def conv_assigned(self, dy, params=True, inputs=True):
-    (kh, kw), (sh, sw), (oh, ow) = self.kernel, self.stride, self.window.stops
-    padded = np.zeros((len(dy), *self.window.padded))
-    for i in range(oh):
-        for j in range(ow):
-            patch = (dy[:, i, j] @ self.W.T).reshape(len(dy), kh, kw, -1)
-            padded[:, i * sh : i * sh + kh, j * sw : j * sw + kw] = patch
-    return only_dx(self, dy, params, inputs, padded[self.window.inside])
-
-
-@mutant(Conv2D, "dx is zero on the outermost pixels")
-def conv_border(self, dy, params=True, inputs=True):
-    dx = Conv2D.backward(self, dy, params, inputs)
-    if inputs:
-        dx[:, [0, -1]] = dx[:, :, [0, -1]] = 0
-    return dx
-
-
-@mutant(Conv2D, "the last row, which no patch sees, has a gradient")
-def conv_unseen(self, dy, params=True, inputs=True):
-    dx = Conv2D.backward(self, dy, params, inputs)
-    if inputs:
-        dx[:, -1] = dx[:, -2]
-    return dx
-
-
-@mutant(Conv2D, "dW is made of patches that are moved by a pixel")
-def conv_dW_moved(self, dy, params=True, inputs=True):
-    with_window(self, dy, params, False, padding=up_and_left(self.window))
-    return Conv2D.backward(self, dy, False, inputs)
-
-
-@mutant(Conv2D, "dW is made of patches without the zeros around")
-def conv_dW_unpadded(self, dy, params=True, inputs=True):
-    dx = Conv2D.backward(self, dy, params, inputs)
-    if params:
-        inner = replace(self.window, padding=((0, 0), (0, 0)))
-        oh, ow = inner.stops
-        self.backend.conv_dW(self.x, dy[:, :oh, :ow], inner, out=self.dW)
-    return dx
-
-
-@mutant(Conv2D, "db is never written")
-def conv_no_db(self, dy, params=True, inputs=True):
-    kept = self.db.copy()
-    dx = Conv2D.backward(self, dy, params, inputs)
-    self.db[...] = kept
-    return dx
-
-
-@mutant(Conv2D, "db is a mean over the pixels")
-def conv_db_mean(self, dy, params=True, inputs=True):
-    dx = Conv2D.backward(self, dy, params, inputs)
-    if params:
-        self.db[...] = dy.mean(axis=(1, 2)).sum(axis=0)
-    return dx
-
-
-@mutant(Conv2D, "backward swaps the strides of height and width")
-def conv_strides(self, dy, params=True, inputs=True):
-    return with_window(self, dy, params, inputs, stride=self.stride[::-1])
-
-
-@mutant(Conv2DTranspose, "dx takes W's channels in the wrong order")
-def transposed_channels(self, dy, params=True, inputs=True):
-    W = self.W.reshape(*self.kernel, -1, self.c_out).swapaxes(2, 3).reshape(self.W.shape)
-    return only_dx(self, dy, params, inputs, self.backend.conv(dy, W, self.window, np.empty(self.x.shape)))
-
-
-@mutant(Conv2DTranspose, "the kernel is flipped in dx")
-def transposed_flipped(self, dy, params=True, inputs=True):
-    W = turned(self.W, self.kernel, self.c_out)
-    return only_dx(self, dy, params, inputs, self.backend.conv(dy, W, self.window, np.empty(self.x.shape)))
-
-
-@mutant(Conv2DTranspose, "dW swaps the roles of x and dy")
-def transposed_roles(self, dy, params=True, inputs=True):
-    dx = Conv2DTranspose.backward(self, dy, params, inputs)
-    if params:
-        kernels = self.dW.reshape(*self.kernel, self.c_out, -1)
-        self.dW[...] = kernels.swapaxes(2, 3).reshape(self.dW.shape)
-    return dx
-
-
-@mutant(Conv2DTranspose, "db is summed over one column only")
-def transposed_db(self, dy, params=True, inputs=True):
-    dx = Conv2DTranspose.backward(self, dy, params, inputs)
-    if params:
-        self.db[...] = dy.sum(axis=(0, 1))[0]
-    return dx
-
-
-@mutant(Conv2DTranspose, "db misses the row that output_padding added")
-def transposed_db_rows(self, dy, params=True, inputs=True):
-    dx = Conv2DTranspose.backward(self, dy, params, inputs)
-    if params:
-        self.db[...] = dy[:, : -self.output_padding[0]].sum(axis=(0, 1, 2))
-    return dx
-
-
-# Larger and smaller images -------------------------------------------------------------------------------------------
-
-
-def in_blocks(self, dy):
-    """dy as (n, h, fh, w, fw, c)."""
-    (n, h, w, c), (fh, fw) = dy.shape, self.factor
-    return dy.reshape(n, h // fh, fh, w // fw, fw, c)
-
-
-@mutant(UpSampling2D, "a mean over each block instead of a sum")
-def upsampling_mean(self, dy, params=True, inputs=True):
-    return in_blocks(self, dy).mean(axis=(2, 4))
-
-
-@mutant(UpSampling2D, "only the first pixel of each block")
-def upsampling_first(self, dy, params=True, inputs=True):
-    return in_blocks(self, dy)[:, :, 0, :, 0]
-
-
-@mutant(UpSampling2D, "copies that lie apart instead of side by side")
-def upsampling_tiled(self, dy, params=True, inputs=True):
-    (n, h, w, c), (fh, fw) = dy.shape, self.factor
-    return dy.reshape(n, fh, h // fh, fw, w // fw, c).sum(axis=(1, 3))
-
-
-@mutant(AveragePooling2D, "the division is forgotten")
-def pooling_sum(self, dy, params=True, inputs=True):
-    return AveragePooling2D.backward(self, dy) * (self.size[0] * self.size[1])
-
-
-@mutant(AveragePooling2D, "windows that overlap are assigned instead of added")
-def pooling_assigned(self, dy, params=True, inputs=True):
-    dx = np.zeros(self.x_shape)
-    for pixel in self.pixels(dx):
-        pixel[...] = dy / (self.size[0] * self.size[1])
-    return dx
-
-
-@mutant(GlobalAveragePooling2D, "divided by h instead of h w")
-def global_height(self, dy, params=True, inputs=True):
-    return GlobalAveragePooling2D.backward(self, dy) * self.x_shape[2]
-
-
-@mutant(Cropping2D, "dx has dy's edge where zeros belong")
-def cropping_edge(self, dy, params=True, inputs=True):
-    return np.pad(dy, ((0, 0), *self.cropping, (0, 0)), mode="edge")
-
-
-@mutant(Cropping2D, "dx has whatever its buffer held where zeros belong")
-def cropping_old(self, dy, params=True, inputs=True):
-    dx = self.buf("dx", self.x_shape)
-    dx[self.inside] = dy
-    return dx
-
-
-@mutant(ZeroPadding2D, "the corner of dy instead of its middle")
-def padding_corner(self, dy, params=True, inputs=True):
-    (top, bottom), (left, right) = self.padding
-    return dy[:, : -(top + bottom), : -(left + right)]
-
-
-@mutant(BatchNorm, "of an image, the sums in dx are over n only")
-def batchnorm_dx_over_n(self, dy, params=True, inputs=True):
-    x_hat = normalised(self)
-    inner = dy - dy.mean(axis=0) - x_hat * (dy * x_hat).mean(axis=0)
-    return only_dx(self, dy, params, inputs, self.gamma * self.inverse_std * inner)
-
-
-@mutant(BatchNorm, "of an image, the statistics are over n only", "forward")
-def batchnorm_over_n(self, x, train):
-    BatchNorm.forward(self, x, train)
-    return self.gamma * (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + self.eps) + self.beta
-
-
-LAYER_MUTANTS = [  # the layer, x's shape, and what must be reported: the gradients that are wrong, or a complaint
-    (dense_mean(5), (7, 3), "W"),
-    (dense_bias(5), (7, 3), "b"),
-    (dense_columns(5), (7, 3), "x"),
-    (dense_accumulates(5), (7, 3), "do they accumulate"),
-    (dense_stale(5), (7, 3), "W"),
-    (dense_params(5), (7, 3), "params=False"),
-    (dense_inplace(5), (7, 3), "x was changed"),
-    (dense_changes_dy(5), (7, 3), "dy was changed"),
-    (leaky_slope(0.2), (7, 3), "x"),
-    (leaky_mask(0.2), (7, 3), "x"),
-    (relu_mask(), (7, 3), "x"),
-    (tanh_square(), (7, 3), "x"),
-    (tanh_offset(), (7, 3), "linear in dy"),
-    (sigmoid_slope(), (7, 3), "x"),
-    (batchnorm_mean(), (7, 3), "x"),
-    (batchnorm_variance(), (7, 3), "x"),
-    (batchnorm_sign(), (7, 3), "x"),
-    (batchnorm_zero(), (3, 5, 2, 4), "x"),
-    (batchnorm_swap(), (7, 3), "gamma beta"),
-    (batchnorm_running(), (7, 3), "second time"),
-    (dropout_scale(0.3), (7, 3), "x"),
-    (dropout_unfrozen(0.3), (7, 30), "second time"),
-    (flatten_order(), (5, 2, 3), "x"),
-    (reshape_order((2, 3)), (5, 6), "x"),
-    (conv_flipped(2, (3, 2)), (2, 4, 5, 3), "x"),
-    (conv_moved(2, 3, 1, 1), (2, 4, 5, 3), "x"),
-    (conv_moved(2, 3, 2, 1), (2, 4, 5, 1), "x"),
-    (conv_odd_zero(2, 3, 2, "same"), (2, 4, 6, 2), "x"),  # zeros (0, 1)
-    (conv_assigned(2, 3, 2, 1), (2, 5, 4, 2), "x"),
-    (conv_border(2, 3, 1, 1), (2, 4, 5, 2), "x"),
-    (conv_unseen(2, 3, 2), (2, 6, 5, 2), "x"),
-    (conv_dW_moved(2, 3, 1, 1), (2, 4, 5, 3), "W"),
-    (conv_dW_unpadded(2, 3, 1, 1), (2, 4, 5, 3), "W"),
-    (conv_no_db(2, 3), (2, 4, 5, 2), "b"),
-    (conv_no_db(2, 3), (2, 4, 5, 2), "never writes the gradient of"),
-    (conv_db_mean(2, 3), (2, 4, 5, 2), "b"),
-    (conv_strides(2, 3, (2, 1)), (2, 6, 6, 2), "x W"),  # square: otherwise no shape fits, and NumPy complains
-    (transposed_channels(2, 3, 2, 1), (2, 3, 2, 3), "x"),
-    (transposed_flipped(2, (2, 3), 2), (2, 2, 3, 3), "x"),
-    (transposed_roles(2, 3, 2, 1), (2, 3, 2, 3), "W"),
-    (transposed_db(2, 3, 2, 1), (2, 3, 2, 3), "b"),
-    (transposed_db_rows(2, 3, 2, 1, output_padding=(1, 0)), (2, 3, 2, 3), "b"),
-    (upsampling_mean((2, 3)), (2, 3, 2, 2), "x"),
-    (upsampling_first((2, 3)), (2, 3, 2, 2), "x"),
-    (upsampling_tiled((2, 3)), (2, 3, 2, 2), "x"),
-    (pooling_sum((3, 2)), (2, 6, 5, 2), "x"),
-    (pooling_assigned(3, 2), (2, 7, 5, 2), "x"),
-    (global_height(), (2, 3, 4, 2), "x"),
-    (cropping_edge(((0, 1), (2, 0))), (2, 4, 5, 2), "x"),
-    (padding_corner(((1, 2), (1, 0))), (2, 3, 4, 2), "x"),
-    (batchnorm_dx_over_n(), (3, 5, 2, 4), "x"),
-    (batchnorm_over_n(), (3, 5, 2, 4), "x gamma"),
-]
-
-
-@pytest.mark.parametrize(
-    "layer, shape, where", LAYER_MUTANTS, ids=[type(layer).__name__ for layer, _, _ in LAYER_MUTANTS]
-)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_planted_mistakes_are_caught_and_placed(layer, shape, where, seed):
-    report = check(layer, shape, seed=seed)
-    assert not report
-    if set(where.split()) <= {row.name for row in report.rows}:
-        assert where == " ".join(row.name for row in report.rows if row.verdict == WRONG), str(report)
-    else:
-        assert any(where in complaint for complaint in report.complaints), str(report)
-    with pytest.raises(GradientError, match=WRONG):
-        assert_gradients(layer, shape, seed=seed)
+from . import mutants
+from .mutants import BatchNormOverN, BatchNormSign, CroppingOld, DenseBias, DenseMean, LeakySlope
 
 
 def test_only_the_mistaken_array_is_blamed():
-    report = check(dense_bias(5), (7, 3))
+    report = check(DenseBias(5), (7, 3))
     assert [row.verdict for row in report.rows] == [OK, OK, WRONG]
     assert report["b"].wrong == 5 and report["b"].entries == 5 and not report.complaints
+    with pytest.raises(GradientError, match=WRONG):
+        assert_gradients(DenseBias(5), (7, 3))
 
 
 def test_old_contents_of_a_buffer_are_seen_where_it_is_poisoned():
     """The gradient check alone might meet a buffer that holds zeros by chance."""
-    net = Sequential([cropping_old(((0, 1), (2, 0)))], input_shape=(4, 5, 2), dtype="float64", workspace="poison")
+    net = Sequential([CroppingOld(((0, 1), (2, 0)))], input_shape=(4, 5, 2), dtype="float64", workspace="poison")
     dx = net.backward(net.forward(np.ones((2, 4, 5, 2))).copy())
     assert np.isnan(dx).sum() == 2 * 2 * (4 * 5 - 3 * 3)
-
-
-# Losses --------------------------------------------------------------------------------------------------------------
-
-
-@mutant(BCEWithLogits, "the mean is forgotten", "__call__")
-def logits_mean(self, pred, target):
-    loss, dpred = BCEWithLogits.__call__(self, pred, target)
-    return loss, dpred * pred.size
-
-
-@mutant(BCEWithLogits, "the gradient ignores the target", "__call__")
-def logits_target(self, pred, target):
-    return BCEWithLogits.__call__(self, pred, target)[0], BCEWithLogits.__call__(self, pred, 1.0)[1]
-
-
-@mutant(BCE, "the gradient is that of the logits", "__call__")
-def bce_logits(self, pred, target):
-    return BCE.__call__(self, pred, target)[0], (pred - target) / pred.size
-
-
-@mutant(BCE, "the sign is wrong", "__call__")
-def bce_sign(self, pred, target):
-    loss, dpred = BCE.__call__(self, pred, target)
-    return loss, -dpred
-
-
-@pytest.mark.parametrize("loss", [logits_mean, logits_target, bce_logits, bce_sign], ids=lambda kind: kind.__name__)
-def test_planted_mistakes_in_losses_are_caught(loss):
-    predictions = np.linspace(0.1, 0.9, 6).reshape(6, 1)
-    report = check(loss("numpy"), predictions)
-    assert report["pred"].verdict == WRONG
 
 
 # Networks ------------------------------------------------------------------------------------------------------------
@@ -553,7 +65,7 @@ def small_networks():
     return models.mnist_mlp((5, 3, 1), latent=4, widths=(7, 6, 5), d_widths=(6, 5))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("which", [0, 1])
 def test_whole_networks(which, seed):
     net = small_networks()[which]
@@ -561,7 +73,7 @@ def test_whole_networks(which, seed):
 
 
 def test_a_mistake_deep_in_a_network_is_seen_at_it_and_before_it():
-    net = Sequential([Dense(4), leaky_slope(0.2), Dense(3), Tanh(), Dense(2)], input_shape=3)
+    net = Sequential([Dense(4), LeakySlope(0.2), Dense(3), Tanh(), Dense(2)], input_shape=3)
     report = check(net, (6, 3))
     verdicts = {row.name: row.verdict for row in report.rows}
     assert verdicts["2.Dense.W"] == verdicts["4.Dense.b"] == OK
@@ -569,7 +81,7 @@ def test_a_mistake_deep_in_a_network_is_seen_at_it_and_before_it():
 
 
 def test_behind_a_convolution_batchnorm_over_n_only_spoils_what_comes_before_it():
-    net = Sequential([Conv2D(3, 3, bias=False), batchnorm_dx_over_n(), LeakyReLU(0.2)], input_shape=(4, 5, 2))
+    net = Sequential([Conv2D(3, 3, bias=False), BatchNormOverN(), LeakyReLU(0.2)], input_shape=(4, 5, 2))
     report = check(net, (3, 4, 5, 2))
     assert [row.verdict for row in report.rows] == [WRONG, WRONG, OK, OK], str(report)  # x, W, gamma, beta
 
@@ -592,7 +104,7 @@ def test_a_gradient_that_is_zero_everywhere_is_not_called_ok():
 
 def test_an_upstream_of_ones_is_blind_to_batchnorm():
     """The reason for a random upstream: with ones, the true dx of BatchNorm is 0, and so is that of this mistake."""
-    net = Sequential([batchnorm_sign()], input_shape=3, dtype="float64")
+    net = Sequential([BatchNormSign()], input_shape=3, dtype="float64")
     x = np.random.default_rng(0).normal(size=(7, 3))
     net.forward(x)
     ones = net.backward(np.ones((7, 3)))
@@ -620,7 +132,7 @@ def test_numeric_gradient_restores_its_vector_and_takes_an_upstream():
 
 
 def test_the_report_is_readable():
-    text = str(check(dense_mean(5), (7, 3)))
+    text = str(check(DenseMean(5), (7, 3)))
     assert "gradients WRONG" in text and "W" in text and "15 of 15 entries wrong" in text and "yours" in text
 
 
@@ -686,3 +198,547 @@ def test_a_layer_that_forgets_its_arguments_is_told():
 
     with pytest.raises(Exception, match=r"Forgetful.__init__ must keep its argument as self.size"):
         check(Forgetful(3), (2, 2))
+
+
+# Verdicts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_corner_at_x_is_a_kink_and_a_wrong_slope_at_it_is_wrong():
+    x = np.array([[1.0, 0.0, -2.0]])
+    row = check(LeakyReLU(0.2), x)["x"]
+    assert (row.verdict, row.wrong, row.worst) == (KINK, 0, (0, 1)) and "check at another x" in row.cause
+    assert not check(LeakyReLU(0.2), x)
+    twice = (lambda x: np.maximum(x, 0.0), lambda dy: 3.0 * dy)
+    assert check(twice, np.zeros((1, 2)))["x"].verdict == WRONG
+
+
+def test_a_corner_without_a_mask_is_found_by_its_two_slopes():
+    f = (lambda x: np.maximum(x, 0.0), lambda dy: 0.0 * dy)
+    assert check(f, np.zeros((2, 3)))["x"].verdict == KINK
+
+
+def test_a_gradient_that_differences_cannot_see_is_too_small():
+    net = Sequential([layer for _ in range(14) for layer in (Dense(2), Sigmoid())], input_shape=2)
+    row = check(net)["0.Dense.W"]
+    assert row.verdict == TOO_SMALL and "below what differences can see" in row.cause
+    tiny = (lambda x: 1e-11 * x, lambda dy: 1e-11 * dy)
+    assert check(tiny)["x"].verdict == TOO_SMALL
+    assert check((lambda x: 1e-11 * x, lambda dy: 0.0 * dy))["x"].verdict == NOTHING_TESTED
+
+
+def test_batchnorm_with_fewer_than_four_numbers_is_not_called_proven():
+    assert "has 2 numbers for each channel" in str(check(BatchNorm(), (2, 3)))
+    assert not check(BatchNorm(), (3, 3)) and check(BatchNorm(), (4, 3)) and check(BatchNorm(), (1, 2, 2, 3))
+
+
+# Modes and methods ---------------------------------------------------------------------------------------------------
+
+
+def test_directions_see_one_wrong_entry_of_many_and_show_it():
+    def backward(dy):
+        dx = 2.0 * dy
+        dx[17, 4] *= -1
+        return dx
+
+    f = (lambda x: 2.0 * x, backward)
+    row = check(f, (40, 30), mode="directions", max_entries=5)["x"]
+    assert (row.verdict, row.worst) == (WRONG, (17, 4)) and row.directions
+    row = check((lambda x: 2.0 * x, lambda dy: 2.0 * dy), (40, 30), mode="directions")["x"]
+    assert (row.verdict, row.entries, row.directions) == (OK, 0, 3)
+    assert check(f, (40, 30), mode="full")["x"].entries == 1200
+
+
+@pytest.mark.parametrize("method", ["complex", "adjoint"])
+def test_other_methods_agree_and_catch(method):
+    for layer, x in ((Dense(3), (4, 5)), (Conv2D(2, 3, 2, 1), (2, 5, 6, 2))):
+        report = check(layer, x, method=method)
+        assert report and all(row.error < 1e-12 for row in report.rows)
+    assert check(DenseMean(3), (4, 5), method=method)["W"].verdict == WRONG
+    if method == "complex":
+        assert check(Sequential([Dense(4), Tanh(), BatchNorm(), Dense(2)], input_shape=3), method="complex")
+        assert check(Dropout(0.5), (4, 7), method="complex")
+
+
+@pytest.mark.parametrize(
+    "layer, method, words",
+    [(Sigmoid(), "complex", "holomorphic in x"), (Tanh(), "adjoint", "linear in x"),
+     (SpectralNorm(Dense(2)), "complex", "complex numbers")],
+)  # fmt: skip
+def test_a_method_whose_assumption_does_not_hold_is_refused(layer, method, words):
+    with pytest.raises(SettingsError, match=words):
+        check(layer, (4, 3), method=method)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [({"mode": "fast"}, "mode is 'fast'"), ({"method": "forward"}, "method is 'forward'"),
+     ({"upstream": np.ones((2, 2))}, "upstream has shape")],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_refused(options, words):
+    with pytest.raises(SettingsError, match=words):
+        check(Tanh(), (4, 3), **options)
+
+
+def test_wrt_chooses_and_names_are_checked():
+    assert [row.name for row in check(Dense(2), wrt="W").rows] == ["W"]
+    assert [row.name for row in check(Dense(2), wrt=("x", "b")).rows] == ["x", "b"]
+    assert "no such gradient: 'V'" in str(check(Dense(2), wrt="V"))
+
+
+def test_without_train_it_is_what_predict_computes():
+    assert check(Tanh(), train=False)
+    assert check(BatchNorm(), (5, 3), train=False)["x"].verdict == WRONG, "its backward is that of a training forward"
+
+
+def test_check_adjoint_of_a_convolution_and_its_transpose():
+    conv = Sequential([Conv2D(3, 3, 2, 1, bias=False)], input_shape=(5, 7, 2), dtype="float64")
+    back = Sequential([Conv2DTranspose(2, 3, 2, 1, bias=False)], input_shape=(3, 4, 3), dtype="float64")
+    back.params[...] = conv.params
+    assert check_adjoint(conv.predict, back.predict, (2, 5, 7, 2), (2, 3, 4, 3))
+    back.params[3] += 1e-9
+    assert "not the transpose" in str(check_adjoint(conv.predict, back.predict, (2, 5, 7, 2), (2, 3, 4, 3)))
+    with pytest.raises(SettingsError, match="forward returned shape"):
+        check_adjoint(lambda x: x[:, 1:], lambda y: y, (4, 3), (4, 3))
+
+
+def test_explain_draws_a_v_for_a_right_gradient_and_a_plateau_for_a_wrong_one(tmp_path):
+    h, errors = explain(Tanh(), (4, 3), path=tmp_path / "right.png")
+    best = errors.argmin()
+    assert errors[best] < 1e-10 < errors[0] and errors[-1] > 1e-3 and 1e-8 < h[best] < 1e-4
+    _, errors = explain(DenseMean(3), (4, 3), wrt="W", index=(0, 1), path=tmp_path / "wrong.png")
+    assert errors.min() > 1e-3
+    assert (tmp_path / "right.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(FileError, match="is not overwritten"):
+        explain(Tanh(), path=tmp_path / "right.png")
+    with pytest.raises(SettingsError, match="no gradient 'W'"):
+        explain(Tanh(), path=tmp_path / "other.png", wrt="W")
+
+
+# Functions -----------------------------------------------------------------------------------------------------------
+
+
+class Affine:
+    """x W + b as two functions."""
+
+    def forward(self, x, W, b):
+        self.x, self.W = x, W
+        return x @ W + b
+
+    def backward(self, dy):
+        return dy @ self.W.T, {"W": self.x.T @ dy, "b": dy.sum(axis=0)}
+
+
+def test_two_functions_with_parameters():
+    affine, params = Affine(), {"W": np.ones((3, 2)), "b": np.zeros(2)}
+    assert [row.name for row in check((affine.forward, affine.backward), params=params).rows] == ["x", "W", "b"]
+    assert check((affine.forward, affine.backward), params=params)
+    with pytest.raises(SettingsError, match=r"returned gradients of no parameter.*\['W', 'b'\]"):
+        check((affine.forward, lambda dy: dy @ affine.W.T), params=params)
+
+
+@pytest.mark.parametrize(
+    "backward, words",
+    [
+        (lambda dy: dy * dy, "must be linear in dy"),
+        (lambda dy: dy[:1], "dx must have the shape of x, (4, 3)"),
+        (lambda dy: dy.astype(np.float32), "dx is float32"),
+        (lambda dy: np.multiply(dy, 2.0, out=dy), "dy was changed by backward"),
+    ],
+)
+def test_what_backward_promises_beside_numbers(backward, words):
+    assert words in str(check((lambda x: 1.0 * x, backward)))
+
+
+def test_a_forward_in_float32_is_told():
+    assert "forward turned float64 into float32" in str(check((lambda x: x.astype(np.float32), lambda dy: dy)))
+
+
+def test_old_contents_of_a_buffer_make_the_row_wrong():
+    row = check(CroppingOld(((0, 1), (2, 0))), (2, 4, 5, 2))["x"]
+    assert row.verdict == WRONG and "`dx[...] = 0`" in row.cause
+
+
+def test_a_forward_that_leaves_a_hole_in_its_buffer_is_told():
+    class Hole(Tanh):
+        def forward(self, x, train):
+            y = self.buf("y", x.shape)
+            np.tanh(x[1:], out=y[1:])
+            self.y = y
+            return y
+
+    assert "forward uses what is left in a buffer" in str(check(Hole()))
+
+
+# Causes --------------------------------------------------------------------------------------------------------------
+
+
+class SumOfAll(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.db[...] = dy.sum()
+        return dx
+
+
+class LastSample(Tanh):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy)
+        dx[-1] = dy[-1]
+        return dx
+
+
+class EveryThirdRow(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        return dx if dx is None else dx * (1 + 0.5 * (np.arange(dx.shape[1]) % 3 == 0))[:, None, None]
+
+
+class SecondChannel(Tanh):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy)
+        dx[..., 1] *= 1.5
+        return dx
+
+
+class HardTanh(Layer):
+    """clip(x, -1, 1), and the gradient that forgets that it is clipped above."""
+
+    def forward(self, x, train):
+        self.x = x
+        return np.clip(x, -1, 1)
+
+    def backward(self, dy, params=True, inputs=True):
+        return dy * (self.x > -1)
+
+
+class Softmax(Layer):
+    def forward(self, x, train):
+        e = np.exp(x)
+        self.y = e / e.sum(axis=-1, keepdims=True)
+        return self.y
+
+    def backward(self, dy, params=True, inputs=True):
+        return dy * self.y * (1 - self.y)
+
+
+class OnlyReals(BCEWithLogits):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred * (target == 1)
+
+
+class Shifted(Tanh):
+    def backward(self, dy, params=True, inputs=True):
+        return super().backward(dy) + 0.25
+
+
+CAUSES = [  # a layer or a loss, the input, the array, and words of the sentence that must be found
+    (mutants.DenseMean(5), (7, 3), "W", "0.142857 everywhere, and n = 7: a mean where a sum belongs"),
+    (mutants.DenseSign(5), (7, 3), "b", "= -1 everywhere: the sign"),
+    (mutants.DenseTransposed(3), (7, 3), "W", "in the wrong places: transposed"),
+    (mutants.DenseUntransposed(3), (7, 3), "x", "if backward took W transposed"),
+    (mutants.DenseColumns(5), (7, 3), "x", "if backward took W reversed along axis 1"),
+    (mutants.DenseBias(5), (7, 3), "b", "only the first sample of dy is in it"),
+    (SumOfAll(5), (7, 3), "b", "the sum of all numeric ones"),
+    (mutants.LeakySlope(0.2), (7, 3), "x", "wrong exactly where x <= 0: yours is 0 there, so the slope"),
+    (mutants.ReLUMask(), (7, 3), "x", "the mask is forgotten"),
+    (mutants.LeakyMask(0.2), (7, 3), "x", "the mask is taken from dy"),
+    (mutants.TanhSquare(), (7, 3), "x", "your slope dx / dy is 1."),
+    (HardTanh(), (9, 5), "x", "wrong exactly for x from 1."),
+    (Softmax(), (4, 3), "x", "moves 3 numbers of y: dx must add up"),
+    (Shifted(), (4, 3), "x", "+0.25 everywhere: a term that does not belong"),
+    (LastSample(), (4, 3), "x", "wrong only at sample 3 of 4"),
+    (SecondChannel(), (4, 3, 2, 3), "x", "wrong only at channel 1 of 3"),
+    (mutants.BatchNormMean(), (7, 3), "x", "the term through the mean"),
+    (mutants.BatchNormVariance(), (7, 3), "x", "the term through the variance"),
+    (mutants.BatchNormConstants(), (7, 3), "x", "the terms through the mean and the variance"),
+    (mutants.BatchNormZero(), (3, 5, 2, 4), "x", "yours is 0 everywhere"),
+    (mutants.BatchNormGamma(), (7, 3), "x", "the factor gamma is missing"),
+    (mutants.BatchNormDeviation(), (7, 3), "x", "such as 1 / sqrt(var + eps)"),
+    (mutants.BatchNormSwap(), (7, 3), "gamma", "these are the numbers of dbeta"),
+    (mutants.DropoutScale(0.3), (7, 3), "x", "a division by 1 - rate is missing"),
+    (mutants.DropoutNoMask(0.3), (7, 3), "x", "moves no number of y"),
+    (mutants.ReshapeOrder((2, 3)), (5, 6), "x", "in another order"),
+    (mutants.ConvFlipped(2, (3, 2)), (2, 4, 5, 3), "x", "if backward took W with the kernel flipped, turned by 180"),
+    (mutants.TransposeRoles(2, 3, 2, 1), (2, 3, 2, 3), "W", "with channels in and out swapped"),
+    (mutants.ConvMoved(2, 3, 1, 1), (2, 4, 5, 3), "x", "moved by one pixel up and left"),
+    (mutants.ConvBorder(2, 3, 1, 1), (2, 4, 5, 2), "x", "wrong only within 1 pixel of the images' border"),
+    (mutants.ConvUnseen(2, 3, 2), (2, 6, 5, 2), "x", "wrong only at row 5 of 6, the last"),
+    (EveryThirdRow(2, 3, 1, 1), (2, 7, 5, 2), "x", "every 3, so look at the strides"),
+    (mutants.ConvFirstImage(2, 3), (3, 4, 5, 2), "W", "only the first sample of dy"),
+    (mutants.TransposeBias(2, 3, 2, 1), (2, 3, 2, 3), "b", "only the first column of dy"),
+    (mutants.UpSamplingMean((2, 3)), (2, 5, 4, 2), "x", "and fh fw = 6: a mean where a sum belongs"),
+    (mutants.PoolingSum((3, 2)), (2, 7, 5, 2), "x", "and kh kw = 6: a sum where a mean belongs"),
+    (mutants.GlobalHeight(), (2, 3, 5, 2), "x", "w = 5: a sum where a mean belongs"),
+    (OnlyReals("numpy"), (6, 1), "pred", "wrong exactly where the target is 0"),
+]
+
+
+@pytest.mark.parametrize("target, x, name, words", CAUSES, ids=[type(case[0]).__name__ for case in CAUSES])
+def test_the_cause_is_told(target, x, name, words):
+    report = check(target, x)
+    assert report[name].verdict == WRONG and words in report[name].cause, str(report)
+
+
+def test_a_right_array_has_no_cause():
+    assert {row.cause for row in check(Dense(5), (7, 3)).rows} == {""}
+
+
+# Networks and steps: where the mistake is ----------------------------------------------------------------------------
+
+
+def test_the_first_wrong_layer_is_named_with_its_cause():
+    net = Sequential([Dense(4), LeakySlope(0.2), DenseMean(3), Tanh(), Dense(2)], input_shape=3)
+    report = check(net)
+    assert report.first_wrong == "1.LeakySlope"
+    assert "the slope on that side is forgotten" in report.inner["x"].cause
+    net = Sequential([Dense(4), LeakyReLU(0.2), DenseMean(3), Tanh(), Dense(2)], input_shape=3)
+    assert check(net).first_wrong == "2.DenseMean" and "a mean where a sum belongs" in str(check(net))
+
+
+def test_a_right_step_is_ok_for_both_kinds_of_network():
+    cases = list(table.steps())
+    for case in (cases[0], cases[-1]):
+        report = check(case.gan, max_entries=2, expect_zero=case.expect_zero)
+        assert report, str(report)
+        assert {row.name[:2] for row in report.rows} == {"D.", "G."} and report.directions > 0
+
+
+@pytest.mark.parametrize(
+    "kind, array, words",
+    [
+        (mutants.DetachedG, "G", "no gradient reaches G.0.Dense.W: it never learns"),
+        (mutants.FakeActivations, "D", "each back through its own forward"),
+    ],
+)
+def test_a_mistake_in_a_step_is_blamed_on_the_step(kind, array, words):
+    gan = next(table.steps()).gan
+    gan.__class__ = kind
+    report = check(gan, max_entries=2)
+    assert words in str(report) and {row.name[0] for row in report.rows if row.verdict == WRONG} == {array}
+
+
+def test_an_old_D_is_seen_though_the_gradient_through_it_is_one():
+    class OldD(GAN):
+        def step(self, x_real):
+            self.before = self.D.params.copy()
+            return super().step(x_real)
+
+        def _update_G(self, x_fake):
+            after, self.D.params[...] = self.D.params.copy(), self.before
+            loss = super()._update_G(x_fake)
+            self.D.params[...] = after
+            return loss
+
+    gan = next(table.steps()).gan
+    gan.__class__ = OldD
+    assert "did not go through the D that the step leaves behind" in str(check(gan, max_entries=1))
+
+
+def test_a_mistake_in_a_penalty_a_network_or_an_objective_is_blamed_on_it():
+    case = list(table.steps())[-1]
+    case.gan.penalty = mutants.R1Sum(3.0)
+    assert "the mistake is in R1Sum" in str(check(case.gan, max_entries=1))
+
+    gan = next(table.steps()).gan
+    gan.objective = mutants.SaturatingSign(BCEWithLogits("numpy"))
+    assert check(gan, max_entries=1).first_wrong == "the objective"
+
+    G = Sequential([Dense(4), LeakySlope(0.2), Dense(6), Reshape((3, 2, 1))], input_shape=4, name="G", dtype="float64")
+    gan = next(table.steps()).gan
+    gan = GAN(G, gan.D, objective=gan.objective, g_optimizer=SGD(G), d_optimizer=gan.d_optimizer)
+    assert check(gan, max_entries=1).first_wrong == "G 1.LeakySlope"
+
+
+def test_a_step_that_the_guards_stop_is_reported():
+    class SecondBackward(GAN):
+        def _update_G(self, x_fake):
+            self.D.backward(np.ones((len(x_fake), 1)), params=False)
+
+    gan = next(table.steps()).gan
+    gan.__class__ = SecondBackward
+    report = check(gan)
+    assert not report and "the step stops: D: backward without its forward" in str(report)
+
+
+def test_the_gan_itself_is_left_alone():
+    gan = next(table.steps()).gan
+    before = gan.G.params.copy(), gan.D.params.copy(), gan.G.state.copy(), gan.d_optimizer.m.copy()
+    check(gan, max_entries=1)
+    after = gan.G.params, gan.D.params, gan.G.state, gan.d_optimizer.m
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)) and gan.steps == gan.D.forwards == 0
+    assert gan.d_optimizer.steps == 0
+
+
+def test_a_report_as_json():
+    found = json.loads(check(CroppingOld(((0, 1), (2, 0))), (2, 4, 5, 2)).to_json())
+    assert found["ok"] is False and found["rows"][0]["verdict"] == WRONG and found["rows"][0]["yours"] is None
+    assert json.loads(check(Dense(2), (3, 4)).to_json())["entries"] == 12 + 8 + 2
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+MY_LAYERS = """
+from minigan.layers import Layer
+
+class Right(Layer):
+    def forward(self, x, train):
+        self.x = x
+        return x * x
+
+    def backward(self, dy, params=True, inputs=True):
+        return 2 * self.x * dy
+
+class Half(Right):
+    def __init__(self, power=2):
+        self.power = power
+
+    def backward(self, dy, params=True, inputs=True):
+        return self.x * dy
+
+class Crash(Right):
+    def forward(self, x, train):
+        n, h, w, c = x.shape
+        return self.missing
+
+class NoReturn(Right):
+    def forward(self, x, train):
+        self.x = x
+
+class Images(Right):
+    def build(self, in_shape):
+        h, w, c = in_shape
+        return in_shape
+
+class Needs(Right):
+    def __init__(self, power):
+        self.power = power
+
+class Fails(Right):
+    def __init__(self):
+        1 / 0
+
+class Short(Right):
+    def forward(self, x):
+        return x
+
+class NoLayer:
+    pass
+"""
+
+
+@pytest.fixture
+def my_layers(tmp_path):
+    path = tmp_path / "my_layers.py"
+    path.write_text(MY_LAYERS)
+    return path
+
+
+@pytest.mark.parametrize(
+    "wanted, status, words",
+    [
+        (":Right", 0, "ok  Right(): x (12 entries)"),
+        (":Half", 1, "a factor 2 is missing"),
+        (":Half(power=3)", 1, "Half(power=3): gradients WRONG"),
+        (":Images", 0, "ok  Images(): x (360 entries)"),
+        (":Crash", 1, "my_layers.py, line 22, in forward: AttributeError: 'Crash' object has no attribute 'missing'"),
+        (":NoReturn", 1, "NoReturn.forward returned None"),
+        (":Short", 1, "Short.forward takes (x); a network calls forward(x, train)"),
+        (":Needs(3)", 0, "every verdict is OK"),
+    ],
+)
+def test_the_command_checks_a_layer_of_a_persons_own_file(my_layers, capsys, wanted, status, words):
+    assert main(["gradcheck", f"{my_layers}{wanted}"]) == status
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["{file}:Needs"], r"Needs\(power\) cannot be made: .*'.*my_layers.py:Needs\(...\)'"),
+        (["{file}:Fails"], r"Fails cannot be made: .*my_layers.py, line 39, in __init__: ZeroDivisionError"),
+        (["{file}:NoLayer"], "NoLayer is no subclass of minigan.layers.Layer; the layers in it: Right, Half"),
+        (["{file}:Absent"], "it has no class Absent"),
+        (["{file}:Right(x for x in y)"], "no class name with plain arguments"),
+        (["{folder}/absent.py"], "absent.py does not exist"),
+        (["{folder}/broken.py"], r"broken.py cannot be imported: .*broken.py, line 1: SyntaxError"),
+        (["{folder}/empty.py"], "has no subclass of minigan.layers.Layer"),
+        (["Desne"], "minigan has no 'Desne' to check; it has AveragePooling2D"),
+        (["Dense"], "d_out"),
+        ([], "either --all or targets"),
+        (["--all", "Dense"], "either --all or targets"),
+        (["Dense", "--shape", "three"], "--shape is 'three'"),
+        (["--all", "--shape", "4,3"], "--shape is for targets"),
+        (["Dense", "--seed", "-1"], "--seed is -1"),
+    ],
+)
+def test_bad_usage_is_one_message(my_layers, capsys, arguments, words):
+    (my_layers.parent / "broken.py").write_text("def f(:\n")
+    (my_layers.parent / "empty.py").write_text("import minigan\n")
+    if arguments == ["Dense"]:
+        arguments = ["Dense('x')", "--shape", "4,3"]
+    filled = [word.format(file=my_layers, folder=my_layers.parent) for word in arguments]
+    assert main(["gradcheck", *filled]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and "Traceback" not in captured.err and not captured.out
+    assert re.search(words, captured.err)
+
+
+def test_the_command_checks_minigans_own_and_prints_json(capsys):
+    assert main(["gradcheck", "Dense", "BCE", "Hinge", "Dense(5)"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("ok  Dense") == 4 and "9 checks in" in out and "every verdict is OK" in out
+    assert main(["gradcheck", "Dense(3)", "--shape", "6,2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] and found["entries"] == 12 + 6 + 3 and found["reports"][0]["rows"][1]["name"] == "W"
+
+
+def test_a_file_without_a_class_name_checks_all_of_its_layers(my_layers, capsys):
+    my_layers.write_text(MY_LAYERS.split("class Needs")[0])
+    assert main(["gradcheck", str(my_layers)]) == 1
+    out = capsys.readouterr().out
+    assert [
+        name for name in ("Right()", "Half(power=2)", "Crash", "NoReturn", "Images()") if name in out
+    ] and "5 checks" in out
+    assert "3 NOT OK: Half(power=2), Crash, NoReturn" in out
+
+
+def test_all_is_everything_and_has_a_step_of_every_objective_and_switch(capsys, monkeypatch):
+    steps = list(table.steps())
+    said = " ".join(step.name for step in steps)
+    words = "NonSaturating Saturating LeastSquares Hinge Wasserstein BCE noise=same two_steps d_steps=3 clip= R1"
+    for word in [*words.split(), "GradientPenalty", "dense", "convolutional"]:
+        assert word in said
+    monkeypatch.setattr(table, "steps", lambda: steps[:1])
+    assert main(["gradcheck", "--all"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\nok  ") + 1 == len(table.LAYERS) + len(table.LOSSES) + len(table.objectives()) + 1
+    assert "entries and" in out and "every verdict is OK" in out
+
+
+@pytest.mark.slow
+def test_all_of_minigan_is_ok_within_a_minute(capsys):
+    assert main(["gradcheck", "--all"]) == 0
+    assert float(re.search(r"in ([\d.]+) s", capsys.readouterr().out)[1]) < 60
+
+
+def test_the_pytest_plugin(tmp_path):
+    (tmp_path / "test_mine.py").write_text(
+        "from minigan.layers import Dense, Tanh\n"
+        "class Wrong(Tanh):\n    def backward(self, dy, params=True, inputs=True):\n        return 2 * dy\n"
+        "def test_right(gradcheck): gradcheck(Dense(3), (4, 5))\n"
+        "def test_wrong(gradcheck): gradcheck(Wrong())\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "minigan.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+        str(tmp_path),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "1 failed, 1 passed" in ran.stdout and "Wrong(): gradients WRONG" in ran.stdout

@@ -22,11 +22,13 @@ from PIL import Image
 from minigan import StepLR, image_runs, pictures
 from minigan.cli import guarded
 from minigan.data import ImageSet, RandomHorizontalFlip, RandomResizedCrop, RandomRotation, draw_faces, images
+from minigan.penalties import GradientPenalty
 from minigan.settings import parse_command
 
 from .systems import EXAMPLES, IMAGE_SYSTEMS, example
 
-FACES = [name for name in IMAGE_SYSTEMS if name != "mnist_dcgan"]
+FACES = [name for name in IMAGE_SYSTEMS if not name.startswith("mnist")]
+WASSERSTEIN = ("anime_wgan", "mnist_wgan_gp")  # several updates of D in a step
 SIZES = {"faces_dcgan": (16, 32), "anime_dcgan": (32, 48), "anime_wgan": (32, 64), "cats_dcgan": (24, 48),
          "celeba_dcgan": (16, 32)}  # fmt: skip
 SMALL = {"width": 2, "batch_size": 2, "grid": 1, "latent": 5}
@@ -105,9 +107,8 @@ def flags(settings):
 
 def base(name, sources):
     """The settings of a run of a moment."""
-    if name == "mnist_dcgan":
-        return SMALL | {"data": sources / "digits.npy"}
-    return SMALL | {"faces": IMAGES, "size": SIZES[name][0]} | ({"d_steps": 2} if name == "anime_wgan" else {})
+    images = {"faces": IMAGES, "size": SIZES[name][0]} if name in FACES else {"data": sources / "digits.npy"}
+    return SMALL | images | ({"d_steps": 2} if name in WASSERSTEIN else {})
 
 
 def train(name, *argv):
@@ -178,6 +179,7 @@ EFFECTS = {
     "sampling": ("other", lambda run: run.real.sampling, None),
     "lr": (0.003, optimizers("learning_rate"), {0.003}),
     "beta1": (0.9, optimizers("beta1"), {0.9}),
+    "beta2": (0.5, optimizers("beta2"), {0.5}),
     "lr_every": (1, lambda run: run.gan.schedule and run.gan.schedule.every, None),
     "lr_factor": (0.25, lambda run: run.gan.schedule.factor, 0.25),
     "lr_unit": ("steps", lambda run: run.gan.schedule, StepLR(3, 0.9)),
@@ -187,6 +189,7 @@ EFFECTS = {
     "d_update": ("other", lambda run: run.gan.d_update, None),
     "d_steps": (3, lambda run: run.gan.d_steps, 3),
     "clip": (0.5, lambda run: run.gan.clip.limit, 0.5),
+    "penalty": (3, lambda run: run.gan.penalty, GradientPenalty(3.0)),
     "clip_scope": ("other", lambda run: run.gan.clip.scope, None),
     "init_std": (0.5, lambda run: run.gan.D.layers[0].W.std(), pytest.approx(0.5, rel=0.2)),
     "batch_size": (3, in_settings("batch_size"), 3),
@@ -210,7 +213,7 @@ def changed(name, field, sources):
         value = SIZES[name][1]
         expected = {(value, value)}
     elif field.name == "data":
-        value = sources / ("other_digits.npy" if name == "mnist_dcgan" else f"{SIZES[name][0]}.npy")
+        value = sources / (f"{SIZES[name][0]}.npy" if name in FACES else "other_digits.npy")
         expected = str(value)
     elif field.name == "fit":
         without["data"] = sources / "pictures"
@@ -241,7 +244,7 @@ def test_the_flag_for_the_backend_wins_over_the_environment(name, sources, monke
 
 
 CHANGE_NO_NUMBER = {"steps", "epochs", "grid", "log_every", "sample_every", "checkpoint_every", "ema"}
-TRAINED = [row for row in FIELDS if row[0] in ("faces_dcgan", "anime_wgan") and row[1].name != "backend"]
+TRAINED = [row for row in FIELDS if row[0] in ("faces_dcgan", *WASSERSTEIN) and row[1].name != "backend"]
 SCHEDULED = {"lr_every": {"lr_unit": "steps"}, "lr_factor": {"lr_unit": "steps"}}  # or two steps see no cut
 
 
@@ -295,7 +298,7 @@ def test_the_commands_of_a_docstring_are_understood(name):
             parse_command(example(name).Settings, None, example(name).QUICK, shlex.split(command))
 
 
-@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*_*gan.py")), ids=lambda script: script.stem)
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*_*gan*.py")), ids=lambda script: script.stem)
 def test_help_names_every_flag_and_its_default(script, capsys):
     module = example(script.stem)
     with pytest.raises(SystemExit) as ended:
@@ -316,8 +319,8 @@ def test_help_names_every_flag_and_its_default(script, capsys):
 @every_system
 def test_epochs_are_passes_of_whole_batches(name, sources):
     """20 images: 6 batches of 3, or, in the Wasserstein GAN, 2 steps of 9."""
-    given = base(name, sources) | {"batch_size": 3, "epochs": 4} | ({"d_steps": 3} if name == "anime_wgan" else {})
-    assert Wired(name, given).settings.steps == 4 * (2 if name == "anime_wgan" else 6)
+    given = base(name, sources) | {"batch_size": 3, "epochs": 4} | ({"d_steps": 3} if name in WASSERSTEIN else {})
+    assert Wired(name, given).settings.steps == 4 * (2 if name in WASSERSTEIN else 6)
 
 
 @every_system
@@ -375,13 +378,15 @@ EVERYTHING = {"sampling": "epochs", "flip": 0.5, "crop": 0.8, "rotate": 10, "ema
 RESUMED = {
     "faces_dcgan": ({"epochs": 3}, {"epochs": 1}, {"epochs": 3}),  # 3 steps an epoch; D has Dropout
     "anime_wgan": ({"steps": 5}, {"steps": 3}, {"steps": 5}),
+    "mnist_wgan_gp": ({"steps": 5}, {"steps": 3}, {"steps": 5}),
 }
 
 
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(name, sources, no_pictures):
     whole, first, rest = RESUMED[name]
-    given = base(name, sources) | EVERYTHING | ({"batch_size": 3} if name == "anime_wgan" else {})
+    given = base(name, sources) | EVERYTHING | ({"batch_size": 3} if name in WASSERSTEIN else {})
+    given = {setting: value for setting, value in given.items() if hasattr(example(name).Settings, setting)}
     assert train(name, *flags(given | whole | {"out": "whole"})) == 0
     assert train(name, *flags(given | first | {"out": "parts"})) == 0
     assert train(name, "--resume", "parts", *flags(rest)) == 0
@@ -392,7 +397,7 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(name, sources, no_pi
 @every_system
 def test_a_run_goes_on_for_more_steps_and_for_more_epochs(name, sources, no_pictures):
     """However long it was asked for at first."""
-    given = base(name, sources) | {"batch_size": 5 if name == "anime_wgan" else 10, "sample_every": 100}
+    given = base(name, sources) | {"batch_size": 5 if name in WASSERSTEIN else 10, "sample_every": 100}
     epoch = 2
     assert train(name, *flags(given | {"steps": 1, "out": "run"})) == 0
     for asked, steps in (({"steps": 2}, 2), ({"epochs": 2}, 2 * epoch), ({"steps": 5}, 5)):

@@ -1,40 +1,29 @@
 """The same networks and the same GAN step in PyTorch, as its users write them: for comparing numbers, and for timing.
 
-Images are NCHW there and NHWC here; `nchw` and the two reshaping modules turn them.
+Images are NCHW there and NHWC here: `nchw` turns them, and minigan.interop carries the weights over.
 """
 
-import numpy as np
 import torch
+from torch.nn.utils.parametrizations import spectral_norm
 
 from minigan import objectives
+from minigan.interop import from_torch, modules_of, to_torch
 from minigan.layers import (
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
+    SpectralNorm,
     ZeroPadding2D,
 )
 from minigan.optimizers import Adam
+from minigan.penalties import GradientPenalty
 
 
 def nchw(images):
     """(n, h, w, c) to (n, c, h, w); a batch of vectors as it is. The memory stays: what PyTorch calls channels last."""
     return images.permute(0, 3, 1, 2) if images.ndim == 4 else images
-
-
-class ToRow(torch.nn.Module):
-    def forward(self, x):
-        return (x.permute(0, 2, 3, 1) if x.ndim == 4 else x).reshape(len(x), -1)
-
-
-class ToImage(torch.nn.Module):
-    def __init__(self, shape):
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, x):
-        return nchw(x.reshape(len(x), *self.shape))
 
 
 class Crop(torch.nn.Module):
@@ -64,6 +53,8 @@ class SameDropout(torch.nn.Module):
     def forward(self, x):
         if self.own is not None:
             return self.own(x)
+        if not self.training:
+            return x
         self.forwards += 1
         shape = x.permute(0, 2, 3, 1).shape if x.ndim == 4 else x.shape
         name = f"{self.layer.network.name}.{self.layer.name}"
@@ -75,38 +66,27 @@ class SameDropout(torch.nn.Module):
 def convolution(layer, in_shape):
     """Conv2d or ConvTranspose2d; zeros that differ from side to side are a module of their own."""
     (top, bottom), (left, right) = layer.window.padding
-    kernel, stride, c_in = layer.kernel, layer.stride, in_shape[2]
+    even, c_in = (top, left) == (bottom, right), in_shape[2]
     if isinstance(layer, Conv2D):
-        even = (top, left) == (bottom, right)
-        made = torch.nn.Conv2d(c_in, layer.c_out, kernel, stride, (top, left) if even else 0, bias=layer.bias)
-        weight = layer.W.reshape(*kernel, c_in, layer.c_out).transpose(3, 2, 0, 1)
-        around = [] if even else [torch.nn.ZeroPad2d((left, right, top, bottom))]
-    else:
-        assert (top, left) == (bottom, right), "PyTorch has no such ConvTranspose2d"
-        made = torch.nn.ConvTranspose2d(
-            c_in, layer.c_out, kernel, stride, (top, left), layer.output_padding, bias=layer.bias
-        )
-        weight, around = layer.W.reshape(*kernel, layer.c_out, c_in).transpose(3, 2, 0, 1), []
-    made.weight.data = torch.tensor(weight.copy())
-    if layer.bias:
-        made.bias.data = torch.tensor(layer.b.copy())
-    return [*around, made]
+        padding, around = ((top, left), []) if even else (0, [torch.nn.ZeroPad2d((left, right, top, bottom))])
+        return [*around, torch.nn.Conv2d(c_in, layer.c_out, layer.kernel, layer.stride, padding, bias=layer.bias)]
+    assert even, "PyTorch has no such ConvTranspose2d"
+    sizes = layer.kernel, layer.stride, (top, left), layer.output_padding
+    return [torch.nn.ConvTranspose2d(c_in, layer.c_out, *sizes, bias=layer.bias)]
 
 
 def modules(layer, in_shape):
     """What PyTorch has for a layer."""
     if isinstance(layer, Dense):
-        made = torch.nn.Linear(in_shape[0], layer.d_out)
-        made.weight.data, made.bias.data = torch.tensor(layer.W.T.copy()), torch.tensor(layer.b.copy())
-        return [made]
+        return [torch.nn.Linear(in_shape[0], layer.d_out)]
     if isinstance(layer, Conv2D | Conv2DTranspose):
         return convolution(layer, in_shape)
+    if isinstance(layer, SpectralNorm):
+        *around, made = modules(layer.layer, in_shape)
+        return [*around, spectral_norm(made, n_power_iterations=layer.iterations)]
     if isinstance(layer, BatchNorm):
         kind = torch.nn.BatchNorm2d if len(in_shape) == 3 else torch.nn.BatchNorm1d
-        made = kind(in_shape[-1], layer.eps, 1 - layer.momentum)
-        made.weight.data, made.bias.data = torch.tensor(layer.gamma.copy()), torch.tensor(layer.beta.copy())
-        made.running_mean.data, made.running_var.data = torch.tensor(layer.mean.copy()), torch.tensor(layer.var.copy())
-        return [made]
+        return [kind(in_shape[-1], layer.eps, 1 - layer.momentum)]
     if isinstance(layer, Dropout):
         return [SameDropout(layer)]
     if isinstance(layer, ZeroPadding2D):
@@ -114,7 +94,8 @@ def modules(layer, in_shape):
         return [torch.nn.ZeroPad2d((left, right, top, bottom))]
     simple = {
         "LeakyReLU": lambda: torch.nn.LeakyReLU(layer.slope), "ReLU": torch.nn.ReLU, "Tanh": torch.nn.Tanh,
-        "Sigmoid": torch.nn.Sigmoid, "Flatten": ToRow, "Reshape": lambda: ToImage(layer.shape),
+        "Sigmoid": torch.nn.Sigmoid, "Flatten": torch.nn.Flatten,
+        "Reshape": lambda: torch.nn.Unflatten(1, (layer.shape[-1], *layer.shape[:-1])),
         "UpSampling2D": lambda: torch.nn.Upsample(scale_factor=layer.factor), "Cropping2D": lambda: Crop(layer),
         "GlobalAveragePooling2D": Mean, "AveragePooling2D": lambda: torch.nn.AvgPool2d(layer.size, layer.stride),
     }  # fmt: skip
@@ -124,19 +105,31 @@ def modules(layer, in_shape):
 def torch_network(net):
     """The same layers in PyTorch, with the same numbers, computing in the same dtype."""
     made = [m for layer, shape in zip(net.layers, net.shapes, strict=False) for m in modules(layer, shape)]
-    return torch.nn.Sequential(*made).to(getattr(torch, net.dtype.name))
+    module = torch.nn.Sequential(*made).to(getattr(torch, net.dtype.name))
+    numbers = to_torch(net, modules_of(module.state_dict()))
+    module.load_state_dict({key: torch.tensor(array) for key, array in numbers.items()})
+    return module
 
 
-def parameters_of(module, net, kind="data"):
-    """PyTorch's parameters, or with kind="grad" their gradients, as minigan's vector."""
-    owners = [layer for layer in module for _ in layer.parameters()]
-    arrays = []
-    for owner, parameter in zip(owners, module.parameters(), strict=True):
-        values = getattr(parameter, kind).numpy()
-        if values.ndim == 4:
-            values = values.transpose(2, 3, 1, 0)
-        arrays.append((values.T if isinstance(owner, torch.nn.Linear) else values).ravel())
-    return np.concatenate(arrays)
+def in_minigan(module, net, gradients=False):
+    """A network like `net` with the numbers of its PyTorch twin; or with the gradients in place of the parameters."""
+    state = module.state_dict()
+    if gradients:
+        state |= {key: parameter.grad for key, parameter in module.named_parameters()}
+    copy = net.clone()
+    from_torch(copy, {key: value.numpy() for key, value in state.items()}, modules_of(state))
+    return copy
+
+
+def slope_penalty(penalty, D, x_real, x_fake, share):
+    """WGAN-GP or R1 as PyTorch's users write them, by double backward."""
+    x = share * x_real + (1 - share) * x_fake if isinstance(penalty, GradientPenalty) else x_real
+    x = x.detach().requires_grad_(True)
+    (g,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
+    length = g.flatten(1).norm(dim=1)
+    if isinstance(penalty, GradientPenalty):
+        return penalty.weight * ((length - 1) ** 2).mean()
+    return penalty.gamma / 2 * (length**2).mean()
 
 
 class TorchGAN:
@@ -146,6 +139,9 @@ class TorchGAN:
         self.gan, self.G, self.D = gan, torch_network(gan.G), torch_network(gan.D)
         self.g_optimizer = self.optimizer(gan.g_optimizer, self.G, **fast)
         self.d_optimizer = self.optimizer(gan.d_optimizer, self.D, **fast)
+        self.d_updates = 0
+        both = self.g_optimizer, self.d_optimizer
+        self.schedules = [torch.optim.lr_scheduler.LambdaLR(one, gan.schedule) for one in both if gan.schedule]
 
     @staticmethod
     def optimizer(ours, module, **fast):
@@ -171,6 +167,13 @@ class TorchGAN:
             pred, wanted
         )
 
+    def penalties(self, x_real, x_fake):
+        """The term of D's loss that the GAN's penalty is, if it has one."""
+        if self.gan.penalty is None:
+            return []
+        share = nchw(torch.tensor(self.gan.draw_share(len(x_real), self.d_updates)))
+        return [slope_penalty(self.gan.penalty, self.D, x_real, x_fake, share)]
+
     def update(self, optimizer, *losses):
         optimizer.zero_grad(set_to_none=True)
         for loss in losses:
@@ -191,8 +194,12 @@ class TorchGAN:
             with torch.set_grad_enabled(same and z is z_d[-1]):  # G's update goes back through this forward
                 x_fake = self.G(z)
             fake = self.loss(self.D(x_fake.detach()), 0)
-            self.update(self.d_optimizer, *([fake] if two_steps else [real, fake]))
+            penalties = self.penalties(x, x_fake.detach())
+            self.update(self.d_optimizer, *([fake] if two_steps else [real, fake, *penalties]))
+            self.d_updates += 1
         self.D.requires_grad_(False)  # no gradient of D is wanted here
         g_loss = self.loss(self.D(x_fake if same else self.G(z_g)), "generator")
         self.update(self.g_optimizer, g_loss)
-        return real.detach() + fake.detach(), g_loss.detach()
+        for schedule in self.schedules:
+            schedule.step()
+        return sum(loss.detach() for loss in (real, fake, *penalties)), g_loss.detach()

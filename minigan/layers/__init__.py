@@ -9,9 +9,10 @@ from .dropout import Dropout
 from .norm import BatchNorm
 from .resize import AveragePooling2D, GlobalAveragePooling2D, UpSampling2D
 from .shape import Flatten, Reshape
+from .spectral_norm import SpectralNorm
 
 __all__ = [
     "AveragePooling2D", "BatchNorm", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "Dropout", "Flatten",
-    "GlobalAveragePooling2D", "Layer", "LeakyReLU", "ReLU", "Reshape", "Sigmoid", "Tanh", "UpSampling2D",
-    "ZeroPadding2D",
+    "GlobalAveragePooling2D", "Layer", "LeakyReLU", "ReLU", "Reshape", "Sigmoid", "SpectralNorm", "Tanh",
+    "UpSampling2D", "ZeroPadding2D",
 ]  # fmt: skip

@@ -1,4 +1,8 @@
-"""Activations: one number in, one number out. Each backward multiplies dy by the slope of the curve at x."""
+"""Activations: one number in, one number out. Each backward multiplies dy by the slope of the curve at x.
+
+So J is diagonal, its own transpose, and `tangent` does to t what `backward` does to dy. Where the curve is not made of
+straight lines, its slope depends on x: <dy, J t> = sum dy t slope(x), and `tangent_backward` has slope', the curvature.
+"""
 
 from ..backend import Array
 from ..errors import SettingsError
@@ -44,6 +48,10 @@ class LeakyReLU(Layer):
         self.backend.over_batch(pass_on, dy.shape)
         return dx
 
+    def tangent(self, t: Array) -> Array:
+        """J t = t times the slope at x."""
+        return self.backward(t)
+
 
 class ReLU(Layer):
     """y = max(x, 0).    x, y: (n, ...)
@@ -76,6 +84,10 @@ class ReLU(Layer):
         self.backend.over_batch(pass_on, dy.shape)
         return dx
 
+    def tangent(self, t: Array) -> Array:
+        """J t = t times the slope at x."""
+        return self.backward(t)
+
 
 class Tanh(Layer):
     """y = tanh(x), between -1 and 1: the range of the images.    x, y: (n, ...)
@@ -96,6 +108,14 @@ class Tanh(Layer):
         self.xp.subtract(1, dx, out=dx)
         dx *= dy
         return dx
+
+    def tangent(self, t: Array) -> Array:
+        """J t = t times the slope at x."""
+        return self.backward(t)
+
+    def tangent_backward(self, t: Array, dy: Array) -> Array:
+        """dy t tanh''(x) = dy t (-2 y (1 - y^2))."""
+        return -2 * dy * t * self.y * (1 - self.y**2)
 
 
 class Sigmoid(Layer):
@@ -121,3 +141,11 @@ class Sigmoid(Layer):
         dx *= self.y
         dx *= dy
         return dx
+
+    def tangent(self, t: Array) -> Array:
+        """J t = t times the slope at x."""
+        return self.backward(t)
+
+    def tangent_backward(self, t: Array, dy: Array) -> Array:
+        """dy t sigmoid''(x) = dy t y (1 - y) (1 - 2 y)."""
+        return dy * t * self.y * (1 - self.y) * (1 - 2 * self.y)

@@ -7,7 +7,7 @@ their parameters under the names they declared: `self.W`, its gradient `self.dW`
 
 import inspect
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from ..backend import Array, Backend
 from ..errors import OrderError, SettingsError, ShapeError
@@ -16,7 +16,8 @@ from ..parameters import Declaration
 
 
 class Layer:
-    """y = f(x; parameters). Subclasses write `build`, `forward` and `backward`.
+    """y = f(x; parameters). Subclasses write `build`, `forward` and `backward`; and `tangent`, to stand in a critic
+    whose slope is penalised (docs/wgan_gp.md).
 
     Every argument of a subclass's `__init__` is kept as an attribute of the same name: `config` reads them, and with
     them a layer is copied, saved and loaded. Shapes leave out the batch: `(784,)`, `(28, 28, 1)`.
@@ -28,6 +29,7 @@ class Layer:
     xp: ModuleType
     dtype: Any
     declared: dict[str, list[Declaration]]
+    no_tangent: ClassVar[str] = "it has no `tangent` of its own, the derivative of its forward along a direction"
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Declare parameters with `self.param`; return the output's shape. By default: none, and the input's."""
@@ -40,6 +42,32 @@ class Layer:
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """From dy = dL/dy: overwrite `self.dW` and the like if `params`, return dx if `inputs`."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def tangent(self, t: Array) -> Array:
+        """J t, where J = dy/dx at the x of the last training forward: how y moves when x moves along t.
+
+        `backward` multiplies by the transpose: <dy, J t> = <dx, t>. Raises SettingsError where there is none.
+        """
+        raise self.refuse_tangent()
+
+    def tangent_backward(self, t: Array, dy: Array) -> Array | None:
+        """The derivatives of <dy, J t>: overwrite `self.dW` and the like, return that for x, or None if it is 0.
+
+        Only what J depends on matters: no parameter but W, and x only where the layer is curved. The rest stays 0.
+        """
+        return None
+
+    def has_tangent(self) -> bool:
+        """Is there a `tangent`, and no `forward` that was written over it in a class derived from its own?"""
+        kinds = type(self).__mro__
+        tangent, forward = (next(i for i, k in enumerate(kinds) if name in vars(k)) for name in ("tangent", "forward"))
+        return tangent <= forward and kinds[tangent] is not Layer
+
+    def refuse_tangent(self) -> SettingsError:
+        """The error for a layer that cannot stand in a critic whose slope is penalised."""
+        return SettingsError(
+            f"{self.network.name}: {self.name} cannot stand in a critic with a penalty on its slope: {self.no_tangent}"
+        )
 
     def param(self, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None = None) -> None:
         """Declare a parameter: later `self.<name>` is its value and `self.d<name>` its gradient.

@@ -27,9 +27,13 @@ class ZeroPadding2D(Layer):
 
     def forward(self, x: Array, train: bool) -> Array:
         """x in the middle of zeros."""
+        return self.pad(x, "y")
+
+    def pad(self, x: Array, name: str) -> Array:
+        """x in the middle of zeros, in the buffer of that name."""
         (top, bottom), (left, right) = self.padding
         n, h, w, c = x.shape
-        y = self.buf("y", (n, top + h + bottom, left + w + right, c))
+        y = self.buf(name, (n, top + h + bottom, left + w + right, c))
         y[...] = 0
         y[self.inside] = x
         return y
@@ -37,6 +41,10 @@ class ZeroPadding2D(Layer):
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """The middle of dy: a view, no number moves."""
         return dy[self.inside] if inputs else None
+
+    def tangent(self, t: Array) -> Array:
+        """J t = t in the middle of zeros."""
+        return self.pad(t, "t")
 
 
 class Cropping2D(Layer):
@@ -72,3 +80,7 @@ class Cropping2D(Layer):
         dx[...] = 0
         dx[self.inside] = dy
         return dx
+
+    def tangent(self, t: Array) -> Array:
+        """J t = the middle of t."""
+        return t[self.inside]

@@ -111,6 +111,14 @@ class Conv2D(Convolution):
             return None
         return self.backend.conv_dx(dy, self.W, self.window, out=self.buf("dx", self.x.shape))
 
+    def tangent(self, t: Array) -> Array:
+        """J t = im2col(t) W."""
+        return self.backend.conv(t, self.W, self.window, out=self.buf("t", (len(t), *self.window.stops, self.c_out)))
+
+    def tangent_backward(self, t: Array, dy: Array) -> None:
+        """dW = im2col(t)^T dy."""
+        self.backend.conv_dW(t, dy, self.window, out=self.dW)
+
 
 class Conv2DTranspose(Convolution):
     """Conv2D read backwards: y is what the dx of a Conv2D from y's shape to x's would be, plus b.
@@ -185,3 +193,11 @@ class Conv2DTranspose(Convolution):
         if not inputs:
             return None
         return self.backend.conv(dy, self.W, self.window, out=self.buf("dx", self.x.shape))
+
+    def tangent(self, t: Array) -> Array:
+        """J t = col2im(t W^T)."""
+        return self.backend.conv_dx(t, self.W, self.window, out=self.buf("t", (len(t), *self.window.image)))
+
+    def tangent_backward(self, t: Array, dy: Array) -> None:
+        """dW = im2col(dy)^T t."""
+        self.backend.conv_dW(dy, t, self.window, out=self.dW)

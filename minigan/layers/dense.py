@@ -50,3 +50,11 @@ class Dense(Layer):
         if not inputs:
             return None
         return self.backend.matmul(dy, self.W.T, out=self.buf("dx", self.x.shape))
+
+    def tangent(self, t: Array) -> Array:
+        """J t = t W."""
+        return self.backend.matmul(t, self.W, out=self.buf("t", (len(t), self.d_out)))
+
+    def tangent_backward(self, t: Array, dy: Array) -> None:
+        """dW = t^T dy."""
+        self.backend.matmul(t.T, dy, out=self.dW)

@@ -36,3 +36,7 @@ class Dropout(Layer):
         dx = self.xp.multiply(dy, self.mask, out=self.buf("dx", dy.shape))
         dx *= 1 / (1 - self.rate)
         return dx
+
+    def tangent(self, t: Array) -> Array:
+        """J t = t mask / (1 - rate), with the mask of the last forward."""
+        return self.backward(t)

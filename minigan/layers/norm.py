@@ -1,5 +1,7 @@
 """Batch normalisation."""
 
+from typing import ClassVar
+
 from ..backend import Array
 from ..errors import SettingsError, ShapeError
 from ..initializers import Initializer, ones, zeros
@@ -28,6 +30,10 @@ class BatchNorm(Layer):
     dbeta: Array
     mean: Array
     var: Array
+    no_tangent: ClassVar[str] = (
+        "its mean and variance are those of the batch, so that the score of an image depends on the other images, too, "
+        "and is no function with a slope of its own; leave it out of the critic (Gulrajani et al. 2017, section 4)"
+    )
 
     def __init__(
         self, momentum: float = 0.9, eps: float = 1e-5, gamma_init: Initializer = ones, beta_init: Initializer = zeros

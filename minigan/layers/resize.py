@@ -29,8 +29,12 @@ class UpSampling2D(Layer):
 
     def forward(self, x: Array, train: bool) -> Array:
         """y[n, i, j] = x[n, i // fh, j // fw]."""
+        return self.enlarge(x, "y")
+
+    def enlarge(self, x: Array, name: str) -> Array:
+        """Every pixel of x as a block, in the buffer of that name."""
         (n, h, w, c), (fh, fw) = x.shape, self.factor
-        y = self.buf("y", (n, h * fh, w * fw, c))
+        y = self.buf(name, (n, h * fh, w * fw, c))
         y.reshape(n, h, fh, w, fw, c)[...] = x[:, :, None, :, None, :]
         return y
 
@@ -46,6 +50,10 @@ class UpSampling2D(Layer):
                 if (i, j) != (0, 0):
                     dx += dy[:, i::fh, j::fw]
         return dx
+
+    def tangent(self, t: Array) -> Array:
+        """J t = every pixel of t as a block."""
+        return self.enlarge(t, "t")
 
 
 class AveragePooling2D(Layer):
@@ -83,7 +91,11 @@ class AveragePooling2D(Layer):
     def forward(self, x: Array, train: bool) -> Array:
         """y = the sum over the places in a window, divided by their number."""
         self.x_shape = x.shape
-        y = self.buf("y", (len(x), *self.stops, x.shape[3]))
+        return self.average(x, "y")
+
+    def average(self, x: Array, name: str) -> Array:
+        """The mean of every window of x, in the buffer of that name."""
+        y = self.buf(name, (len(x), *self.stops, x.shape[3]))
         y[...] = 0
         for pixel in self.pixels(x):
             y += pixel
@@ -100,6 +112,10 @@ class AveragePooling2D(Layer):
         for pixel in self.pixels(dx):
             pixel += share
         return dx
+
+    def tangent(self, t: Array) -> Array:
+        """J t = the mean of every window of t."""
+        return self.average(t, "t")
 
 
 class GlobalAveragePooling2D(Layer):
@@ -119,7 +135,11 @@ class GlobalAveragePooling2D(Layer):
     def forward(self, x: Array, train: bool) -> Array:
         """y = sum over the pixels / (h w)."""
         self.x_shape = x.shape
-        y = x.sum(axis=(1, 2), out=self.buf("y", (len(x), x.shape[3])))
+        return self.average(x, "y")
+
+    def average(self, x: Array, name: str) -> Array:
+        """The mean of every channel of x, in the buffer of that name."""
+        y = x.sum(axis=(1, 2), out=self.buf(name, (len(x), x.shape[3])))
         y /= x.shape[1] * x.shape[2]
         return y
 
@@ -130,3 +150,7 @@ class GlobalAveragePooling2D(Layer):
         dx = self.buf("dx", self.x_shape)
         dx[...] = (dy / (dx.shape[1] * dx.shape[2]))[:, None, None, :]
         return dx
+
+    def tangent(self, t: Array) -> Array:
+        """J t = the mean of every channel of t."""
+        return self.average(t, "t")

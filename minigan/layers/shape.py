@@ -26,6 +26,10 @@ class Flatten(Layer):
         """The same view backwards."""
         return dy.reshape(self.x_shape) if inputs else None
 
+    def tangent(self, t: Array) -> Array:
+        """J t = t as y is of x."""
+        return t.reshape(len(t), -1)
+
 
 class Reshape(Layer):
     """y = x with each sample in another shape of the same size.    x: (n, ...)   y: (n, *shape)
@@ -50,3 +54,7 @@ class Reshape(Layer):
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """The same view backwards."""
         return dy.reshape(self.x_shape) if inputs else None
+
+    def tangent(self, t: Array) -> Array:
+        """J t = t as y is of x."""
+        return t.reshape(len(t), *self.shape)

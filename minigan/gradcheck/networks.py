@@ -1,0 +1,196 @@
+"""Networks, and layers as networks of one, as subjects of a check."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..errors import SettingsError, ShapeError
+from ..layers import BatchNorm, Layer, LeakyReLU, ReLU, SpectralNorm
+from ..network import Sequential
+from ..workspace import Workspace
+from .subjects import Subject, elsewhere, normal
+
+
+class NetworkSubject(Subject):
+    """A network of the numpy backend in float64, with frozen dropout masks and statistics.
+
+    `short` gives the names of the arrays in the report. `train=False` differentiates what `predict` computes.
+    """
+
+    def __init__(self, net: Sequential, x: np.ndarray, short: dict[str, str], name: str, train: bool = True) -> None:
+        self.net, self.x, self.short, self.name, self.train = net, x, short, name, train
+        hold_power_iteration(net, x)
+        self.first, self.state = net.forwards, net.state.copy()
+        self.arrays = {"x": x} | {short[slot.name]: slot.view(net.params) for slot in net.slots}
+
+    def forward(self) -> Array:
+        """y of a forward that always is the same one in the count: the same noise."""
+        net = self.net
+        net.discard()
+        net.forwards, net.state[...] = self.first, self.state
+        if self.train:
+            return net.forward(self.x)
+        y = net._run(self.x, train=False)
+        net.awaits_backward, net.n = True, len(self.x)
+        return y
+
+    def backward(self, dy: Any) -> dict[str, Any]:
+        """dx and every gradient of the network."""
+        self.forward()
+        dx: Any = self.net.backward(dy)
+        grads = {self.short[slot.name]: slot.view(self.net.grads).copy() for slot in self.net.slots}
+        return {"x": dx.copy() if isinstance(dx, np.ndarray) else dx} | grads
+
+    def repeat(self) -> Array:
+        """y with the running statistics that a forward left: in training they must not matter."""
+        self.forward()
+        left = self.net.state.copy()
+        self.state, kept = left, self.state
+        try:
+            return self.forward()
+        finally:
+            self.state = kept
+
+    def visit_elsewhere(self) -> None:
+        """As any subject, with another x; what it left in the network's gradients is taken away."""
+        here, self.x = self.x, elsewhere(self.x)
+        try:
+            self.backward(np.array(self.forward()))
+        finally:
+            self.x = here
+        self.net.grads[...] = 0
+
+    def pattern(self) -> bytes:
+        """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps."""
+        masks = []
+        for layer in self.net.layers:
+            if isinstance(layer, ReLU | LeakyReLU):
+                masks.append(layer.x > 0)
+            masks += [a for a in vars(layer).values() if isinstance(a, np.ndarray) and a.dtype.kind in "bi"]
+        return b"".join(mask.tobytes() for mask in masks)
+
+    def _clone(self) -> Sequential:
+        """A network with the same numbers, at the same point in its noise."""
+        net = self.net.clone()
+        net.forwards, net.state[...] = self.first, self.state
+        return net
+
+    def poisoned(self) -> "NetworkSubject":
+        """A copy whose buffers are full of NaN when a layer gets them, and whose inputs cannot be written to."""
+        net = self._clone()
+        net.workspace = Workspace(net.backend, "poison")
+        return NetworkSubject(net, self.x, self.short, self.name, self.train)
+
+    def complex(self) -> "NetworkSubject":
+        """A copy with complex vectors and buffers."""
+        net = self._clone()
+        vectors = {name: getattr(net, name).astype(np.complex128) for name in ("params", "grads", "state")}
+        net.__dict__.update(vectors, dtype=np.dtype(np.complex128))
+        for kind, slots in (("params", net.slots), ("grads", net.slots), ("state", net.state_slots)):
+            for slot in slots:
+                index, _, name = slot.name.split(".", 2)
+                net.layers[int(index)].bind(f"d{name}" if kind == "grads" else name, slot.view(vectors[kind]))
+        for layer in net.layers:
+            layer.dtype = net.dtype
+        return NetworkSubject(net, self.x.astype(np.complex128), self.short, self.name, self.train)
+
+    def alone(self, i: int, x: np.ndarray) -> "NetworkSubject":
+        """Layer i of the network in a network of its own, with its numbers."""
+        layer = self.net.layers[i]
+        net = Sequential(
+            [layer.clone()], input_shape=x.shape[1:], dtype=np.float64, backend="numpy", seed=self.net.seed
+        )
+        for kind, slots in (("params", net.slots), ("state", net.state_slots)):
+            for slot in slots:
+                slot.view(getattr(net, kind))[...] = getattr(layer, slot.name.split(".", 2)[2])
+        return NetworkSubject(net, x, short_names(net), repr(layer), self.train)
+
+    def recorded(self, v: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Copies of the x and of the dy that every layer gets on the way forward, and back from v."""
+        xs: dict[str, np.ndarray] = {}
+        dys: dict[str, np.ndarray] = {}
+        for layer in self.net.layers:
+            layer.__dict__["forward"] = _recording(layer.forward, xs, layer.name)
+            layer.__dict__["backward"] = _recording(layer.backward, dys, layer.name)
+        try:
+            self.backward(v)
+        finally:
+            for layer in self.net.layers:
+                del layer.__dict__["forward"], layer.__dict__["backward"]
+        return [xs[layer.name] for layer in self.net.layers], [dys[layer.name] for layer in self.net.layers]
+
+
+def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Callable:
+    def call(array: Array, *arguments: Any, **options: Any) -> Any:
+        seen[name] = array.copy()
+        return method(array, *arguments, **options)
+
+    return call
+
+
+def short_names(net: Sequential) -> dict[str, str]:
+    """Names without the layer, for a network of one."""
+    return {slot.name: slot.name.split(".")[-1] for slot in net.slots}
+
+
+def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> NetworkSubject:
+    """A layer alone, with random parameters: zero biases and unit gains hide mistakes."""
+    _require_methods(layer)
+    net = Sequential([layer.clone()], input_shape=x.shape[1:], backend="numpy", dtype="float64", seed=seed)
+    net.params[...] = normal(net.params.shape, seed, "parameters")
+    _require_output(net, x)
+    return NetworkSubject(net, x, short_names(net), repr(layer), train)
+
+
+def of_network(net: Sequential, x: np.ndarray, seed: int, train: bool = True) -> NetworkSubject:
+    """A copy of a network, its parameters moved a little, so that no bias is 0."""
+    net = net.clone(dtype="float64", backend="numpy")
+    net.params += 0.1 * normal(net.params.shape, seed, "parameters")
+    return NetworkSubject(net, x, {slot.name: slot.name for slot in net.slots}, net.name, train)
+
+
+def hold_power_iteration(net: Sequential, x: np.ndarray) -> None:
+    """Turn every SpectralNorm's vectors to its weights and hold them there, as its gradient supposes."""
+    turning = [layer for layer in net.layers if isinstance(layer, SpectralNorm) and layer.iterations]
+    for _ in range(20 if turning else 0):
+        net.forward(x, backward=False)
+    for layer in turning:
+        layer.iterations = 0
+
+
+def small_batches(net: Sequential) -> list[str]:
+    """Complaints about BatchNorms that had so few numbers that their dx is 0 whatever they do."""
+    return [
+        f"{layer.name} has {layer.m} numbers for each channel: normalised, they hardly depend on x, and its dx goes "
+        f"unseen; give it a batch with 4 or more"
+        for layer in net.layers
+        if isinstance(layer, BatchNorm) and layer.m < 4
+    ]
+
+
+def _require_methods(layer: Layer) -> None:
+    """Raises SettingsError unless forward and backward take what a network gives them."""
+    calls = (("forward", ("x", "train"), layer.forward), ("backward", ("dy", "params", "inputs"), layer.backward))
+    for name, wanted, method in calls:
+        try:
+            inspect.signature(method).bind(*wanted)
+        except TypeError as error:
+            given = ", ".join(inspect.signature(method).parameters)
+            raise SettingsError(
+                f"{type(layer).__name__}.{name} takes ({given}); a network calls {name}({', '.join(wanted)})"
+            ) from error
+
+
+def _require_output(net: Sequential, x: np.ndarray) -> None:
+    """Raises ShapeError unless the only layer's forward returns an array."""
+    layer = net.layers[0]
+    net.workspace.begin_call(keep=True)
+    y = layer.forward(x.copy(), True)
+    if not isinstance(y, np.ndarray):
+        raise ShapeError(
+            f"{type(layer).__name__}.forward returned {'None' if y is None else type(y).__name__}; it must return its "
+            f"output, an array: does it end with `return y`?"
+        )

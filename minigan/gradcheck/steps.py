@@ -1,0 +1,218 @@
+"""A whole GAN step as a function of D's or of G's parameters.
+
+The step is run twice. The first time it is watched: what the optimizers found in `grads`, and how far they and the
+clipping moved the parameters. Then it is repeated from slightly other parameters, with those very moves instead of
+the optimizers': d_loss and g_loss follow the parameters, and every update happens, but no update depends on them. That
+makes d<loss> / d<parameters> the gradient that the optimizer should have got, for every objective and every switch.
+"""
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..gan import GAN, Losses
+from ..network import Sequential
+from ..optimizers import Optimizer
+from .experiments import EXPLANATIONS
+from .networks import hold_power_iteration
+from .report import OK, WRONG, Row
+from .subjects import Subject, normal, on_numpy
+
+ROWS = 6  # images in a batch
+RULES = {
+    "D": "D's gradient is that of the real plus the fake batch (add=True for the second), each back through its own "
+    "forward",
+    "G": "G's gradient comes through the D just updated, from the loss that the step returns and at its own noise",
+}
+
+LOST = {
+    "D": "does a backward through D stop before it, or does another overwrite it?",
+    "G": "it never learns. Does dx_fake come through D, as in G.backward(D.backward(dpred, params=False))?",
+}
+
+
+class Step:
+    """A copy of a GAN in float64, and what its optimizers did in one step from where it is now."""
+
+    def __init__(self, gan: GAN, x: Any, seed: int) -> None:
+        self.gan = copy_of(gan)
+        given = normal((ROWS * gan.d_steps, *gan.D.input_shape), seed, "real") if x is None else x
+        self.x = np.tanh(given) if x is None else self._images(x, seed)
+        for net in self.networks.values():
+            hold_power_iteration(net, normal((ROWS, *net.input_shape), seed, "turn"))
+        self.start = {name: (net.params.copy(), net.state.copy(), net.forwards) for name, net in self.networks.items()}
+        self.params = {name: net.params.copy() for name, net in self.networks.items()}
+        self.moves: dict[str, list[np.ndarray]] = {"D": [], "G": []}
+        self.met = self.params["D"]  # D's parameters in its last forward, the one that G's gradient goes back through
+        self.found: dict[str, list[np.ndarray]] = {"D": [], "G": []}
+        self.clip = self.gan.clip
+        self._watch()
+
+    @property
+    def networks(self) -> dict[str, Sequential]:
+        """Both."""
+        return {"D": self.gan.D, "G": self.gan.G}
+
+    def grads(self, name: str) -> np.ndarray:
+        """What the optimizer got for the loss that the step returns: that of D's last update, in all its parts."""
+        found = self.found[name]
+        parts = max(1, len(found) // self.gan.d_steps) if name == "D" else len(found)
+        return np.sum(found[-parts:], axis=0) if found else np.zeros_like(self.params[name])
+
+    def replay(self) -> Any:
+        """The losses of the step from `params`, with the moves of the first time."""
+        for name, net in self.networks.items():
+            _, state, forwards = self.start[name]
+            net.params[...], net.state[...], net.forwards = self.params[name], state, forwards
+        self.turn = {"D": 0, "G": 0}
+        self.gan.steps = self.first
+        return self.gan.step(self.x)
+
+    def _images(self, x: Any, seed: int) -> np.ndarray:
+        return np.tanh(normal(x, seed, "real")) if isinstance(x, tuple) else np.array(x, dtype=np.float64)
+
+    def _watch(self) -> None:
+        """Run the step once, and keep what the optimizers get and do; then have them repeat that."""
+        gan, self.first = self.gan, self.gan.steps
+        optimizers = {"D": gan.d_optimizer, "G": gan.g_optimizer}
+        for name, optimizer in optimizers.items():
+            optimizer.__dict__["step"] = self._watched(name, optimizer)
+        if self.clip is not None:
+            gan.clip = self._watched_clip  # type: ignore[assignment]
+        forward = gan.D.forward
+
+        def watched_forward(x: Array, backward: bool = True) -> Array:
+            self.met = gan.D.params.copy()
+            return forward(x, backward)
+
+        gan.D.__dict__["forward"] = watched_forward
+        gan.step(self.x)
+        del gan.D.__dict__["forward"]
+        self.left = gan.D.params.copy()
+        if self.clip is not None:
+            gan.clip = _no_clip  # type: ignore[assignment]
+        for name, optimizer in optimizers.items():
+            optimizer.__dict__["step"] = self._repeated(name)
+        if gan.penalty is None:  # with one, a loss depends on a backward
+            for net in self.networks.values():
+                net.__dict__["backward"] = _skipped(net)
+
+    def _watched(self, name: str, optimizer: Optimizer) -> Any:
+        step, net = optimizer.step, self.networks[name]
+
+        def watched() -> None:
+            self.found[name].append(net.grads.copy())
+            before = net.params.copy()
+            step()
+            self.moves[name].append(net.params - before)
+
+        return watched
+
+    def _watched_clip(self, network: Sequential) -> None:
+        before = network.params.copy()
+        if self.clip is not None:
+            self.clip(network)
+        name = "D" if network is self.gan.D else "G"
+        self.moves[name][-1] += network.params - before
+
+    def _repeated(self, name: str) -> Any:
+        net = self.networks[name]
+
+        def repeated() -> None:
+            net.params += self.moves[name][self.turn[name]]
+            self.turn[name] += 1
+
+        return repeated
+
+
+def _no_clip(network: Sequential) -> None:
+    """What clipping moved is in the moves already."""
+
+
+def _skipped(net: Sequential) -> Any:
+    """A backward that takes no time: only the losses are wanted."""
+
+    def skipped(dy: Array, *switches: Any, **named: Any) -> Array:
+        net.discard()
+        return np.zeros((len(dy), *net.input_shape))
+
+    return skipped
+
+
+class StepSubject(Subject):
+    """One of the step's two losses, as a function of the network that minimises it."""
+
+    def __init__(self, step: Step, name: str) -> None:
+        self.step, self.name = step, name
+        self.slots = step.networks[name].slots
+        self.arrays = {f"{name}.{slot.name}": slot.view(step.params[name]) for slot in self.slots}
+
+    def forward(self) -> Any:
+        """d_loss, or g_loss."""
+        return np.array(getattr(self.step.replay(), f"{self.name.lower()}_loss"))
+
+    def backward(self, dy: Any) -> dict[str, Any]:
+        """What the optimizer got."""
+        grads = self.step.grads(self.name)
+        return {f"{self.name}.{slot.name}": dy * slot.view(grads) for slot in self.slots}
+
+    def complaints(self) -> list[str]:
+        """What is wrong before any number is compared."""
+        found = [] if self.step.found[self.name] else [f"the step never updates {self.name}"]
+        if self.name == "G" and not np.array_equal(self.step.met, self.step.left):
+            found.append(
+                "G's update did not go through the D that the step leaves behind: D was updated, so it has to run "
+                "forward again, with its new parameters and activations"
+            )
+        if not np.array_equal(self.forward(), self.forward(), equal_nan=True):
+            found.append(f"the step gives another {self.name.lower()}_loss the second time, from the same start")
+        return found
+
+
+def both_halves(gan: GAN, x: Any, seed: int) -> tuple[StepSubject, StepSubject]:
+    """D's half of a step and G's."""
+    step = Step(gan, x, seed)
+    return StepSubject(step, "D"), StepSubject(step, "G")
+
+
+def copy_of(gan: GAN) -> GAN:
+    """The same GAN in float64 on the numpy backend, sharing nothing with it."""
+    other = copy.copy(gan)
+    other.G, other.D = (net.clone(dtype="float64", backend="numpy") for net in (gan.G, gan.D))
+    other.objective = on_numpy(gan.objective)
+    if hasattr(gan.objective, "loss"):
+        other.objective.__dict__["loss"] = on_numpy(gan.objective.loss)
+    for name, network in (("g_optimizer", other.G), ("d_optimizer", other.D)):
+        optimizer = copy.copy(getattr(gan, name))
+        optimizer.network, optimizer.backend = network, network.backend
+        for vector in optimizer.vectors:
+            value = getattr(gan, name).backend.to_host(getattr(optimizer, vector))
+            setattr(optimizer, vector, np.array(value, dtype=np.float64))
+        setattr(other, name, optimizer)
+    if gan.average is not None:
+        other.average = np.array(gan.G.backend.to_host(gan.average), dtype=np.float64)
+    return other
+
+
+def without_penalty(gan: GAN) -> GAN:
+    """The same GAN, its networks and all, with no term beside the objective's."""
+    other = copy.copy(gan)
+    other.penalty, other.losses = None, Losses
+    return other
+
+
+def step_cause(row: Row, halves: tuple[StepSubject, StepSubject]) -> str:
+    """What a wrong gradient of a step looks like."""
+    if row.verdict != WRONG:
+        return "" if row.verdict == OK else EXPLANATIONS[row.verdict].format(name=row.name)
+    half = next(half for half in halves if row.name in half.arrays)
+    yours = half.backward(1.0)[row.name]
+    if not yours.any():
+        return f"no gradient reaches {row.name}: {LOST[half.name]}"
+    ratio = row.yours / row.numeric if row.numeric else 0.0
+    for value, words in ((-1.0, "the sign is wrong"), (2.0, "it is there twice"), (0.5, "half of it is missing")):
+        if abs(ratio / value - 1) < 1e-5:
+            return f"yours / numeric = {ratio:.6g} at the worst entry: {words}"
+    return f"the networks and the objective are right alone, so the mistake is in the step: {RULES[half.name]}"

@@ -1,0 +1,206 @@
+"""The table of what minigan is made of, in small: every layer, loss and objective, and whole steps with every switch.
+
+`python -m minigan gradcheck --all` and the tests run over it. Sizes are small, odd and unequal, so that a transpose or
+a swapped axis cannot go unseen; batches of one where that is legal, strides that do not divide.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..gan import GAN
+from ..layers import (
+    AveragePooling2D,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SpectralNorm,
+    Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from ..losses import BCE, BCEWithLogits, Loss
+from ..network import Sequential
+from ..objectives import Hinge, LeastSquares, NonSaturating, Objective, Saturating, Wasserstein
+from ..optimizers import Adam, WeightClipping
+from ..penalties import R1, GradientPenalty
+from .subjects import normal
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer and the shape of an input, with the batch."""
+
+    layer: Layer
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.layer!r}-{'x'.join(map(str, self.shape))}".replace(" ", "")
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss, predictions, and targets: None for 0 and 1 in turn."""
+
+    loss: type[Loss]
+    pred: np.ndarray
+    labels: float | None
+
+
+@dataclass(frozen=True)
+class StepCase:
+    """A GAN with a name, real images, and the gradients of its step that are truly 0."""
+
+    name: str
+    gan: GAN
+    expect_zero: tuple[str, ...]
+
+
+LAYERS = [
+    Case(Dense(5), (7, 3)),
+    Case(Dense(1), (1, 11)),
+    Case(Dense(4), (2, 1)),
+    Case(BatchNorm(momentum=0.8, eps=1e-3), (7, 3)),
+    Case(BatchNorm(), (5, 1)),
+    Case(BatchNorm(), (3, 5, 2, 4)),
+    Case(BatchNorm(), (1, 3, 2, 2)),
+    Case(BatchNorm(eps=0.5), (4, 6, 3)),
+    Case(LeakyReLU(0.2), (7, 3)),
+    Case(LeakyReLU(0.0), (3, 2, 5)),
+    Case(LeakyReLU(0.01), (1, 13)),
+    Case(ReLU(), (7, 5)),
+    Case(Tanh(), (3, 4, 2, 1)),
+    Case(Tanh(), (1, 3)),
+    Case(Sigmoid(), (5, 3)),
+    Case(Dropout(0.3), (5, 7)),
+    Case(Dropout(0.0), (2, 3)),
+    Case(Flatten(), (3, 2, 5)),
+    Case(Flatten(), (1, 2, 3, 5)),
+    Case(Reshape((5, 2, 3)), (4, 30)),
+    Case(Conv2D(3, 3), (2, 5, 7, 2)),
+    Case(Conv2D(4, 3, 1, "same"), (2, 4, 3, 3)),
+    Case(Conv2D(3, 4, 2, 1), (2, 7, 6, 2)),  # (7 + 2 - 4) % 2 != 0: the last row is not seen
+    Case(Conv2D(3, 3, 2, "same"), (2, 6, 5, 2)),  # zeros (0, 1) above and below, (1, 1) left and right
+    Case(Conv2D(2, 5, 3, 1), (3, 9, 8, 2)),
+    Case(Conv2D(2, (2, 3), (3, 4), ((0, 2), (1, 0))), (2, 7, 9, 3)),  # a kernel smaller than its stride
+    Case(Conv2D(2, 5, 2, 0, bias=False), (2, 6, 6, 2)),
+    Case(Conv2D(3, 1), (1, 1, 1, 2)),
+    Case(Conv2D(1, 3, 1, "same"), (1, 1, 1, 1)),
+    Case(Conv2D(2, 1, 2), (1, 4, 5, 3)),
+    Case(Conv2DTranspose(3, 3), (2, 3, 5, 2)),
+    Case(Conv2DTranspose(4, 4, 2, 1), (2, 3, 2, 3)),
+    Case(Conv2DTranspose(2, 6, 2), (3, 1, 1, 5)),
+    Case(Conv2DTranspose(3, 5, 3, 1), (2, 3, 4, 2)),
+    Case(Conv2DTranspose(2, 3, 2, 1, output_padding=(1, 0)), (2, 3, 4, 3)),
+    Case(Conv2DTranspose(2, 3, 2, "same"), (1, 3, 2, 4)),
+    Case(Conv2DTranspose(2, (2, 1), (3, 2), ((1, 0), (0, 0)), bias=False), (2, 3, 4, 2)),
+    Case(Conv2DTranspose(2, 2, 3, "same"), (2, 2, 3, 1)),
+    Case(Conv2DTranspose(1, 1), (1, 1, 1, 3)),
+    Case(UpSampling2D(2), (2, 3, 4, 2)),
+    Case(UpSampling2D((3, 1)), (1, 2, 5, 3)),
+    Case(ZeroPadding2D(1), (2, 3, 4, 2)),
+    Case(ZeroPadding2D(((0, 1), (0, 2))), (1, 3, 2, 2)),
+    Case(Cropping2D(1), (2, 5, 4, 2)),
+    Case(Cropping2D(((0, 2), (1, 0))), (1, 3, 3, 2)),
+    Case(AveragePooling2D(2), (2, 5, 4, 3)),
+    Case(AveragePooling2D((3, 2), (2, 1)), (2, 6, 5, 2)),
+    Case(AveragePooling2D(1, 2), (1, 1, 3, 2)),
+    Case(GlobalAveragePooling2D(), (3, 4, 5, 2)),
+    Case(GlobalAveragePooling2D(), (1, 1, 1, 3)),
+    # Twice the same forward, as many tests want it: u and v held fixed, or of a single column, found at once.
+    Case(SpectralNorm(Dense(4), iterations=0), (7, 3)),
+    Case(SpectralNorm(Dense(1)), (5, 3)),
+    Case(SpectralNorm(Conv2D(3, (2, 3), 2, "same"), iterations=0), (2, 5, 4, 2)),
+    Case(SpectralNorm(Conv2D(1, 3, bias=False), iterations=2), (1, 4, 3, 2)),
+]
+
+PROBABILITIES = np.array([[0.03], [0.4], [0.5], [0.77], [0.99], [0.2], [0.6]])
+LOGITS = np.array([[-30.0], [-3.1], [0.1], [0.0], [2.5], [17.0], [30.0], [-0.4]])
+LOSSES = [
+    LossCase(BCE, PROBABILITIES, None),
+    LossCase(BCE, PROBABILITIES, 1.0),
+    LossCase(BCE, PROBABILITIES, 0.0),
+    LossCase(BCE, PROBABILITIES.reshape(1, 7), 0.9),
+    LossCase(BCEWithLogits, LOGITS, None),
+    LossCase(BCEWithLogits, LOGITS, 1.0),
+    LossCase(BCEWithLogits, LOGITS, 0.0),
+    LossCase(BCEWithLogits, LOGITS.reshape(2, 4), 0.9),
+]
+
+
+def objectives() -> list[tuple[Objective, np.ndarray]]:
+    """Every objective, with predictions that it takes."""
+    logits, probabilities = BCEWithLogits("numpy"), BCE("numpy")
+    return [
+        (NonSaturating(logits), LOGITS), (NonSaturating(logits, real_target=0.9), LOGITS),
+        (NonSaturating(probabilities), PROBABILITIES), (Saturating(logits), LOGITS),
+        (Saturating(probabilities), PROBABILITIES), (LeastSquares("numpy"), LOGITS), (Hinge("numpy"), LOGITS),
+        (Wasserstein("numpy"), LOGITS),
+    ]  # fmt: skip
+
+
+def steps() -> Iterator[StepCase]:
+    """Whole steps of two small GANs: every objective with every switch, clipped critics, and penalties."""
+    kinds = [(kind, loss) for kind in (NonSaturating, Saturating) for loss in (BCEWithLogits, BCE)]
+    made: list[Objective] = [kind(loss("numpy")) for kind, loss in kinds]
+    made += [LeastSquares("numpy"), Hinge("numpy"), Wasserstein("numpy")]
+    for build in (dense_gan, convolutional_gan):
+        for objective in made:
+            for noise in ("fresh", "same"):
+                for d_update in ("summed", "two_steps"):
+                    yield build(objective, noise=noise, d_update=d_update)
+        for objective in (made[0], made[-1]):
+            yield build(objective, d_steps=3, noise="same", clip=WeightClipping(0.3))
+        yield build(made[-1], d_steps=2, penalty=GradientPenalty(10.0))
+        yield build(made[0], penalty=R1(3.0))
+
+
+def dense_gan(objective: Objective, **switches: Any) -> StepCase:
+    """Dense networks, BatchNorm in G behind the activation."""
+    G = [Dense(6), LeakyReLU(0.2), BatchNorm(momentum=0.8), Dense(6), Tanh(), Reshape((3, 2, 1))]
+    D = [Flatten(), Dense(7), LeakyReLU(0.2), Dense(1)]
+    return _step_case("dense", objective, G, D, 4, switches)
+
+
+def convolutional_gan(objective: Objective, **switches: Any) -> StepCase:
+    """Convolutions, BatchNorm in both networks and Dropout in D; a D whose slope is penalised has no BatchNorm."""
+    norm = [] if "penalty" in switches else [BatchNorm()]
+    G = [
+        Reshape((1, 1, 3)), Conv2DTranspose(4, (2, 3), bias=False), BatchNorm(), ReLU(),
+        Conv2DTranspose(2, 4, 2, 1), Tanh(),
+    ]  # fmt: skip
+    D = [Conv2D(3, 3, 2, 1), LeakyReLU(0.2), Dropout(0.3), Conv2D(3, (2, 3), 1, "same", bias=not norm), *norm]
+    return _step_case("convolutional", objective, G, [*D, LeakyReLU(0.2), Flatten(), Dense(1)], 3, switches)
+
+
+def _step_case(
+    name: str, objective: Objective, G: list[Layer], D: list[Layer], latent: int, switches: dict[str, Any]
+) -> StepCase:
+    options: dict[str, Any] = {"backend": "numpy", "dtype": "float64"}
+    loss = getattr(objective, "loss", None)
+    generator = Sequential(G, input_shape=latent, name="G", **options)
+    judge = Sequential([*D, *([Sigmoid()] if isinstance(loss, BCE) else [])], input_shape=generator.output_shape,
+                       name="D", **options)  # fmt: skip
+    for net, spread in ((generator, 0.3), (judge, 0.8)):  # D's scores lie on both sides of Hinge's margins
+        net.params += spread * normal(net.params.shape, 0, net.name)
+    switched: dict[str, Any] = {"g_optimizer": Adam(generator, 1e-2, 0.5), "d_optimizer": Adam(judge, 1e-2, 0.5)}
+    gan = GAN(generator, judge, objective=objective, **switched, **switches)
+    said = [type(objective).__name__, type(loss).__name__] if loss else [type(objective).__name__]
+    said += [f"{key}={value}" for key, value in switches.items()]
+    # A critic's losses do not change when all its scores move together.
+    last = f"D.{judge.slots[-1].name}"
+    return StepCase(
+        f"step of a {name} GAN: {', '.join(said)}", gan, (last,) if isinstance(objective, Wasserstein) else ()
+    )

@@ -1,0 +1,1208 @@
+"""Planted mistakes: one class each, with what was planted in words and what the gradient check must say of it.
+
+`test_mutants.py` runs the check over the whole table, and `docs/mutants.md` is the table as a page, which
+`python -m tests.mutants` prints. To add a mistake, write a small subclass under one of the `@planted...`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from minigan import (
+    BCE,
+    GAN,
+    BCEWithLogits,
+    Hinge,
+    LeastSquares,
+    NonSaturating,
+    Saturating,
+    Wasserstein,
+    WeightClipping,
+)
+from minigan.gradcheck import check
+from minigan.layers import (
+    AveragePooling2D,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SpectralNorm,
+    Tanh,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from minigan.objectives import Objective
+from minigan.penalties import R1, GradientPenalty, Penalty
+
+from .whole_steps import check_step, conv_gan, real_images, scoreless, tiny_gan, wasserstein
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted mistake, and what a report on it must say.
+
+    `wrong` are the gradients that are WRONG, all others being OK: names or patterns, and exceptions behind a "but".
+    `complaint` is a part of what must be said beside the rows, if anything must.
+    `by` says what finds it: `check`, as a user has it, or the formulas of the papers in whole_steps.py.
+    """
+
+    kind: type  # the class that has the mistake
+    where: str  # the class that is right
+    mistake: str  # in words
+    wrong: str
+    complaint: str
+    report: Callable[[int], object]  # of a seed
+    by: str = "check"
+
+    def __str__(self):
+        return self.kind.__name__
+
+
+MUTANTS = []
+
+
+def enter(kind, mistake, wrong, complaint, report, by="check"):
+    MUTANTS.append(Mutant(kind, kind.__base__.__name__, mistake, wrong, complaint, report, by))
+    return kind
+
+
+def planted(mistake, *settings, x, wrong="", complaint=""):
+    """Enter a layer class, which `settings` make a layer of and whose input has the shape `x`."""
+
+    def plant(kind):
+        return enter(kind, mistake, wrong, complaint, lambda seed: check(kind(*settings), x, seed=seed))
+
+    return plant
+
+
+def only_dx(layer, dy, params, inputs, dx):
+    """The right gradients of the parameters, and this dx."""
+    type(layer).__base__.backward(layer, dy, params, inputs=False)
+    return dx if inputs else None
+
+
+# Dense ---------------------------------------------------------------------------------------------------------------
+
+
+@planted("dW is a mean over the batch", 5, x=(7, 3), wrong="W")
+class DenseMean(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dW[...] /= len(dy)
+        return dx
+
+
+@planted("dW is the transpose of what it should be", 4, x=(7, 4), wrong="W")
+class DenseTransposed(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dW[...] = self.dW.T.copy()
+        return dx
+
+
+@planted("dW is made from y in place of x", 4, x=(7, 4), wrong="W")
+class DenseOutput(Dense):
+    def forward(self, x, train):
+        self.y = super().forward(x, train)
+        return self.y
+
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dW[...] = self.y.T @ dy
+        return dx
+
+
+@planted("dW is made from the x of the batch before", 5, x=(7, 3), wrong="W", complaint="a second backward")
+class DenseStale(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        self.x, kept = self.__dict__.get("old_x", np.zeros_like(self.x)), self.x
+        dx = super().backward(dy, params, inputs)
+        self.old_x = kept
+        return dx
+
+
+@planted("db is that of the first sample alone", 5, x=(7, 3), wrong="b")
+class DenseBias(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.db[...] = dy[0]
+        return dx
+
+
+@planted("db has the wrong sign", 5, x=(7, 3), wrong="b")
+class DenseSign(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.db[...] *= -1
+        return dx
+
+
+@planted("dx = dy W: the transpose of W is forgotten", 4, x=(7, 4), wrong="x")
+class DenseUntransposed(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, dy @ self.W)
+
+
+@planted("dx goes through W with its columns reversed", 5, x=(7, 3), wrong="x")
+class DenseColumns(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, dy @ self.W[:, ::-1].T)
+
+
+@planted("dx goes through the W that the layer began with", 5, x=(7, 3), wrong="x")
+class DenseFirstWeights(Dense):
+    def bind(self, name, view):
+        super().bind(name, view)
+        if name == "W":
+            self.first_W = view.copy()
+
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, dy @ self.first_W.T)
+
+
+@planted("dW is added to what was there before", 5, x=(7, 3), complaint="do they accumulate")
+class DenseAccumulates(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        before = self.dW.copy()
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dW[...] += before
+        return dx
+
+
+@planted("dW is written although params=False", 5, x=(7, 3), complaint="params=False")
+class DenseParams(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        return super().backward(dy, True, inputs)
+
+
+@planted("forward changes its input", 5, x=(7, 3), complaint="x was changed")
+class DenseInPlace(Dense):
+    def forward(self, x, train):
+        y = super().forward(x, train).copy()
+        x *= 2
+        return y
+
+
+@planted("backward changes dy", 5, x=(7, 3), complaint="dy was changed")
+class DenseChangesDy(Dense):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs).copy() if inputs else None
+        dy *= 2
+        return dx
+
+
+# Activations ---------------------------------------------------------------------------------------------------------
+
+
+@planted("the slope on the left is forgotten: dx = 0 there", 0.2, x=(7, 3), wrong="x")
+class LeakySlope(LeakyReLU):
+    def backward(self, dy, params=True, inputs=True):
+        return dy * (self.x > 0)
+
+
+@planted("the slope is applied on the right", 0.2, x=(7, 3), wrong="x")
+class LeakySwapped(LeakyReLU):
+    def backward(self, dy, params=True, inputs=True):
+        return dy * np.where(self.x > 0, self.slope, 1)
+
+
+@planted("the mask is taken from dy in place of x", 0.2, x=(7, 3), wrong="x", complaint="linear in dy")
+class LeakyMask(LeakyReLU):
+    def backward(self, dy, params=True, inputs=True):
+        return dy * np.where(dy > 0, 1, self.slope)
+
+
+@planted("the mask is forgotten", x=(7, 3), wrong="x")
+class ReLUMask(ReLU):
+    def backward(self, dy, params=True, inputs=True):
+        return dy.copy()
+
+
+@planted("the mask is that of the batch before", x=(7, 3), wrong="x", complaint="a second backward")
+class ReLUStale(ReLU):
+    def backward(self, dy, params=True, inputs=True):
+        positive = self.__dict__.get("positive", np.ones(dy.shape, bool))
+        self.positive = self.x > 0
+        return dy * positive
+
+
+@planted("1 - y in place of 1 - y^2", x=(7, 3), wrong="x")
+class TanhSquare(Tanh):
+    def backward(self, dy, params=True, inputs=True):
+        return dy * (1 - self.y)
+
+
+@planted("1 - x^2 in place of 1 - y^2", x=(7, 3), wrong="x")
+class TanhInput(Tanh):
+    def forward(self, x, train):
+        self.x = x
+        return super().forward(x, train)
+
+    def backward(self, dy, params=True, inputs=True):
+        return dy * (1 - self.x**2)
+
+
+@planted("a term that does not grow with dy", x=(7, 3), wrong="x", complaint="linear in dy")
+class TanhOffset(Tanh):
+    def backward(self, dy, params=True, inputs=True):
+        return super().backward(dy, params, inputs) + 1e-3
+
+
+@planted("y in place of y (1 - y)", x=(7, 3), wrong="x")
+class SigmoidSlope(Sigmoid):
+    def backward(self, dy, params=True, inputs=True):
+        return dy * self.y
+
+
+@planted("y is put through the sigmoid once more: s(y) (1 - s(y))", x=(7, 3), wrong="x")
+class SigmoidTwice(Sigmoid):
+    def backward(self, dy, params=True, inputs=True):
+        y = 1 / (1 + np.exp(-self.y))
+        return dy * y * (1 - y)
+
+
+# BatchNorm -----------------------------------------------------------------------------------------------------------
+
+
+def normalised(layer):
+    """x_hat of a BatchNorm's last forward."""
+    return (layer.x - layer.x_mean) * layer.inverse_std
+
+
+def batchnorm_dx(layer, dy, mean_term=1.0, variance_term=1.0, scale=1.0):
+    """dx of a BatchNorm with its terms weighted: all of them 1 is right."""
+    x_hat, rows = normalised(layer), tuple(range(dy.ndim - 1))
+    mean, slope = dy.sum(axis=rows) / layer.m, (dy * x_hat).sum(axis=rows) / layer.m
+    return scale * layer.gamma * layer.inverse_std * (dy - mean_term * mean - variance_term * x_hat * slope)
+
+
+@planted("dx without the mean's term, dbeta / m", x=(7, 3), wrong="x")
+class BatchNormMean(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, batchnorm_dx(self, dy, mean_term=0))
+
+
+@planted("dx without the variance's term, x_hat dgamma / m", x=(7, 3), wrong="x")
+class BatchNormVariance(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, batchnorm_dx(self, dy, variance_term=0))
+
+
+@planted("dx without both: mean and variance taken as constants", x=(7, 3), wrong="x")
+class BatchNormConstants(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, batchnorm_dx(self, dy, mean_term=0, variance_term=0))
+
+
+@planted("dx with m - 1 in place of m, as if the variance were unbiased", x=(7, 3), wrong="x")
+class BatchNormUnbiased(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        dx = batchnorm_dx(self, dy, variance_term=self.m / (self.m - 1))
+        return only_dx(self, dy, params, inputs, dx)
+
+
+@planted("dx has the wrong sign", x=(7, 3), wrong="x")
+class BatchNormSign(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, batchnorm_dx(self, dy, scale=-1))
+
+
+@planted("dx is zero", x=(3, 5, 2, 4), wrong="x")
+class BatchNormZero(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, np.zeros_like(dy))
+
+
+@planted("dx without gamma", x=(7, 3), wrong="x")
+class BatchNormGamma(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, batchnorm_dx(self, dy, scale=1 / self.gamma))
+
+
+@planted("dx without the division by the standard deviation", x=(7, 3), wrong="x")
+class BatchNormDeviation(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, batchnorm_dx(self, dy, scale=1 / self.inverse_std))
+
+
+@planted("backward leaves eps out of the standard deviation", 0.9, 0.1, x=(7, 3), wrong="x gamma")
+class BatchNormEps(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        self.inverse_std = 1 / np.sqrt(self.inverse_std**-2 - self.eps)
+        return super().backward(dy, params, inputs)
+
+
+@planted("dgamma is made from y in place of x_hat", x=(7, 3), wrong="gamma")
+class BatchNormOutput(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dgamma[...] = (dy * (self.gamma * normalised(self) + self.beta)).sum(axis=0)
+        return dx
+
+
+@planted("dbeta is a mean over the batch", x=(7, 3), wrong="beta")
+class BatchNormBeta(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dbeta[...] = dy.mean(axis=0)
+        return dx
+
+
+@planted("dgamma and dbeta are swapped", x=(7, 3), wrong="gamma beta")
+class BatchNormSwap(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dgamma[...], self.dbeta[...] = self.dbeta.copy(), self.dgamma.copy()
+        return dx
+
+
+@planted("forward adds the running mean in training, too", x=(7, 3), wrong="x", complaint="second time")
+class BatchNormRunning(BatchNorm):
+    def forward(self, x, train):
+        return super().forward(x, train) + self.mean
+
+
+@planted("of an image, dx takes its means over n only", x=(3, 5, 2, 4), wrong="x")
+class BatchNormOverN(BatchNorm):
+    def backward(self, dy, params=True, inputs=True):
+        x_hat = normalised(self)
+        inner = dy - dy.mean(axis=0) - x_hat * (dy * x_hat).mean(axis=0)
+        return only_dx(self, dy, params, inputs, self.gamma * self.inverse_std * inner)
+
+
+@planted("of an image, forward takes its statistics over n only", x=(3, 5, 2, 4), wrong="x gamma")
+class BatchNormForwardOverN(BatchNorm):
+    def forward(self, x, train):
+        super().forward(x, train)
+        return self.gamma * (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + self.eps) + self.beta
+
+
+# Dropout -------------------------------------------------------------------------------------------------------------
+
+
+@planted("backward forgets to divide by 1 - rate", 0.3, x=(7, 3), wrong="x")
+class DropoutScale(Dropout):
+    def backward(self, dy, params=True, inputs=True):
+        return dy * self.mask
+
+
+@planted("backward forgets the mask", 0.3, x=(7, 3), wrong="x")
+class DropoutNoMask(Dropout):
+    def backward(self, dy, params=True, inputs=True):
+        return dy / (1 - self.rate)
+
+
+@planted("backward draws a mask of its own", 0.3, x=(7, 30), wrong="x")
+class DropoutOtherMask(Dropout):
+    def backward(self, dy, params=True, inputs=True):
+        self.mask = self.backend.uniform(dy.shape, 5, "another mask") >= self.rate
+        return super().backward(dy, params, inputs)
+
+
+@planted("the mask depends on how often forward was called", 0.3, x=(7, 30), wrong="x", complaint="second time")
+class DropoutUnfrozen(Dropout):
+    def forward(self, x, train):
+        self.calls = self.__dict__.get("calls", 0) + 1
+        self.mask = self.backend.uniform(x.shape, self.calls, "mask") >= self.rate
+        return x * self.mask / (1 - self.rate)
+
+
+# Shapes --------------------------------------------------------------------------------------------------------------
+
+
+@planted("the columns come back in reverse", x=(5, 2, 3), wrong="x")
+class FlattenOrder(Flatten):
+    def backward(self, dy, params=True, inputs=True):
+        return dy[:, ::-1].reshape(self.x_shape)
+
+
+@planted("column-major on the way back", (2, 3), x=(5, 6), wrong="x")
+class ReshapeOrder(Reshape):
+    def backward(self, dy, params=True, inputs=True):
+        return np.ascontiguousarray(dy).reshape(self.x_shape, order="F")
+
+
+# Convolutions --------------------------------------------------------------------------------------------------------
+
+
+def turned(W, kernel, channels):
+    """Every kernel turned by 180 degrees."""
+    return np.ascontiguousarray(W.reshape(*kernel, channels, -1)[::-1, ::-1]).reshape(W.shape)
+
+
+def with_window(layer, dy, params=True, inputs=True, **changes):
+    """The backward of a Conv2D whose window was not the one of its forward."""
+    right = layer.window
+    layer.window = replace(right, **changes)
+    try:
+        return Conv2D.backward(layer, dy, params, inputs)
+    finally:
+        layer.window = right
+
+
+def up_and_left(window):
+    """A border that is one zero wider above and on the left, and one narrower opposite: all moves by a pixel."""
+    (top, bottom), (left, right) = window.padding
+    return (top + 1, bottom - 1), (left + 1, right - 1)
+
+
+@planted("the kernel is flipped in dx", 2, (3, 2), x=(2, 4, 5, 3), wrong="x")
+class ConvFlipped(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        W = turned(self.W, self.kernel, self.x.shape[3])
+        dx = self.backend.conv_dx(dy, W, self.window, np.empty_like(self.x))
+        return only_dx(self, dy, params, inputs, dx)
+
+
+@planted("dx is off by a pixel", 2, 3, 1, 1, x=(2, 4, 5, 3), wrong="x")
+class ConvMoved(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, with_window(self, dy, False, padding=up_and_left(self.window)))
+
+
+@planted("dx is off by a pixel, with a stride of 2", 2, 3, 2, 1, x=(2, 4, 5, 1), wrong="x")
+class ConvMovedByStrides(Conv2D):
+    backward = ConvMoved.__dict__["backward"]
+
+
+@planted("of an odd border, the larger half comes first in dx", 2, 3, 2, "same", x=(2, 4, 6, 2), wrong="x")
+class ConvOddZero(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        around = tuple((after, before) for before, after in self.window.padding)
+        return only_dx(self, dy, params, inputs, with_window(self, dy, False, padding=around))
+
+
+@planted("dx keeps the last patch where patches overlap, in place of their sum", 2, 3, 2, 1, x=(2, 5, 4, 2), wrong="x")
+class ConvAssigned(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        (kh, kw), (sh, sw), (oh, ow) = self.kernel, self.stride, self.window.stops
+        padded = np.zeros((len(dy), *self.window.padded))
+        for i in range(oh):
+            for j in range(ow):
+                patch = (dy[:, i, j] @ self.W.T).reshape(len(dy), kh, kw, -1)
+                padded[:, i * sh : i * sh + kh, j * sw : j * sw + kw] = patch
+        return only_dx(self, dy, params, inputs, padded[self.window.inside])
+
+
+@planted("dx is zero on the outermost pixels", 2, 3, 1, 1, x=(2, 4, 5, 2), wrong="x")
+class ConvBorder(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if inputs:
+            dx[:, [0, -1]] = dx[:, :, [0, -1]] = 0
+        return dx
+
+
+@planted("the last row, which no patch sees, has a gradient", 2, 3, 2, x=(2, 6, 5, 2), wrong="x")
+class ConvUnseen(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if inputs:
+            dx[:, -1] = dx[:, -2]
+        return dx
+
+
+@planted("the strides of height and width are swapped in backward", 2, 3, (2, 1), x=(2, 6, 6, 2), wrong="x W")
+class ConvStrides(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        # A square image: any other would not fit, and NumPy would complain.
+        return with_window(self, dy, params, inputs, stride=self.stride[::-1])
+
+
+@planted("dW is made from patches that are off by a pixel", 2, 3, 1, 1, x=(2, 4, 5, 3), wrong="W")
+class ConvPatchesMoved(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        with_window(self, dy, params, False, padding=up_and_left(self.window))
+        return dx
+
+
+@planted("dW is made from patches without the zeros around", 2, 3, 1, 1, x=(2, 4, 5, 3), wrong="W")
+class ConvUnpadded(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            inner = replace(self.window, padding=((0, 0), (0, 0)))
+            oh, ow = inner.stops
+            self.backend.conv_dW(self.x, dy[:, :oh, :ow], inner, out=self.dW)
+        return dx
+
+
+@planted("dW is that of the first image alone", 2, 3, x=(3, 4, 5, 2), wrong="W")
+class ConvFirstImage(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.backend.conv_dW(self.x[:1], dy[:1], self.window, out=self.dW)
+        return dx
+
+
+@planted("db is never written", 2, 3, x=(2, 4, 5, 2), wrong="b", complaint="never writes the gradient of")
+class ConvNoBias(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        kept = self.db.copy()
+        dx = super().backward(dy, params, inputs)
+        self.db[...] = kept
+        return dx
+
+
+@planted("db is a mean over the pixels", 2, 3, x=(2, 4, 5, 2), wrong="b")
+class ConvBiasMean(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.db[...] = dy.mean(axis=(1, 2)).sum(axis=0)
+        return dx
+
+
+@planted("dx takes W's channels in the wrong order", 2, 3, 2, 1, x=(2, 3, 2, 3), wrong="x")
+class TransposeChannels(Conv2DTranspose):
+    def backward(self, dy, params=True, inputs=True):
+        W = self.W.reshape(*self.kernel, -1, self.c_out).swapaxes(2, 3).reshape(self.W.shape)
+        return only_dx(self, dy, params, inputs, self.backend.conv(dy, W, self.window, np.empty(self.x.shape)))
+
+
+@planted("the kernel is flipped in dx", 2, (2, 3), 2, x=(2, 2, 3, 3), wrong="x")
+class TransposeFlipped(Conv2DTranspose):
+    def backward(self, dy, params=True, inputs=True):
+        W = turned(self.W, self.kernel, self.c_out)
+        return only_dx(self, dy, params, inputs, self.backend.conv(dy, W, self.window, np.empty(self.x.shape)))
+
+
+@planted("dx is off by a pixel", 2, 3, 2, 1, x=(2, 3, 4, 2), wrong="x")
+class TransposeMoved(Conv2DTranspose):
+    def backward(self, dy, params=True, inputs=True):
+        moved = replace(self.window, padding=up_and_left(self.window))
+        return only_dx(self, dy, params, inputs, self.backend.conv(dy, self.W, moved, np.empty(self.x.shape)))
+
+
+@planted("dW swaps the roles of x and dy", 2, 3, 2, 1, x=(2, 3, 2, 3), wrong="W")
+class TransposeRoles(Conv2DTranspose):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            kernels = self.dW.reshape(*self.kernel, self.c_out, -1)
+            self.dW[...] = kernels.swapaxes(2, 3).reshape(self.dW.shape)
+        return dx
+
+
+@planted("db is summed over one column of the image", 2, 3, 2, 1, x=(2, 3, 2, 3), wrong="b")
+class TransposeBias(Conv2DTranspose):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.db[...] = dy.sum(axis=(0, 1))[0]
+        return dx
+
+
+@planted("db misses the row that output_padding added", 2, 3, 2, 1, (1, 0), x=(2, 3, 2, 3), wrong="b")
+class TransposeBiasRows(Conv2DTranspose):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.db[...] = dy[:, : -self.output_padding[0]].sum(axis=(0, 1, 2))
+        return dx
+
+
+# Larger and smaller images -------------------------------------------------------------------------------------------
+
+
+def in_blocks(layer, dy):
+    """dy of an UpSampling2D as (n, h, fh, w, fw, c)."""
+    (n, h, w, c), (fh, fw) = dy.shape, layer.factor
+    return dy.reshape(n, h // fh, fh, w // fw, fw, c)
+
+
+@planted("a mean over each block in place of the sum", (2, 3), x=(2, 3, 2, 2), wrong="x")
+class UpSamplingMean(UpSampling2D):
+    def backward(self, dy, params=True, inputs=True):
+        return in_blocks(self, dy).mean(axis=(2, 4))
+
+
+@planted("one pixel of each block in place of the sum", (2, 3), x=(2, 3, 2, 2), wrong="x")
+class UpSamplingFirst(UpSampling2D):
+    def backward(self, dy, params=True, inputs=True):
+        return in_blocks(self, dy)[:, :, 0, :, 0]
+
+
+@planted("the sum over copies that lie apart, in place of side by side", (2, 3), x=(2, 3, 2, 2), wrong="x")
+class UpSamplingTiled(UpSampling2D):
+    def backward(self, dy, params=True, inputs=True):
+        (n, h, w, c), (fh, fw) = dy.shape, self.factor
+        return dy.reshape(n, fh, h // fh, fw, w // fw, c).sum(axis=(1, 3))
+
+
+@planted("the division by kh kw is forgotten", (3, 2), x=(2, 6, 5, 2), wrong="x")
+class PoolingSum(AveragePooling2D):
+    def backward(self, dy, params=True, inputs=True):
+        return super().backward(dy) * (self.size[0] * self.size[1])
+
+
+@planted("windows that overlap are assigned in place of added", 3, 2, x=(2, 7, 5, 2), wrong="x")
+class PoolingAssigned(AveragePooling2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = np.zeros(self.x_shape)
+        for pixel in self.pixels(dx):
+            pixel[...] = dy / (self.size[0] * self.size[1])
+        return dx
+
+
+@planted("all of dy goes to the first pixel of each window, as if it were the largest", 2, x=(2, 4, 6, 2), wrong="x")
+class PoolingLargest(AveragePooling2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = np.zeros(self.x_shape)
+        self.pixels(dx)[0][...] = dy
+        return dx
+
+
+@planted("divided by h in place of h w", x=(2, 3, 4, 2), wrong="x")
+class GlobalHeight(GlobalAveragePooling2D):
+    def backward(self, dy, params=True, inputs=True):
+        return super().backward(dy) * self.x_shape[2]
+
+
+@planted("dx is dy's edge repeated where zeros belong", ((0, 1), (2, 0)), x=(2, 4, 5, 2), wrong="x")
+class CroppingEdge(Cropping2D):
+    def backward(self, dy, params=True, inputs=True):
+        return np.pad(dy, ((0, 0), *self.cropping, (0, 0)), mode="edge")
+
+
+@planted("dy is put back in a corner in place of the middle", ((1, 2), (2, 1)), x=(2, 5, 6, 2), wrong="x")
+class CroppingCorner(Cropping2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = np.zeros(self.x_shape)
+        dx[:, : dy.shape[1], : dy.shape[2]] = dy
+        return dx
+
+
+@planted("a corner of dy in place of its middle", ((1, 2), (1, 0)), x=(2, 3, 4, 2), wrong="x")
+class PaddingCorner(ZeroPadding2D):
+    def backward(self, dy, params=True, inputs=True):
+        (top, bottom), (left, right) = self.padding
+        return dy[:, : -(top + bottom), : -(left + right)]
+
+
+@planted("dx has whatever its buffer held where zeros belong", ((0, 1), (2, 0)), x=(2, 4, 5, 2), wrong="x")
+class CroppingOld(Cropping2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = self.buf("dx", self.x_shape)
+        dx[self.inside] = dy
+        return dx
+
+
+# Spectral normalisation ----------------------------------------------------------------------------------------------
+
+
+@planted("sigma is taken as a constant: dW = dW_SN / sigma", Dense(4), 0, x=(7, 3), wrong="W")
+class SpectralConstant(SpectralNorm):
+    def through_sigma(self):
+        self.dW[...] = self.layer.dW / self.sigma
+
+
+@planted("dW is that of W_SN: the division by sigma is forgotten", Dense(4), 0, x=(7, 3), wrong="W")
+class SpectralUndivided(SpectralNorm):
+    def through_sigma(self):
+        super().through_sigma()
+        self.dW[...] *= self.sigma
+
+
+@planted("W stands in sigma's term in place of W_SN", Dense(4), 0, x=(7, 3), wrong="W")
+class SpectralWrongWeights(SpectralNorm):
+    def through_sigma(self):
+        dW_SN = self.layer.dW
+        self.dW[...] = (dW_SN - (dW_SN * self.W).sum() * self.v[:, None] * self.u) / self.sigma
+
+
+@planted("u and v are swapped in dW", Dense(4), 0, x=(7, 4), wrong="W")
+class SpectralSwapped(SpectralNorm):
+    def through_sigma(self):
+        dW_SN, W_SN = self.layer.dW, self.layer.W
+        self.dW[...] = (dW_SN - (dW_SN * W_SN).sum() * self.u[:, None] * self.v) / self.sigma
+
+
+@planted("dx goes through W in place of W_SN", Dense(4), 0, x=(7, 3), wrong="x")
+class SpectralWay(SpectralNorm):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        return dx * self.sigma if inputs else None
+
+
+# Losses --------------------------------------------------------------------------------------------------------------
+
+
+def planted_in_loss(mistake):
+    """Enter a loss class. Its predictions lie in (0, 1), so that they do for probabilities and for logits."""
+
+    def plant(kind):
+        def report(seed):
+            loss = kind("numpy")
+            return check(loss, 0.05 + 0.9 * loss.backend.uniform((6, 1), seed, "pred", dtype="float64"))
+
+        return enter(kind, mistake, "pred", "", report)
+
+    return plant
+
+
+@planted_in_loss("dpred is the gradient of the sum: 1/n is forgotten")
+class LogitsSum(BCEWithLogits):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred * pred.size
+
+
+@planted_in_loss("dpred takes every target as 1")
+class LogitsTarget(BCEWithLogits):
+    def __call__(self, pred, target):
+        return super().__call__(pred, target)[0], super().__call__(pred, 1.0)[1]
+
+
+@planted_in_loss("dpred = (s - t) / n: the sigmoid is forgotten")
+class LogitsNoSigmoid(BCEWithLogits):
+    def __call__(self, pred, target):
+        return super().__call__(pred, target)[0], (pred - target) / pred.size
+
+
+@planted_in_loss("dpred = (p - t) / n, the gradient for the logit")
+class BCELogit(BCE):
+    def __call__(self, pred, target):
+        return super().__call__(pred, target)[0], (pred - target) / pred.size
+
+
+@planted_in_loss("dpred has the wrong sign")
+class BCESign(BCE):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, -dpred
+
+
+@planted_in_loss("dpred = -t / p / n: what an image called fake costs is forgotten")
+class BCEHalf(BCE):
+    def __call__(self, pred, target):
+        return super().__call__(pred, target)[0], -target / pred / pred.size
+
+
+# Objectives ----------------------------------------------------------------------------------------------------------
+
+
+def objective_of(kind, **settings):
+    """An objective of this class, with logits."""
+    return kind(BCEWithLogits("numpy"), **settings) if issubclass(kind, NonSaturating) else kind("numpy")
+
+
+def planted_in_objective(mistake, wrong, **settings):
+    """Enter an objective class, whose three losses are right; not so their gradients `real`, `fake` and `generator`."""
+
+    def plant(kind):
+        def report(seed):
+            objective = objective_of(kind, **settings)
+            return check(objective, 2 * objective.backend.normal((17, 1), seed, "pred", dtype="float64"))
+
+        return enter(kind, mistake, wrong, "", report)
+
+    return plant
+
+
+@planted_in_objective("G's gradient is the saturating one: its fakes are labelled fake", wrong="generator")
+class SaturatingGradient(NonSaturating):
+    def generator(self, pred):
+        return super().generator(pred)[0], -super().fake(pred)[1]
+
+
+@planted_in_objective("G's gradient has D's sign: G descends where it should ascend", wrong="generator")
+class SaturatingSign(Saturating):
+    def generator(self, pred):
+        loss, dpred = super().generator(pred)
+        return loss, -dpred
+
+
+@planted_in_objective("generated images have no gradient: D learns from the real half alone", wrong="fake")
+class RealHalfOnly(NonSaturating):
+    def fake(self, pred):
+        return super().fake(pred)[0], np.zeros_like(pred)
+
+
+@planted_in_objective("smoothing is forgotten in the gradient", wrong="real", real_target=0.9)
+class SmoothingForgotten(NonSaturating):
+    def real(self, pred):
+        return super().real(pred)[0], self.loss(pred, 1.0)[1]
+
+
+@planted_in_objective("gradients of sums in place of means: 1/n is forgotten", wrong="real fake generator")
+class SquaresSum(LeastSquares):
+    def _half_square(self, error):
+        loss, dpred = super()._half_square(error)
+        return loss, dpred * dpred.size
+
+
+@planted_in_objective("a factor of 2 that belongs to squares without the half", wrong="real fake generator")
+class SquaresTwice(LeastSquares):
+    def _half_square(self, error):
+        loss, dpred = super()._half_square(error)
+        return loss, 2 * dpred
+
+
+@planted_in_objective("the gradient pulls generated images to 1, as if they were real", wrong="fake")
+class SquaresRealForFake(LeastSquares):
+    def fake(self, pred):
+        return super().fake(pred)[0], super().real(pred)[1]
+
+
+@planted_in_objective("the margin is forgotten: every image has a gradient", wrong="real fake")
+class HingeNoMask(Hinge):
+    def _hinge(self, short, slope):
+        return super()._hinge(short, slope)[0], np.full_like(short, slope / short.size)
+
+
+@planted_in_objective("the mask is reversed: images beyond the margin have the gradient", wrong="real fake")
+class HingeReversed(Hinge):
+    def _hinge(self, short, slope):
+        return super()._hinge(short, slope)[0], (short <= 0) * (slope / short.size)
+
+
+@planted_in_objective("the margin is 0 in place of 1 in the gradient", wrong="real fake")
+class HingeMargin(Hinge):
+    def _hinge(self, short, slope):
+        return super()._hinge(short, slope)[0], (short > 1) * (slope / short.size)
+
+
+@planted_in_objective("the slope of 1 - s is taken as 1", wrong="real")
+class HingeSlope(Hinge):
+    def _hinge(self, short, slope):
+        loss, dpred = super()._hinge(short, slope)
+        return loss, abs(dpred)
+
+
+@planted_in_objective("the gradient of the sum of scores: 1/n is forgotten", wrong="fake")
+class ScoresSum(Wasserstein):
+    def fake(self, pred):
+        return super().fake(pred)[0], np.ones_like(pred)
+
+
+@planted_in_objective("the sign is swapped for G", wrong="generator")
+class ScoresSign(Wasserstein):
+    def generator(self, pred):
+        loss, dpred = super().generator(pred)
+        return loss, -dpred
+
+
+# Whole steps ---------------------------------------------------------------------------------------------------------
+
+
+STALE = "did not go through the D that the step leaves behind"
+
+
+def gan_of(kind, seed, maker=tiny_gan, **switches):
+    """A GAN of this class, or one whose objective or penalty is of this class."""
+    if issubclass(kind, Penalty):
+        switches |= {"penalty": kind(), "objective": wasserstein}
+    if issubclass(kind, Objective):
+        switches["objective"] = lambda loss: objective_of(kind)
+    gan = maker(seed=seed, **switches)
+    if issubclass(kind, GAN):
+        gan.__class__ = kind
+    return gan
+
+
+def planted_in_step(mistake, wrong, complaint="", **switches):
+    """Enter a class that a step is made of, for `check`: the gradient is not that of the loss that the step reports."""
+
+    def plant(kind):
+        def report(seed):
+            gan = gan_of(kind, seed, **switches)
+            return check(gan, real_images(gan), seed=seed, expect_zero=scoreless(gan), max_entries=2)
+
+        return enter(kind, mistake, wrong, complaint, report)
+
+    return plant
+
+
+def planted_in_game(mistake, wrong, complaint="", **switches):
+    """Enter a class that a step is made of, for `check_step`: its losses are not the papers', but its gradients fit."""
+
+    def plant(kind):
+        def report(seed):
+            gan = gan_of(kind, seed, **switches)
+            return check_step(gan, real_images(gan), expect_zero=scoreless(gan))
+
+        return enter(kind, mistake, wrong, complaint, report, by="the papers' step")
+
+    return plant
+
+
+def fakes_for_D(gan, n, count):
+    """G's images for an update of D."""
+    return gan.G.forward(gan.draw_noise(n, "D", count), backward=False)
+
+
+@planted_in_step("G is cut off from D: its gradient is 0, and it never trains", wrong="G.*")
+class DetachedG(GAN):
+    def _update_G(self, x_fake):
+        backward = self.G.backward
+        self.G.backward = lambda dx_fake, inputs: backward(np.zeros_like(dx_fake), inputs=inputs)
+        loss = super()._update_G(x_fake)
+        del self.G.backward
+        return loss
+
+
+@planted_in_step("the real batch's loss goes back through the fake batch's activations", wrong="D.* but D.3.Dense.b")
+class FakeActivations(GAN):
+    def _update_D(self, x_real, count, last):
+        loss_real, d_real = self.objective.real(self.D.forward(x_real, backward=False))
+        x_fake = fakes_for_D(self, len(x_real), count)
+        loss_fake, d_fake = self.objective.fake(self.D.forward(x_fake))
+        self.D.backward(d_real + d_fake, inputs=False)
+        self._move_D()
+        return [loss_real + loss_fake, loss_real, loss_fake, loss_fake], x_fake
+
+
+@planted_in_step("D's forward of before its update serves G, too", wrong="G.*", complaint=STALE, noise="same")
+class StaleD(GAN):
+    def _update_D(self, x_real, count, last):
+        forward = self.D.forward
+        self.D.forward = lambda x: self.keep(forward(x))
+        found = super()._update_D(x_real, count, last)
+        self.D.forward = forward
+        return found
+
+    def keep(self, pred):
+        self.pred = pred.copy()
+        return pred
+
+    def _update_G(self, x_fake):
+        self.D.awaits_backward = True  # the guard that makes this mistake hard
+        loss, dpred = self.objective.generator(self.pred)
+        self.G.backward(self.D.backward(dpred, params=False), inputs=False)
+        self.g_optimizer.step()
+        return loss
+
+
+@planted_in_step("G goes back through the activations of other noise", wrong="G.*")
+class OtherNoise(GAN):
+    def _update_G(self, x_fake):
+        G, D, n = self.G, self.D, len(x_fake)
+        x_fake = G.forward(self.draw_noise(n, "G", self.steps), backward=False)
+        loss, dpred = self.objective.generator(D.forward(x_fake))
+        G.forward(self.draw_noise(n, "D", self.steps))
+        G.backward(D.backward(dpred, params=False), inputs=False)
+        self.g_optimizer.step()
+        return loss
+
+
+@planted_in_step("the fake half's gradient overwrites the real one: add is forgotten", wrong="D.*")
+class ForgetsAdd(GAN):
+    def _update_D(self, x_real, count, last):
+        backward = self.D.backward
+        self.D.backward = lambda dpred, inputs, add=False: backward(dpred, inputs=inputs)
+        found = super()._update_D(x_real, count, last)
+        del self.D.backward
+        return found
+
+
+@planted_in_step("of two steps, the second has the gradient of both halves", wrong="D.*", d_update="two_steps")
+class TwoStepsSummed(GAN):
+    def _update_D(self, x_real, count, last):
+        loss_real, dpred = self.objective.real(self.D.forward(x_real))
+        self.D.backward(dpred, inputs=False)
+        self._move_D()
+        x_fake = fakes_for_D(self, len(x_real), count)
+        loss_fake, dpred = self.objective.fake(self.D.forward(x_fake))
+        self.D.backward(dpred, inputs=False, add=True)
+        self._move_D()
+        return [loss_real + loss_fake, loss_real, loss_fake, loss_fake], x_fake
+
+
+@planted_in_step(
+    "D's weights are clipped only after G has gone through them",
+    wrong="G.*",
+    complaint=STALE,
+    clip=WeightClipping(0.05),
+)
+class ClippedLate(GAN):
+    def step(self, x_real):
+        clip, self.clip = self.clip, None
+        losses = super().step(x_real)
+        self.clip = clip
+        clip(self.D)
+        return losses
+
+
+@planted_in_step("D's backward stops a layer too early", wrong="D.1.Dense.W D.1.Dense.b")
+class StopsEarly(GAN):
+    def _update_D(self, x_real, count, last):
+        self.D.first_learner += 1
+        found = super()._update_D(x_real, count, last)
+        self.D.first_learner -= 1
+        return found
+
+
+# Penalties: a critic of LeakyReLUs is linear in pieces, and its slope does not depend on its biases.
+
+WEIGHTS = "D.1.Dense.W D.3.Dense.W"
+
+
+@planted_in_step("the penalty is in the loss, and not in the gradient", wrong=WEIGHTS)
+class PenaltyNotDifferentiated(GradientPenalty):
+    def __call__(self, D, x):
+        return self.term(D.backward(np.ones_like(D.forward(x)), params=False))[0]
+
+
+@planted_in_step("1/n is forgotten in dP/dg", wrong=WEIGHTS)
+class PenaltySum(GradientPenalty):
+    def term(self, g):
+        loss, u = super().term(g)
+        return loss, u * len(g)
+
+
+@planted_in_step("the 2 of the square is forgotten in dP/dg", wrong=WEIGHTS)
+class PenaltyHalf(GradientPenalty):
+    def term(self, g):
+        loss, u = super().term(g)
+        return loss, u / 2
+
+
+@planted_in_step("dP/dg is not divided by the length of g", wrong=WEIGHTS)
+class PenaltyUndivided(GradientPenalty):
+    def term(self, g):
+        loss, u = super().term(g)
+        return loss, u * np.sqrt((g * g).sum(axis=(1, 2, 3), keepdims=True))
+
+
+@planted_in_step("1/n is forgotten in dP/dg", wrong=WEIGHTS)
+class R1Sum(R1):
+    def term(self, g):
+        loss, u = super().term(g)
+        return loss, u * len(g)
+
+
+# Another game: losses that are not the papers', with gradients that fit.
+
+
+@planted_in_game("G learns from the weights that D had before its update", wrong="G.*")
+class OldD(GAN):
+    def step(self, x_real):
+        self.before = self.D.params.copy()
+        return super().step(x_real)
+
+    def _update_G(self, x_fake):
+        after, self.D.params[...] = self.D.params.copy(), self.before
+        loss = super()._update_G(x_fake)
+        self.D.params[...] = after
+        return loss
+
+
+@planted_in_game("D's fakes come from predict: by BatchNorm, of another generator", wrong="D.*")
+class PredictedFakes(GAN):
+    def _update_D(self, x_real, count, last):
+        forward, self.G.forward = self.G.forward, lambda z, backward: self.G.predict(z)
+        found = super()._update_D(x_real, count, last)
+        self.G.forward = forward
+        return found
+
+
+@planted_in_game("real and fake images share a batch, and so BatchNorm's statistics", "D.*", maker=conv_gan, rate=0)
+class JointBatch(GAN):
+    def _update_D(self, x_real, count, last):
+        x_fake, n = fakes_for_D(self, len(x_real), count), len(x_real)
+        pred = self.D.forward(np.concatenate([x_real, x_fake]))
+        (loss_real, d_real), (loss_fake, d_fake) = self.objective.real(pred[:n]), self.objective.fake(pred[n:])
+        self.D.backward(np.concatenate([d_real, d_fake]), inputs=False)
+        self._move_D()
+        return [loss_real + loss_fake, loss_real, loss_fake, loss_fake], x_fake
+
+
+@planted_in_game("two_steps is played as summed", wrong="D.*", complaint="D was updated", d_update="two_steps")
+class TwoStepsAtOnce(GAN):
+    def step(self, x_real):
+        self.d_update = "summed"
+        losses = super().step(x_real)
+        self.d_update = "two_steps"
+        return losses
+
+
+@planted_in_game("G wants its images called fake, as D does", wrong="G.*")
+class FakeLabelForG(NonSaturating):
+    def generator(self, pred):
+        return self.loss(pred, 0.0)
+
+
+@planted_in_game("twice the paper's loss: the half is forgotten", wrong="D.* G.*")
+class SquaresWithoutHalf(LeastSquares):
+    def _half_square(self, error):
+        loss, dpred = super()._half_square(error)
+        return 2 * loss, 2 * dpred
+
+
+@planted_in_game("G wants low scores: the sign is swapped in the loss as well", wrong="G.*")
+class ScoresLowForG(Wasserstein):
+    def generator(self, pred):
+        return self.fake(pred)
+
+
+@planted_in_game("the critic wants low scores for real images and high ones for fakes", wrong="D.* but D.3.Dense.b")
+class ScoresSwapped(Wasserstein):
+    def real(self, pred):
+        return super().fake(pred)
+
+    def fake(self, pred):
+        return super().real(pred)
+
+
+@planted_in_game("the norm is taken over one axis of the image", wrong=WEIGHTS)
+class PenaltyOneAxis(GradientPenalty):
+    def term(self, g):
+        r = np.sqrt((g * g).sum(axis=1, keepdims=True))
+        return self.weight * ((r - 1) ** 2).mean(), 2 * self.weight / r.size * (r - 1) * g / r
+
+
+@planted_in_game("the slope is taken at the fakes, not between them and the real images", wrong=WEIGHTS)
+class PenaltyAtFakes(GradientPenalty):
+    def images(self, x_real, x_fake, share):
+        return x_fake
+
+
+@planted_in_game("gamma in place of gamma / 2", wrong=WEIGHTS)
+class R1Twice(R1):
+    def term(self, g):
+        loss, u = super().term(g)
+        return 2 * loss, 2 * u
+
+
+@planted_in_game("the slope is taken at the fakes, not at the real images", wrong=WEIGHTS)
+class R1AtFakes(R1):
+    def images(self, x_real, x_fake, share):
+        return x_fake
+
+
+# The page ------------------------------------------------------------------------------------------------------------
+
+
+def table():
+    """The table of docs/mutants.md."""
+    lines = ["| no. | where | what was planted | called WRONG | complaint | by |", "|---|---|---|---|---|---|"]
+    for number, mutant in enumerate(MUTANTS, 1):
+        wrong = f"`{mutant.wrong}`" if mutant.wrong else "no gradient"
+        cells = (str(number), mutant.where, mutant.mistake, wrong, mutant.complaint, mutant.by)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())

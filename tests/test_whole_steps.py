@@ -1,0 +1,94 @@
+"""Both gradients of a whole step, for every objective and every switch, of an MLP GAN and of a convolutional one."""
+
+from itertools import product
+
+import pytest
+
+from minigan import BCE, BCEWithLogits, Hinge, NonSaturating, Saturating, Wasserstein, WeightClipping
+from minigan.gradcheck import NOTHING_TESTED, OK, check
+from minigan.penalties import R1, GradientPenalty
+
+from .gans import small_gan
+from .whole_steps import check_step, conv_gan, hinge, least_squares, real_images, scoreless, tiny_gan, wasserstein
+
+
+def smoothed(loss):
+    return NonSaturating(loss, real_target=0.9)
+
+
+MAKERS = [small_gan, conv_gan]
+GAMES = [
+    (NonSaturating, BCEWithLogits), (NonSaturating, BCE), (Saturating, BCEWithLogits), (Saturating, BCE),
+    (smoothed, BCEWithLogits), (least_squares, BCEWithLogits), (hinge, BCEWithLogits), (wasserstein, BCEWithLogits),
+]  # fmt: skip
+CLIP = WeightClipping(0.3)
+SWITCHES = list(product(("fresh", "same"), ("summed", "two_steps"), (1, 2), (None, CLIP)))
+FEW = [("fresh", "summed", 1, None), ("same", "two_steps", 2, CLIP)]  # between them, both choices of every switch
+
+
+def name_of(value):
+    return getattr(value, "__name__", None) or str(value)
+
+
+def switched(maker, objective, loss, noise, d_update, d_steps, clip, seed=3):
+    """A GAN, its real images, and the gradients of a step that are truly 0."""
+    switches = {"noise": noise, "d_update": d_update, "d_steps": d_steps, "clip": clip}
+    gan = maker(objective=objective, loss=loss, seed=seed, **switches)
+    return gan, real_images(gan, 6 * d_steps), scoreless(gan)
+
+
+def must_be_right(gan, x_real, expect_zero, most):
+    report = check_step(gan, x_real, expect_zero, most)
+    assert report, report
+    assert {row.name[:2] for row in report.rows} == {"D.", "G."}
+
+
+@pytest.mark.parametrize("switches", FEW, ids=str)
+@pytest.mark.parametrize("objective, loss", GAMES, ids=name_of)
+@pytest.mark.parametrize("maker", MAKERS, ids=name_of)
+def test_a_whole_step_is_the_gradient_of_its_objective(maker, objective, loss, switches):
+    must_be_right(*switched(maker, objective, loss, *switches), most=6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize("objective, loss", GAMES, ids=name_of)
+@pytest.mark.parametrize("maker", MAKERS, ids=name_of)
+def test_every_entry_with_all_switches(maker, objective, loss, switches):
+    must_be_right(*switched(maker, objective, loss, *switches), most=10_000)
+
+
+@pytest.mark.parametrize("most", [6, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("penalty", [GradientPenalty(), GradientPenalty(0.5), R1()], ids=str)
+@pytest.mark.parametrize("objective", [NonSaturating, wasserstein], ids=name_of)
+@pytest.mark.parametrize("maker", MAKERS, ids=name_of)
+def test_with_a_penalty(maker, objective, penalty, most):
+    gan = maker(objective=objective, penalty=penalty, d_steps=2)
+    must_be_right(gan, real_images(gan, 12), scoreless(gan), most)
+
+
+# `check`, as a user has it: no false alarm ------------------------------------------------------------------------
+
+
+def must_not_alarm(gan, x_real, **options):
+    """All OK; but D's last bias has no part in differences of scores, and hinges within their margin are such."""
+    report = check(gan, x_real, **options)
+    rest = {row.name: row.verdict for row in report.rows if row.verdict != OK}
+    if rest and isinstance(gan.objective, Hinge | Wasserstein):
+        assert rest == {f"D.{gan.D.slots[-1].name}": NOTHING_TESTED}, report
+        rest = {}
+    assert not rest and not report.complaints, report
+
+
+@pytest.mark.parametrize("switches", FEW, ids=str)
+@pytest.mark.parametrize("objective, loss", GAMES, ids=name_of)
+def test_check_does_not_call_a_right_step_wrong(objective, loss, switches):
+    must_not_alarm(*switched(tiny_gan, objective, loss, *switches)[:2], max_entries=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize("objective, loss", GAMES, ids=name_of)
+@pytest.mark.parametrize("maker", MAKERS, ids=name_of)
+def test_check_does_not_call_a_right_step_wrong_with_all_switches(maker, objective, loss, switches):
+    must_not_alarm(*switched(maker, objective, loss, *switches)[:2], max_entries=3)
