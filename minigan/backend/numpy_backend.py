@@ -8,6 +8,7 @@ import numpy as np
 
 from .base import Array, Backend
 from .convolution import Window, add_kernel_row, im2col, patches, phases
+from .winograd import winograd
 from .workers import WORKERS, equal_blocks, on_all_cores, scratch
 
 FEW_ROWS, LONG_ROW, SMALL_BLOCK, MANY = 64, 1024, 131_072, 2_000_000
@@ -90,6 +91,8 @@ class NumpyBackend(Backend):
 
     def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
         """The same, some images at a time: their patches stay in the cache, and all cores copy and multiply."""
+        if fast := winograd(window, len(x), W.shape[1]):
+            return fast.conv(x, W, out)
 
         def block(start: int, stop: int) -> None:
             cols = self.im2col(x[start:stop], window)
@@ -100,6 +103,8 @@ class NumpyBackend(Backend):
 
     def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
         """The same, some images at a time; gathered phase by phase where that moves fewer numbers."""
+        if fast := winograd(window, len(dy), W.shape[1]):
+            return fast.conv_dx(dy, W, out)
         if gathering_pays(dy, W, window) and (parts := phases(window, W.shape[1])):
             return self._gather_dx(dy, W, window, parts, out)
 
@@ -143,6 +148,8 @@ class NumpyBackend(Backend):
         """The same, some images at a time. Every core adds up its own share of the images, and the shares are added in
         order: which core was faster changes no bit.
         """
+        if fast := winograd(window, len(x), out.shape[1], gradient=True):
+            return fast.conv_dW(x, dy, out)
         shares = equal_blocks(len(x), min(WORKERS.count, len(x)))
         sums = {first: np.empty_like(out) if first else out for first, _ in shares}
 

@@ -117,7 +117,8 @@ def compare(name, settings, rounds, steps):
         workers[-1].start()
         end.close()  # so that a worker that fails is noticed
     first = {kind: pipe.recv() for kind, pipe in pipes.items()}
-    worst = max(abs(a - b) for x, y in zip(*first.values(), strict=True) for a, b in zip(x, y, strict=True))
+    pairs = [pair for x, y in zip(*first.values(), strict=True) for pair in zip(x, y, strict=True)]
+    worst = max(abs(a - b) / max(1, abs(a)) for a, b in pairs)
     if worst > 3e-3:
         raise SystemExit(f"{name}: the two do not compute the same losses: they differ by {worst:.2g}: {first}")
     times = {kind: [] for kind in pipes}

@@ -1,0 +1,301 @@
+"""Convolutions with fewer multiplications, after Winograd 1980; for networks by Lavin and Gray 2016, arXiv:1509.09308.
+
+Two neighbouring outputs of a kernel with two taps, y0 = x0 w0 + x1 w1 and y1 = x1 w0 + x2 w1, cost four products. Three
+are enough:
+
+    p0 = (x0 - x1) w0     p1 = x1 (w0 + w1)     p2 = (x1 - x2) w1         y0 = p0 + p1     y1 = p1 - p2
+
+With three matrices of small numbers:  y = A [(G w) * (B x)].  In two dimensions all of it happens along both axes: 9
+products instead of 16 for a tile of 2 x 2 outputs, or 16 instead of 36 for 3 x 3. Every number here stands for a vector
+of channels and every product for a matrix product, so that sums are cheap beside products.
+
+Both gradients come from the same matrices: the number  dy . A [(G w) * (B x)]  has the derivatives
+
+    dw = G^T [(B x) * (A^T dy)]     dx = B^T [(G w) * (A^T dy)]
+
+A kernel of r s taps that moves by s is a kernel of r taps over the image's s x s phases, which are the pixels s apart,
+as channels.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .convolution import Window
+from .workers import WORKERS, equal_blocks, on_all_cores, scratch
+
+Array: TypeAlias = Any
+Matrix: TypeAlias = Sequence[Sequence[int]]
+
+# For (outputs of a tile, taps): B, G, A and h. The numbers of B, G and A are -1, 0 or 1; row k of G counts h[k] times.
+ALGORITHMS: dict[tuple[int, int], tuple[Matrix, Matrix, Matrix, Sequence[float]]] = {
+    (2, 2): (
+        [[1, -1, 0], [0, 1, 0], [0, 1, -1]],
+        [[1, 0], [1, 1], [0, 1]],
+        [[1, 1, 0], [0, 1, -1]],
+        [1, 1, 1],
+    ),
+    (3, 2): (
+        [[1, 0, -1, 0], [0, 1, 1, 0], [0, 1, -1, 0], [0, 1, 0, -1]],
+        [[1, 0], [1, 1], [1, -1], [0, 1]],
+        [[1, 1, -1, 0], [0, 1, 1, 0], [0, 1, -1, -1]],
+        [1, 0.5, 0.5, 1],
+    ),
+    (2, 3): (
+        [[1, 0, -1, 0], [0, 1, 1, 0], [0, 1, -1, 0], [0, 1, 0, -1]],
+        [[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]],
+        [[1, 1, -1, 0], [0, 1, 1, -1]],
+        [1, 0.5, 0.5, 1],
+    ),
+}
+IMAGE, ROWS = 500_000, 256  # in one block: numbers of B x, and rows of each product
+CHANNELS, SHARE = 128 * 1024, 0.65  # see `winograd`
+
+
+@dataclass(frozen=True)
+class Winograd:
+    """The three functions of a convolution whose window is square and whose kernel is a multiple of its stride, in
+    tiles of `tile` x `tile` outputs. All arrays are as those of `Backend.conv`.
+    """
+
+    window: Window
+    tile: int
+
+    def conv(self, x: Array, W: Array, out: Array) -> Array:
+        """out = A [(G w) * (B x)]"""
+        kernel = self._kernel(W)
+
+        def block(start: int, stop: int) -> None:
+            self._outputs(products(self._image(x[start:stop]), kernel), out[start:stop])
+
+        on_all_cores(block, self._blocks(len(x), W.shape[1]))
+        return out
+
+    def conv_dx(self, dy: Array, W: Array, out: Array) -> Array:
+        """out = B^T [(G w) * (A^T dy)]"""
+        kernel = [[matrix.T for matrix in row] for row in self._kernel(W)]
+
+        def block(start: int, stop: int) -> None:
+            self._pixels(products(self._change(dy[start:stop]), kernel), out[start:stop])
+
+        on_all_cores(block, self._blocks(len(dy), W.shape[1]))
+        return out
+
+    def conv_dW(self, x: Array, dy: Array, out: Array) -> Array:
+        """out = G^T [(B x) * (A^T dy)]. Every core adds up a share of the images; the shares are added in order."""
+        shares = equal_blocks(len(x), min(WORKERS.count, len(x)))
+        sums: dict[int, Array] = {}
+
+        def share(first: int, last: int) -> None:
+            for start, stop in self._blocks(last - first, dy.shape[3]):
+                images = slice(first + start, first + stop)
+                image = self._image(x[images]).transpose(0, 1, 3, 2)
+                made = products(image, self._change(dy[images]))
+                if start == 0:
+                    sums[first] = made.copy()
+                else:
+                    sums[first] += made
+
+        on_all_cores(share, shares)
+        total = sums[0]
+        for first, _ in shares[1:]:
+            total += sums[first]
+        return self._kernel_gradient(total, out)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def algorithm(self) -> tuple[Matrix, Matrix, Matrix, Sequence[float]]:
+        """B, G, A and h."""
+        return ALGORITHMS[self.tile, self.taps]
+
+    @cached_property
+    def taps(self) -> int:
+        """r: of the kernel that every phase of the image sees, along one axis."""
+        return self.window.kernel[0] // self.window.stride[0]
+
+    @cached_property
+    def t(self) -> int:
+        """Products of a tile, along one axis."""
+        return self.tile + self.taps - 1
+
+    @cached_property
+    def tiles(self) -> tuple[int, int]:
+        """(T, S): as many as cover the stops; the last may look beyond them."""
+        oh, ow = self.window.stops
+        return -(-oh // self.tile), -(-ow // self.tile)
+
+    @cached_property
+    def phase(self) -> tuple[int, int]:
+        """Height and width of the part of a phase that the tiles see."""
+        return self.tiles[0] * self.tile + self.taps - 1, self.tiles[1] * self.tile + self.taps - 1
+
+    @property
+    def share(self) -> float:
+        """Of the multiplications of a plain convolution, those that are left."""
+        return self.t**2 * math.prod(self.tiles) / (self.taps**2 * math.prod(self.window.stops))
+
+    def _blocks(self, n: int, d: int) -> list[tuple[int, int]]:
+        rows, numbers = math.prod(self.tiles), self.t**2 * max(self.window.stride[0] ** 2 * self.window.image[2], d)
+        images = max(1, round(max(IMAGE / (rows * numbers), ROWS / rows)))
+        count = -(-n // images)
+        return equal_blocks(n, min(n, -(-count // WORKERS.count) * WORKERS.count))
+
+    def _kernel(self, W: Array) -> list[list[Array]]:
+        """G w G^T, as t x t matrices (s s c, d)."""
+        _, G, _, h = self.algorithm
+        r, s, c = self.taps, self.window.stride[0], self.window.image[2]
+        phases, made = W.reshape(r, s, r, s, c, -1), []
+        for k in range(self.t):
+            half = combined(G[k], phases, h[k])  # (s, r, s, c, d)
+            columns = [half[:, j] for j in range(r)]
+            made.append([combined(G[m], columns, h[m]).reshape(s * s * c, -1) for m in range(self.t)])
+        return made
+
+    def _kernel_gradient(self, total: Array, out: Array) -> Array:
+        """out = G^T total G.    total: (t, t, s s c, d)"""
+        _, G, _, h = self.algorithm
+        r, s, c = self.taps, self.window.stride[0], self.window.image[2]
+        G_T, phases = transposed(G), out.reshape(r, s, r, s, c, -1)
+        total *= np.multiply.outer(h, h).astype(total.dtype)[:, :, None, None]
+        for i in range(r):
+            half = combined(G_T[i], total.reshape(self.t, self.t, s, s, c, -1))
+            for j in range(r):
+                combine(G_T[j], half, phases[i, :, j])
+        return out
+
+    def _image(self, x: Array) -> Array:
+        """B x B^T, as t x t matrices (n T S, s s c)."""
+        n, c, s, m, (T, S), (h, w) = len(x), x.shape[3], self.window.stride[0], self.tile, self.tiles, self.phase
+        rows = self._padded(x).reshape(n, h, s, w * s * c)
+        half = scratch("winograd half", (n, T, s, w * s * c), x.dtype)
+        out = scratch("winograd image", (self.t, self.t, n, T, S, s, s * c), x.dtype)
+        for k in range(self.t):
+            combine(self.algorithm[0][k], [rows[:, i : i + m * T - m + 1 : m] for i in range(self.t)], half)
+            columns = half.reshape(n, T, s, w, s * c).transpose(0, 1, 3, 2, 4)
+            parts = [columns[:, :, j : j + m * S - m + 1 : m] for j in range(self.t)]
+            for signs, into in zip(self.algorithm[0], out[k], strict=True):
+                combine(signs, parts, into)
+        return out.reshape(self.t, self.t, n * T * S, s * s * c)
+
+    def _padded(self, x: Array) -> Array:
+        """x with zeros around it, and without what no tile sees."""
+        (h, w), s, ((top, _), (left, _)) = self.phase, self.window.stride[0], self.window.padding
+        if x.shape[1:3] == (h * s, w * s) and x.flags.c_contiguous:
+            return x
+        out = scratch("padded", (len(x), h * s, w * s, x.shape[3]), x.dtype)
+        bottom, right = min(h * s, top + x.shape[1]), min(w * s, left + x.shape[2])
+        out[:, :top], out[:, bottom:], out[:, :, :left], out[:, :, right:] = 0, 0, 0, 0
+        out[:, top:bottom, left:right] = x[:, : bottom - top, : right - left]
+        return out
+
+    def _pixels(self, made: Array, out: Array) -> None:
+        """out = B^T made B, where what tiles say about the same pixel adds up.    made: (t, t, n T S, s s c)"""
+        n, c, s, (T, S), (h, w) = len(out), out.shape[3], self.window.stride[0], self.tiles, self.phase
+        B_T = transposed(self.algorithm[0])
+        half = scratch("winograd half", (self.t, n, h, S, s, s * c), made.dtype)
+        padded = scratch("padded", (n, h, s, w, s * c), made.dtype)
+        self._lay(B_T, made.reshape(self.t, self.t, n, T, S, s, s * c), half, axis=2)
+        self._lay(B_T, half.transpose(0, 1, 2, 4, 3, 5), padded, axis=3)
+        padded = padded.reshape(n, h * s, w * s, c)[:, self.window.padding[0][0] :, self.window.padding[1][0] :]
+        seen = padded[:, : out.shape[1], : out.shape[2]]
+        out[:, seen.shape[1] :], out[:, :, seen.shape[2] :] = 0, 0
+        out[:, : seen.shape[1], : seen.shape[2]] = seen
+
+    def _lay(self, signs: Matrix, parts: Array, out: Array, axis: int) -> None:
+        """Tiles beside each other along an axis of `out`; parts: the same with t in front, and a tile in each place."""
+        parts, out = np.moveaxis(parts, axis + 1, 1), np.moveaxis(out, axis, 0)
+        for i, row in enumerate(signs):
+            seen = out[i : i + self.tile * (parts.shape[1] - 1) + 1 : self.tile]
+            if i < self.tile:
+                combine(row, parts, seen)
+            else:  # the next tile's first pixels; behind the last tile there is none
+                seen[-1] = 0
+                combine([1, *row], [seen, *parts], seen)
+
+    def _change(self, dy: Array) -> Array:
+        """A^T dy A, as t x t matrices (n T S, d)."""
+        (n, oh, ow, d), m, (T, S) = dy.shape, self.tile, self.tiles
+        A_T = transposed(self.algorithm[2])
+        if (oh, ow) != (m * T, m * S):
+            whole = scratch("whole", (n, m * T, m * S, d), dy.dtype)
+            whole[:, oh:], whole[:, :, ow:], whole[:, :oh, :ow] = 0, 0, dy
+            dy = whole
+        rows = dy.reshape(n, T, m, m * S * d)
+        half = scratch("winograd half", (n, T, m * S * d), dy.dtype)
+        out = scratch("winograd change", (self.t, self.t, n, T, S, d), dy.dtype)
+        for k in range(self.t):
+            combine(A_T[k], [rows[:, :, i] for i in range(m)], half)
+            columns = half.reshape(n, T, S, m, d)
+            for signs, into in zip(A_T, out[k], strict=True):
+                combine(signs, [columns[:, :, :, j] for j in range(m)], into)
+        return out.reshape(self.t, self.t, n * T * S, d)
+
+    def _outputs(self, made: Array, out: Array) -> None:
+        """out = A made A^T.    made: (t, t, n T S, d)"""
+        A, (n, _, _, d), m = self.algorithm[2], out.shape, self.tile
+        half = scratch("winograd half", (self.t, n, *self.tiles, d), out.dtype)
+        for i in range(m):
+            combine(A[i], made.reshape(self.t, *half.shape), half)
+            for j in range(m):
+                seen = out[:, i::m, j::m]
+                combine(A[j], half[:, :, : seen.shape[1], : seen.shape[2]], seen)
+
+
+@cache
+def winograd(window: Window, n: int, d: int, gradient: bool = False) -> Winograd | None:
+    """The best tiles for n images and d channels of output, or None where a plain product is as fast: for few channels,
+    because then the sums cost as much as the products; where tiles hang over the border; and where G w, larger than w
+    by (t / r)^2, is large beside the images, above all for the kernel's `gradient`, where it is a sum over blocks.
+    """
+    (kh, kw), (sh, sw), (oh, ow) = window.kernel, window.stride, window.stops
+    if kh != kw or sh != sw or kh % sh:
+        return None
+    found = [Winograd(window, tile) for tile, taps in ALGORITHMS if taps == kh // sh]
+    if not found:
+        return None
+    best = min(found, key=lambda way: way.share)
+    channels = sh * sw * window.image[2] * d
+    images = n * (math.prod(window.image) + oh * ow * d)
+    pays = channels >= CHANNELS and best.share <= SHARE and best.t**2 * channels <= images * (2 if gradient else 4)
+    return best if pays else None
+
+
+def products(a: Array, b: Any) -> Array:
+    """a[k][l] b[k][l] for all of t x t matrices."""
+    made = scratch("winograd products", (len(a), len(a), a[0][0].shape[0], b[0][0].shape[1]), a[0][0].dtype)
+    for k in range(len(a)):
+        for left, right, into in zip(a[k], b[k], made[k], strict=True):
+            np.matmul(left, right, out=into)
+    return made
+
+
+def combine(signs: Sequence[int], parts: Any, out: Array) -> None:
+    """out = the sum of signs[i] parts[i], where a sign is -1, 0 or 1."""
+    plus, minus = ([part for part, sign in zip(parts, signs, strict=True) if sign == wanted] for wanted in (1, -1))
+    if len(plus) + len(minus) == 1:
+        np.multiply((plus + minus)[0], 1 if plus else -1, out=out)
+        return
+    total = plus.pop(0)
+    for part in plus:
+        total = np.add(total, part, out=out)
+    for part in minus:
+        total = np.subtract(total, part, out=out)
+
+
+def combined(signs: Sequence[int], parts: Any, factor: float = 1) -> Array:
+    """factor times the same, as a new array."""
+    out = np.empty_like(parts[0])
+    combine(signs, parts, out)
+    if factor != 1:
+        out *= factor
+    return out
+
+
+def transposed(matrix: Matrix) -> Matrix:
+    """Columns as rows."""
+    return list(zip(*matrix, strict=True))
