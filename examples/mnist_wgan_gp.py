@@ -14,12 +14,11 @@ second derivatives that this takes.
 import sys
 from dataclasses import dataclass
 
-from minigan import GAN, Adam, Sequential, Wasserstein, data, models
+from minigan import GAN, Adam, GradientPenalty, Sequential, Wasserstein, data, models
 from minigan.cli import guarded
 from minigan.image_runs import ImageSettings, train_on_images
 from minigan.initializers import he_normal
 from minigan.layers import Conv2D, Dense, Flatten, LeakyReLU
-from minigan.penalties import GradientPenalty
 from minigan.settings import option, parse_command
 
 

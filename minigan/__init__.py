@@ -19,10 +19,12 @@ from .losses import BCE, BCEWithLogits
 from .network import Sequential
 from .objectives import Hinge, LeastSquares, NonSaturating, Saturating, Wasserstein
 from .optimizers import SGD, Adam, RMSprop, StepLR, WeightClipping
+from .penalties import R1, GradientPenalty
 from .version import __version__
 
 __all__ = [
-    "BCE", "GAN", "SGD", "Adam", "BCEWithLogits", "Backend", "Hinge", "LeastSquares", "Losses", "MiniganError",
-    "NonSaturating", "RMSprop", "Saturating", "Sequential", "StepLR", "Wasserstein", "WeightClipping", "__version__",
-    "data", "get_backend", "initializers", "layers", "load_model", "models", "save_model",
+    "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "GradientPenalty", "Hinge", "LeastSquares",
+    "Losses", "MiniganError", "NonSaturating", "RMSprop", "Saturating", "Sequential", "StepLR", "Wasserstein",
+    "WeightClipping", "__version__", "data", "get_backend", "initializers", "layers", "load_model", "models",
+    "save_model",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ from .layers import (
     Reshape,
     Sigmoid,
     Tanh,
-    UpSampling2D,
+    UpSamplingConv2D,
     ZeroPadding2D,
 )
 from .network import Sequential
@@ -111,7 +111,8 @@ def mnist_dcgan(
 def faces64(
     image_shape: Shape = (64, 64, 3), latent: int = 100, width: int = 32, output: str = "logit", **options: Any
 ) -> Networks:
-    """The DCGAN for faces of a Chinese Keras tutorial ("FaceGenerator"), which enlarges by UpSampling2D.
+    """The DCGAN for faces of a Chinese Keras tutorial ("FaceGenerator"), which enlarges by UpSampling2D and
+    a convolution, here one layer: UpSamplingConv2D.
 
     G: 2,041,475 parameters and 1,536 not trained. D: 1,611,969 and 1,920. Keras's Glorot uniform weights, BatchNorm
     eps 1e-3, momentum 0.8; "same" pads as Keras does. The odd ZeroPadding2D in D, which makes 17 of 16, is from there.
@@ -127,10 +128,10 @@ def faces64(
     G = Sequential(
         [
             Dense(top * left * 8 * width), ReLU(), Reshape((top, left, 8 * width)),  # 4 x 4 x 256
-            UpSampling2D(2), Conv2D(8 * width, 3, padding="same"), norm(), ReLU(),  # 8 x 8 x 256
-            UpSampling2D(2), Conv2D(8 * width, 3, padding="same"), norm(), ReLU(),  # 16 x 16 x 256
-            UpSampling2D(2), Conv2D(4 * width, 3, padding="same"), norm(), ReLU(),  # 32 x 32 x 128
-            UpSampling2D(2), Conv2D(4 * width, 3, padding="same"), norm(), ReLU(),  # 64 x 64 x 128
+            UpSamplingConv2D(8 * width, 3), norm(), ReLU(),  # 8 x 8 x 256
+            UpSamplingConv2D(8 * width, 3), norm(), ReLU(),  # 16 x 16 x 256
+            UpSamplingConv2D(4 * width, 3), norm(), ReLU(),  # 32 x 32 x 128
+            UpSamplingConv2D(4 * width, 3), norm(), ReLU(),  # 64 x 64 x 128
             Conv2D(image_shape[2], 3, padding="same"), Tanh(),  # 64 x 64 x 3
         ],
         input_shape=latent, name="G", **options,

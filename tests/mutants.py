@@ -38,6 +38,7 @@ from minigan.layers import (
     SpectralNorm,
     Tanh,
     UpSampling2D,
+    UpSamplingConv2D,
     ZeroPadding2D,
 )
 from minigan.objectives import Objective
@@ -648,6 +649,23 @@ class UpSamplingTiled(UpSampling2D):
     def backward(self, dy, params=True, inputs=True):
         (n, h, w, c), (fh, fw) = dy.shape, self.factor
         return dy.reshape(n, fh, h // fh, fw, w // fw, c).sum(axis=(1, 3))
+
+
+@planted("the kernel is not turned by 180 degrees", 3, 3, x=(2, 3, 2, 2), wrong="x W")
+class UpSamplingConvTurned(UpSamplingConv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        kernel = (*self.kernel, -1, self.c_out)
+        if params:
+            self.dW[...] = self.dW.reshape(kernel)[::-1, ::-1].reshape(self.dW.shape)
+        K = self.K.reshape(*self.window.kernel, *self.K.shape[-1:], self.c_out)[::-1, ::-1]
+        return self.backend.conv(dy, K.reshape(self.K.shape), self.window, out=dx) if inputs else None
+
+
+@planted("dW takes one of the places in which W was painted", 2, 3, x=(2, 3, 2, 2), wrong="W")
+class UpSamplingConvOnce(UpSamplingConv2D):
+    def gather(self, dK):
+        self.turned(self.dW)[...] = self.shifts(dK)[0]
 
 
 @planted("the division by kh kw is forgotten", (3, 2), x=(2, 6, 5, 2), wrong="x")

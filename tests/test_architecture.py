@@ -16,7 +16,7 @@ FLOORS = [
     ["errors", "version"],
     ["gradcheck.report"],
     ["backend.philox", "backend.convolution", "backend.workers", "files"],
-    ["backend.base"],
+    ["backend.base", "backend.winograd"],
     ["backend.numpy_backend", "backend.cupy_backend"],
     ["backend"],
     ["gradcheck.numeric"],
@@ -26,10 +26,13 @@ FLOORS = [
     ["data.faces"],
     ["data", "layers.base", "layers.sides"],
     ["layers.conv", "layers.borders", "layers.resize"],
+    ["layers.upsampling_conv"],
     ["layers.dense", "layers.norm", "layers.activations", "layers.dropout", "layers.shape"],
+    ["layers.spectral_norm"],
     ["layers"],
     ["network"],
-    ["gan", "models", "progress"],
+    ["penalties"],
+    ["gan", "models", "interop", "progress"],
     ["gradcheck.subjects"],
     ["gradcheck.networks", "gradcheck.table"],
     ["gradcheck.contract", "gradcheck.judge"],
@@ -112,14 +115,14 @@ def lines_of_code(path):
 
 
 def test_the_budget():
-    """The engine stays around 2,000 lines of code, and a file fits a reader's head, its comments and all."""
+    """The engine stays around 2,400 lines of code, and a file fits a reader's head, its comments and all."""
     beside = (
         "data", "pictures", "training", "progress", "cli", "models", "settings", "run_directory", "files", "image_runs",
-        "gradcheck", "pytest_plugin",
+        "gradcheck", "pytest_plugin", "interop",
     )  # fmt: skip
     engine = [path for path in FILES if not name_of(path).startswith(beside)]
-    assert sum(map(lines_of_code, engine)) <= 2_100
+    assert sum(map(lines_of_code, engine)) <= 2_500
     lines = {name_of(path): len(path.read_text().splitlines()) for path in FILES}
     checker = [path for path in FILES if name_of(path).startswith("gradcheck")]  # students read it, too
-    assert max(lines[name_of(path)] for path in engine + checker) <= 270
+    assert max(lines[name_of(path)] for path in engine + checker) <= 310
     assert max(lines.values()) <= 370, max(lines, key=lines.get)

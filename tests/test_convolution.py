@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from minigan import Sequential
-from minigan.backend import Backend, Window, get_backend, numpy_backend, same_padding, workers
+from minigan.backend import Backend, Window, get_backend, numpy_backend, same_padding, winograd, workers
 from minigan.backend.convolution import naive_convolution, phases
+from minigan.backend.winograd import ALGORITHMS, Winograd
 from minigan.errors import SettingsError, ShapeError
 from minigan.layers import (
     AveragePooling2D,
@@ -174,6 +175,170 @@ def test_the_same_bits_however_the_threads_take_turns():
     first = backend.conv_dW(x, dy, window, np.empty_like(W)).copy()
     for _ in range(10):
         assert np.array_equal(backend.conv_dW(x, dy, window, np.empty_like(W)), first)
+
+
+# Winograd's algorithms ------------------------------------------------------------------------------------------------
+
+FAST_WINDOWS = [
+    Window((8, 8, 3), (4, 4), (2, 2), ((1, 1), (1, 1))),
+    Window((10, 7, 2), (4, 4), (2, 2), ((1, 0), (2, 1))),  # asymmetric borders; 3 columns of stops: half a tile
+    Window((9, 13, 2), (4, 4), (2, 2), ((0, 0), (0, 0))),  # a rest of one row and of one column
+    Window((4, 4, 2), (4, 4), (2, 2), ((0, 0), (0, 0))),  # one stop, less than a tile
+    Window((2, 3, 1), (4, 4), (2, 2), ((1, 1), (1, 1))),
+    Window((7, 6, 3), (3, 3), (1, 1), ((1, 1), (1, 1))),
+    Window((3, 8, 2), (3, 3), (1, 1), ((0, 0), (0, 2))),
+    Window((6, 5, 3), (2, 2), (1, 1), ((0, 0), (0, 0))),
+    Window((8, 8, 1), (2, 2), (1, 1), ((0, 1), (1, 0))),
+    Window((1, 1, 2), (2, 2), (1, 1), ((1, 1), (1, 1))),
+    Window((3, 2, 2), (2, 2), (1, 1), ((2, 3), (3, 1))),  # kernels that see zeros alone
+    Window((11, 12, 2), (6, 6), (2, 2), ((2, 2), (1, 3))),
+    Window((11, 15, 2), (6, 6), (3, 3), ((0, 0), (1, 1))),  # a rest of two
+    Window((15, 9, 1), (9, 9), (3, 3), ((0, 2), (1, 4))),
+]
+FAST_WAYS = [
+    Winograd(window, tile)
+    for window in FAST_WINDOWS
+    for tile, taps in ALGORITHMS
+    if taps == window.kernel[0] // window.stride[0]
+]
+every_fast_way = pytest.mark.parametrize("way", FAST_WAYS, ids=str)
+every_algorithm = pytest.mark.parametrize("tile, taps", ALGORITHMS)
+
+
+@pytest.fixture(params=["whole", "blocks", "dirty scratch"])
+def places(request, monkeypatch):
+    """Where Winograd's algorithms work: all images at once; in blocks of one image, over three threads; in memory that
+    holds NaN.
+    """
+    if request.param == "blocks":
+        monkeypatch.setattr(winograd, "IMAGE", 1)
+        monkeypatch.setattr(winograd, "ROWS", 1)
+        monkeypatch.setattr(workers.WORKERS, "count", 3)
+        monkeypatch.setattr(workers.WORKERS, "pool", None)
+    if request.param == "dirty scratch":
+        monkeypatch.setattr(winograd, "scratch", lambda name, shape, dtype: np.full(shape, np.nan, dtype))
+
+
+def errors_of(way, n=5, d=3, dtype="float64"):
+    """Of the three functions, beside the plain ones in float64: the largest, for results of about 1."""
+    window, plain, found = way.window, Plain(), {}
+    x, W, dy = (a.astype(dtype).astype("float64") for a in data(window, n, d))
+    results = {"conv": ((x, W), dy), "conv_dx": ((dy, W), x), "conv_dW": ((x, dy), W)}
+    for name, (arguments, like) in results.items():
+        expected = getattr(plain, name)(*arguments, window, np.empty_like(like))
+        made = np.full(like.shape, np.nan, dtype)
+        assert getattr(way, name)(*(a.astype(dtype) for a in arguments), made) is made
+        found[name] = float(np.max(abs(made - expected)) / np.sqrt(np.mean(expected**2)))
+    return found
+
+
+@every_algorithm
+def test_the_identity_of_an_algorithm(tile, taps):
+    assert identity_error(tile, taps) < 1e-14
+
+
+def identity_error(tile, taps):
+    """Of y = A [(h G w) * (B x)], for numbers in place of channels."""
+    B, G, A, h = (np.array(matrix, float) for matrix in ALGORITHMS[tile, taps])
+    x, w = draw("x", tile + taps - 1), draw("w", taps)
+    return np.max(abs(A @ ((h * (G @ w)) * (B @ x)) - np.correlate(x, w, "valid")))
+
+
+@pytest.mark.parametrize("n", [1, 5])
+@every_fast_way
+def test_winograds_ways_equal_the_plain_ones(way, n, places):
+    assert max(errors_of(way, n).values()) < 1e-12
+
+
+@every_fast_way
+def test_winograds_forward_equals_the_definition(way):
+    x, W, dy = data(way.window)
+    y = naive_convolution(np, x, W, way.window)
+    np.testing.assert_allclose(way.conv(x, W, np.full_like(dy, np.nan)), y, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("way", [way for way in FAST_WAYS if way.window.padding == ((0, 0), (0, 0))], ids=str)
+def test_no_gradient_reaches_what_no_stop_sees(way):
+    window = way.window
+    seen = [(stops - 1) * s + k for stops, s, k in zip(window.stops, window.stride, window.kernel, strict=True)]
+    _, W, dy = data(window)
+    dx = way.conv_dx(dy, W, np.full((5, *window.image), np.nan))
+    assert not dx[:, seen[0] :].any() and not dx[:, :, seen[1] :].any() and dx[:, : seen[0], : seen[1]].all()
+
+
+def test_the_windows_have_a_rest_and_both_tiles():
+    rests = {(window.padded[0] - window.kernel[0]) % window.stride[0] for window in FAST_WINDOWS}
+    assert rests == {0, 1, 2} and {(way.tile, way.taps) for way in FAST_WAYS} == set(ALGORITHMS)
+
+
+@pytest.mark.parametrize("matrix", range(4))
+@every_algorithm
+def test_a_sign_that_is_wrong_anywhere_is_caught(tile, taps, matrix, monkeypatch):
+    """In B, G or A; and a factor of h. Whole convolutions show it too, where `combine` can still add up."""
+    right, convolved = ALGORITHMS[tile, taps], 0
+    window = Window((2 * (taps + 3), 2 * (taps + 3), 2), (2 * taps, 2 * taps), (2, 2), ((1, 1), (1, 1)))
+    for place in np.argwhere(right[matrix]):
+        wrong = np.array(right[matrix])
+        wrong[tuple(place)] *= -1
+        monkeypatch.setitem(ALGORITHMS, (tile, taps), (*right[:matrix], wrong.tolist(), *right[matrix + 1 :]))
+        assert identity_error(tile, taps) > 1e-3
+        if all((line > 0).any() or np.count_nonzero(line) == 1 for line in (*np.atleast_2d(wrong), *wrong.T)):
+            assert min(errors_of(Winograd(window, tile)).values()) > 1e-3
+            convolved += 1
+    assert convolved
+
+
+@pytest.mark.parametrize("kernel, stride, tile", [(4, 2, 2), (4, 2, 3), (3, 1, 2)])
+def test_float32_loses_little(kernel, stride, tile):
+    """A plain product in float32 loses 1e-6 here."""
+    way = Winograd(Window((12, 12, 32), (kernel, kernel), (stride, stride), ((1, 1), (1, 1))), tile)
+    assert max(errors_of(way, 8, 32, "float32").values()) < 5e-6
+
+
+def wide(side, c, kernel, stride, padding=1):
+    return Window((side, side, c), (kernel, kernel), (stride, stride), ((padding, padding), (padding, padding)))
+
+
+@pytest.mark.parametrize(
+    "window, n, d, gradient, tile",
+    [
+        (wide(24, 128, 4, 2), 64, 256, False, 3),  # 12 stops, a multiple of both: 16 / 36 is less than 9 / 16
+        (wide(8, 128, 4, 2), 64, 256, False, 2),  # 4 stops: tiles of 3 would hang over
+        (wide(8, 512, 3, 1), 64, 256, False, 2),
+        (wide(10, 512, 2, 1, 0), 64, 256, True, 3),  # 9 stops
+        (wide(8, 512, 2, 1, 0), 64, 256, True, None),  # 7 stops: both kinds of tiles hang over
+        (wide(8, 64, 4, 2), 24, 512, False, 2),  # as few channels and as few images as can be
+        (wide(8, 64, 4, 2), 23, 512, False, None),
+        (wide(8, 64, 4, 2), 47, 512, True, None),
+        (wide(8, 64, 4, 2), 48, 512, True, 2),
+        (wide(8, 64, 4, 2), 64, 511, False, None),
+        (wide(4, 512, 4, 2, 0), 64, 512, False, None),  # one stop
+        (wide(32, 128, 5, 3), 64, 256, False, None),  # 5 is no multiple of 3
+        (wide(32, 512, 5, 1), 64, 256, False, None),  # five taps
+        (wide(32, 512, 2, 2, 0), 64, 256, False, None),  # one tap
+        (Window((16, 16, 256), (4, 6), (2, 2), ((1, 1), (1, 1))), 64, 256, False, None),
+        (Window((16, 16, 256), (4, 4), (2, 1), ((1, 1), (1, 1))), 64, 256, False, None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_which_convolutions_are_done_by_winograds_algorithms(window, n, d, gradient, tile):
+    way = winograd.winograd(window, n, d, gradient)
+    assert way == (None if tile is None else Winograd(window, tile))
+
+
+@pytest.mark.parametrize("name, n", [("conv", 24), ("conv_dx", 24), ("conv_dW", 48)])
+def test_the_backend_takes_them_where_they_pay(name, n, monkeypatch):
+    """With so many images it does, with one less it does not; the numbers are the same but for rounding."""
+    window, d, counted, theirs = wide(8, 64, 4, 2), 512, [], getattr(Winograd, name)
+    monkeypatch.setattr(Winograd, name, lambda *arguments: (counted.append(len(arguments[1])), theirs(*arguments))[1])
+    for images in (n, n - 1):
+        x, W, dy = (a.astype("float32") for a in data(window, images, d))
+        arguments, like = {"conv": ((x, W), dy), "conv_dx": ((dy, W), x), "conv_dW": ((x, dy), W)}[name]
+        ours, plain = (
+            getattr(b, name)(*arguments, window, np.full_like(like, np.nan)) for b in (get_backend("numpy"), Plain())
+        )
+        assert np.max(abs(ours - plain)) < 1e-5 * np.sqrt(np.mean(plain**2))
+    assert counted == [n]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.layer, Conv2DTranspose)], ids=str)

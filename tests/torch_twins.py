@@ -15,6 +15,7 @@ from minigan.layers import (
     Dense,
     Dropout,
     SpectralNorm,
+    UpSamplingConv2D,
     ZeroPadding2D,
 )
 from minigan.optimizers import Adam
@@ -65,6 +66,13 @@ class SameDropout(torch.nn.Module):
 
 def convolution(layer, in_shape):
     """Conv2d or ConvTranspose2d; zeros that differ from side to side are a module of their own."""
+    if isinstance(layer, UpSamplingConv2D):
+        larger = [length * factor for length, factor in zip(in_shape, layer.factor, strict=False)]
+        (top, bottom), (left, right) = layer.zeros_around(*larger)
+        around = [torch.nn.Upsample(scale_factor=layer.factor), torch.nn.ZeroPad2d((left, right, top, bottom))]
+        if (top, left) == (bottom, right):
+            return [around[0], torch.nn.Conv2d(in_shape[2], layer.c_out, layer.kernel, 1, (top, left), bias=layer.bias)]
+        return [*around, torch.nn.Conv2d(in_shape[2], layer.c_out, layer.kernel, bias=layer.bias)]
     (top, bottom), (left, right) = layer.window.padding
     even, c_in = (top, left) == (bottom, right), in_shape[2]
     if isinstance(layer, Conv2D):

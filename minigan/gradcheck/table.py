@@ -29,6 +29,7 @@ from ..layers import (
     SpectralNorm,
     Tanh,
     UpSampling2D,
+    UpSamplingConv2D,
     ZeroPadding2D,
 )
 from ..losses import BCE, BCEWithLogits, Loss
@@ -110,6 +111,10 @@ LAYERS = [
     Case(Conv2DTranspose(1, 1), (1, 1, 1, 3)),
     Case(UpSampling2D(2), (2, 3, 4, 2)),
     Case(UpSampling2D((3, 1)), (1, 2, 5, 3)),
+    Case(UpSamplingConv2D(3, 3), (2, 3, 4, 2)),
+    Case(UpSamplingConv2D(2, (2, 3), (3, 2), "valid"), (1, 3, 2, 3)),
+    Case(UpSamplingConv2D(2, 4, 2, ((1, 2), (0, 3)), bias=False), (2, 3, 2, 2)),
+    Case(UpSamplingConv2D(1, 1, 3), (1, 1, 1, 2)),
     Case(ZeroPadding2D(1), (2, 3, 4, 2)),
     Case(ZeroPadding2D(((0, 1), (0, 2))), (1, 3, 2, 2)),
     Case(Cropping2D(1), (2, 5, 4, 2)),

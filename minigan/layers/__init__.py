@@ -10,9 +10,10 @@ from .norm import BatchNorm
 from .resize import AveragePooling2D, GlobalAveragePooling2D, UpSampling2D
 from .shape import Flatten, Reshape
 from .spectral_norm import SpectralNorm
+from .upsampling_conv import UpSamplingConv2D
 
 __all__ = [
     "AveragePooling2D", "BatchNorm", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "Dropout", "Flatten",
     "GlobalAveragePooling2D", "Layer", "LeakyReLU", "ReLU", "Reshape", "Sigmoid", "SpectralNorm", "Tanh",
-    "UpSampling2D", "ZeroPadding2D",
+    "UpSampling2D", "UpSamplingConv2D", "ZeroPadding2D",
 ]  # fmt: skip

@@ -59,7 +59,7 @@ def build_torch(name, settings, threads):
     def forget_minigan():
         """Keep the switches, let go of the networks; PyTorch's own dropout from now on."""
         nonlocal noise
-        kept = ("noise", "d_update", "d_steps", "objective", "clip")
+        kept = ("noise", "d_update", "d_steps", "objective", "clip", "penalty")
         twin.gan, noise = SimpleNamespace(**{name: getattr(gan, name) for name in kept}), None
         for module in (*twin.G, *twin.D):
             if hasattr(module, "part"):
