@@ -22,6 +22,10 @@ from minigan.settings import option, parse_command
 class Settings(FaceSettings, DCGANSettings):
     """Of this system a description in words is all there is: models.celeba64 says what is ours."""
 
+    # D's Dropout, G's and D's common noise and smoothed labels keep D from winning: docs/gallery.md.
+    lr: float = option(3e-4, "learning rate of both optimizers", minimum=0)
+    noise: str = option("same", "G's update draws fresh noise, or takes the same as D's", choices=("same", "fresh"))
+    real_target: float = option(0.9, "D's target for real images: 0.9 smooths the labels", minimum=0, maximum=1)
     steps: int = option(20_000, "steps to train in all", minimum=1)
     width: int = option(32, "channels of the narrowest layer; the others are multiples", minimum=1, below=10_000)
     sample_every: int = option(500, "steps between sample grids", minimum=1)

@@ -285,7 +285,8 @@ def celeba64(
 
     G: 2,152,227 parameters and 960 not trained. D: 1,782,753 and 1,920. The text gives the kinds of
     layers and their order, and that z is uniform (G.latent). Ours: latent 100, kernels, widths, ReLU in G and LeakyReLU
-    0.2 in D, weights from N(0, 0.02^2), gamma from N(1, 0.02^2), BatchNorm as PyTorch's, no bias before BatchNorm.
+    0.2 in D, G's weights from N(0, 0.02^2) and D's Glorot uniform, gamma from N(1, 0.02^2), BatchNorm as PyTorch's, no
+    bias before BatchNorm; and Dropout behind each block of D, without which D wins and G draws patches.
 
     image_shape  (h, w, c); h and w are multiples of 16
     width        channels of the widest images
@@ -296,8 +297,8 @@ def celeba64(
         return [Conv2DTranspose(c, 4, 2, 1, **init), _norm(0.02), ReLU()]
 
     def smaller(c: int) -> list[Layer]:
-        wide, narrow = Conv2D(c, 3, padding="same", **init), Conv2D(c, 4, 2, 1, **init)
-        return [wide, _norm(0.02), LeakyReLU(0.2), narrow, _norm(0.02), LeakyReLU(0.2)]
+        wide, narrow = Conv2D(c, 3, padding="same", bias=False), Conv2D(c, 4, 2, 1, bias=False)
+        return [wide, _norm(0.02), LeakyReLU(0.2), narrow, _norm(0.02), LeakyReLU(0.2), Dropout(0.25)]
 
     G = Sequential(
         [
@@ -317,7 +318,7 @@ def celeba64(
             *smaller(2 * width),  # 16 x 16 x 64
             *smaller(4 * width),  # 8 x 8 x 128
             *smaller(8 * width),  # 4 x 4 x 256
-            GlobalAveragePooling2D(), Dense(1, W_init=normal(0.02)), *_ending(output),  # 256, then 1
+            GlobalAveragePooling2D(), Dense(1), *_ending(output),  # 256, then 1
         ],
         input_shape=image_shape, name="D", **options,
     )  # fmt: skip

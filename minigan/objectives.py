@@ -151,9 +151,10 @@ class Wasserstein(Objective):
     dpred = -1/n (real), 1/n (fake), -1/n (G)    for n predictions
 
     Arjovsky, Chintala and Bottou 2017, equations 2 and 3, theorem 3. D is a critic: it ends without a Sigmoid, and its
-    slope must be limited, as by WeightClipping, or the loss has no minimum. Adding a number to all its scores changes
-    nothing, so they have no "above 0 is real" and no accuracy. The score is -d_loss instead, "w_estimate": the mean
-    prediction for real images less that for fakes. At its best it is the Wasserstein distance times the largest slope.
+    slope must be limited, as by WeightClipping or GradientPenalty, or the loss has no minimum. Adding a number to all
+    its scores changes nothing, so they have no "above 0 is real" and no accuracy. The score is
+    -(d_loss_real + d_loss_fake) instead, "w_estimate": the mean prediction for real images less that for fakes. At its
+    best it is the Wasserstein distance times the largest slope.
     """
 
     score = "w_estimate"

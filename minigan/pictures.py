@@ -73,7 +73,8 @@ def save_curves(path: str | Path, history: Mapping[str, Sequence[float]], undeci
 
     figure = Figure(figsize=(9, 6), layout="constrained")
     losses, score = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    for name, label, color in (("d_loss", "D: real + fake", "tab:green"), ("g_loss", "G", "tab:red")):
+    d_label = "D: real + fake" + (" + penalty" if "d_penalty" in history else "")
+    for name, label, color in (("d_loss", d_label, "tab:green"), ("g_loss", "G", "tab:red")):
         losses.plot(history["step"], history[name], label=label, color=color)
     line = {"color": "gray", "linestyle": ":", "linewidth": 1}
     losses.axhline(undecided, label=f"D when it cannot tell: {undecided:.3f}", **line)

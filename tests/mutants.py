@@ -44,7 +44,8 @@ from minigan.layers import (
 from minigan.objectives import Objective
 from minigan.penalties import R1, GradientPenalty, Penalty
 
-from .whole_steps import check_step, conv_gan, real_images, scoreless, tiny_gan, wasserstein
+from .gans import real_images
+from .whole_steps import check_step, conv_gan, scoreless, tiny_gan, wasserstein
 
 
 @dataclass(frozen=True)

@@ -290,9 +290,9 @@ def test_a_sign_that_is_wrong_anywhere_is_caught(tile, taps, matrix, monkeypatch
 
 @pytest.mark.parametrize("kernel, stride, tile", [(4, 2, 2), (4, 2, 3), (3, 1, 2)])
 def test_float32_loses_little(kernel, stride, tile):
-    """A plain product in float32 loses 1e-6 here."""
+    """1e-6 to 3e-6, as a plain product does."""
     way = Winograd(Window((12, 12, 32), (kernel, kernel), (stride, stride), ((1, 1), (1, 1))), tile)
-    assert max(errors_of(way, 8, 32, "float32").values()) < 5e-6
+    assert max(errors_of(way, 8, 32, "float32").values()) < 1e-5
 
 
 def wide(side, c, kernel, stride, padding=1):

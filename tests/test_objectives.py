@@ -1,4 +1,4 @@
-"""Objectives against numbers worked out by hand and against differences; and wrong ones, which must be caught."""
+"""Objectives against numbers worked out by hand and against differences."""
 
 import math
 
@@ -69,85 +69,15 @@ def test_losses_are_0d_and_predictions_are_left_alone(name, dtype, backend):
 # Gradients -----------------------------------------------------------------------------------------------------------
 
 
-def gradients_agree(objective, part, pred):
-    _, dpred = getattr(objective, part)(pred)
-    numeric = numeric_gradient(lambda: getattr(objective, part)(pred)[0], pred).reshape(pred.shape)
-    return np.max(abs(dpred - numeric)) < 1e-7 * np.max(abs(numeric))
-
-
 @every_objective
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("n", [1, 17])
 def test_gradients(name, part, n):
-    assert gradients_agree(MAKERS[name]("numpy"), part, predictions(name, n=n) if n > 1 else np.array([[0.4]]))
-
-
-class SumForMean(LeastSquares):
-    def _half_square(self, error):
-        loss, dpred = super()._half_square(error)
-        return loss, dpred * dpred.size
-
-
-class ForgottenHalf(LeastSquares):
-    def _half_square(self, error):
-        return np.mean(error * error), error / error.size
-
-
-class RealForFake(LeastSquares):
-    def fake(self, pred):
-        return super().fake(pred)[0], super().real(pred)[1]
-
-
-class NoMask(Hinge):
-    def _hinge(self, short, slope):
-        return super()._hinge(short, slope)[0], np.full_like(short, slope / short.size)
-
-
-class MaskAtZero(Hinge):
-    def _hinge(self, short, slope):
-        return super()._hinge(short, slope)[0], (short > 1) * (slope / short.size)
-
-
-class WrongSlope(Hinge):
-    def _hinge(self, short, slope):
-        loss, dpred = super()._hinge(short, slope)
-        return loss, abs(dpred)
-
-
-class SumOfScores(Wasserstein):
-    def fake(self, pred):
-        return super().fake(pred)[0], np.ones_like(pred)
-
-
-class WrongSign(Wasserstein):
-    def generator(self, pred):
-        loss, dpred = super().generator(pred)
-        return loss, -dpred
-
-
-class SaturatingGradient(NonSaturating):
-    def generator(self, pred):
-        return super().generator(pred)[0], -super().fake(pred)[1]
-
-
-@pytest.mark.parametrize(
-    "wrong, part",
-    [
-        (SumForMean("numpy"), "real"),
-        (ForgottenHalf("numpy"), "generator"),
-        (RealForFake("numpy"), "fake"),
-        (NoMask("numpy"), "real"),
-        (NoMask("numpy"), "fake"),
-        (MaskAtZero("numpy"), "real"),
-        (WrongSlope("numpy"), "real"),
-        (SumOfScores("numpy"), "fake"),
-        (WrongSign("numpy"), "generator"),
-        (SaturatingGradient(BCEWithLogits("numpy")), "generator"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
-)
-def test_planted_mistakes_are_caught(wrong, part):
-    assert not gradients_agree(wrong, part, predictions(""))
+    """Mistakes in them are planted in mutants.py."""
+    loss = getattr(MAKERS[name]("numpy"), part)
+    pred = predictions(name, n=n) if n > 1 else np.array([[0.4]])
+    numeric = numeric_gradient(lambda: loss(pred)[0], pred).reshape(pred.shape)
+    assert np.max(abs(loss(pred)[1] - numeric)) < 1e-7 * np.max(abs(numeric))
 
 
 # How well D does -----------------------------------------------------------------------------------------------------

@@ -254,6 +254,8 @@ def test_a_critics_curve_is_not_called_an_accuracy(monkeypatch):
         "loss", "D: real + fake", "G", "D when it cannot tell: 0.000",
         "real - fake score", "Wasserstein estimate", "no difference found",
     ]  # fmt: skip
+    penalised = critics(history(40)) | {"d_penalty": [1.0] * 40}
+    assert words_in(monkeypatch, penalised, 0.0)[1] == "D: real + fake + penalty"
 
 
 @pytest.mark.parametrize("change", ["w_estimate", "undecided"])

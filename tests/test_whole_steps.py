@@ -8,8 +8,8 @@ from minigan import BCE, BCEWithLogits, Hinge, NonSaturating, Saturating, Wasser
 from minigan.gradcheck import NOTHING_TESTED, OK, check
 from minigan.penalties import R1, GradientPenalty
 
-from .gans import small_gan
-from .whole_steps import check_step, conv_gan, hinge, least_squares, real_images, scoreless, tiny_gan, wasserstein
+from .gans import real_images, small_gan
+from .whole_steps import check_step, conv_gan, hinge, least_squares, scoreless, tiny_gan, wasserstein
 
 
 def smoothed(loss):

@@ -229,10 +229,6 @@ def conv_gan(objective=NonSaturating, loss=BCEWithLogits, seed=3, rate=0.25, **s
     return made_of(G, D, 3, (6, 4, 2), objective, loss, seed, switches)
 
 
-def real_images(gan, n=6):
-    return np.tanh(gan.D.backend.normal((n, *gan.D.input_shape), 9, "real", dtype="float64"))
-
-
 def least_squares(loss):
     """As small_gan and conv_gan want it, which give every objective a loss; this one has its own."""
     return LeastSquares("numpy")

@@ -54,13 +54,14 @@ def build_torch(name, settings, threads):
     for module in (twin.G, twin.D):
         module.to(memory_format=torch.channels_last)
     x_real = [nchw(part) for part in torch.from_numpy(real_batch(gan, n)).split(n)]
-    noise, shape, taken = gan.draw_noise, gan.G.input_shape, 0
+    noise, shape, image, taken = gan.draw_noise, gan.G.input_shape, gan.D.input_shape, 0
 
     def forget_minigan():
         """Keep the switches, let go of the networks; PyTorch's own dropout from now on."""
         nonlocal noise
         kept = ("noise", "d_update", "d_steps", "objective", "clip", "penalty")
         twin.gan, noise = SimpleNamespace(**{name: getattr(gan, name) for name in kept}), None
+        twin.gan.draw_share = lambda n, count: torch.rand(n, *[1] * len(image)).numpy()
         for module in (*twin.G, *twin.D):
             if hasattr(module, "part"):
                 module.part()
