@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import pictures
+from .backend import usability
 from .checkpoint import load_model
 from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError
@@ -59,15 +60,15 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan sample`, `minigan summary`, `minigan crop-faces` and `minigan gradcheck`."""
+    """`minigan sample`, `minigan summary`, `minigan crop-faces`, `minigan gradcheck` and `minigan backends`."""
     return guarded(_main, argv)
 
 
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Sample from a trained generator, print a model's layers, cut faces out of photographs, or check "
-        "gradients.",
+        description="Sample from a trained generator, print a model's layers, cut faces out of photographs, check "
+        "gradients, or see what can compute here.",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -154,6 +155,12 @@ def cut_faces(photographs: Path, out: Path, **where: Any) -> None:
     print(f"{images:,} photographs of {photographs}, {faces:,} faces: {out}  ({without_face:,} without a face)")
 
 
+def backends() -> None:
+    """Print every backend, with what it computes on, or why it cannot."""
+    for name, (usable, words) in usability().items():
+        print(f"{name:<6} {'usable' if usable else 'not usable'}: {words}")
+
+
 def combined(G: Sequential, D: Sequential) -> str:
     """The totals of G followed by D, as G's update sees them: D's parameters are not trained there."""
     learned, fixed = G.params.size, G.state.size + D.params.size + D.state.size
@@ -164,5 +171,6 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], 
     "sample": (sample, _sample_arguments, "make images with a trained generator"),
     "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
     "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),
+    "backends": (backends, lambda parser: None, "print which backends can be used here, and why not"),
     "gradcheck": (gradcheck.gradcheck, gradcheck.add_arguments, "compare gradients with finite differences"),
 }

@@ -59,6 +59,7 @@ class GAN:
     penalty   GradientPenalty or R1: a term of D's loss, in every update of D, that bounds its slope
     schedule  a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now
     ema       decay of a moving average of G's parameters, `average`, which `averaged()` puts into G: 0.999, say
+    graph     on a GPU, launch a whole step at once (docs/backends.md); the numbers are the same
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class GAN:
         penalty: Penalty | None = None,
         schedule: Callable[[int], float] | None = None,
         ema: float | None = None,
+        graph: bool = True,
         seed: int = 0,
     ) -> None:
         _require_switches(noise, d_update, d_steps, clip, penalty, schedule, ema)
@@ -91,7 +93,9 @@ class GAN:
         self.clip, self.penalty, self.schedule, self.ema = clip, penalty, schedule, ema
         self.learning_rates = g_optimizer.learning_rate, d_optimizer.learning_rate  # what a schedule begins with
         self.average = None if ema is None else G.params.copy()
-        self.seed, self.steps = seed, 0
+        self.graph, self.seed, self.steps = graph, seed, 0
+        counters = [(G, "forwards"), (D, "forwards"), (g_optimizer, "steps"), (d_optimizer, "steps"), (self, "steps")]
+        self._captured = D.backend.capture(self._updates, counters, self._buffers)
         # What a step measures, in order: the columns of a run's history.
         self.losses: type[Losses | LossesWithPenalty] = Losses if penalty is None else LossesWithPenalty
         self.measures = tuple(objective.score if name == "d_score" else name for name in self.losses._fields)
@@ -128,13 +132,32 @@ class GAN:
         if self.schedule is not None:
             factor = self.schedule(self.steps)
             self.g_optimizer.learning_rate, self.d_optimizer.learning_rate = (factor * r for r in self.learning_rates)
+        updates = self._captured if self.graph and self._can_be_captured(x_real) else self._updates
+        return self.losses._make(updates(x_real))
+
+    def _updates(self, x_real: Array) -> list[Array]:
+        """All updates of one step. Returns what they measured."""
         n = len(x_real) // self.d_steps
         for k in range(self.d_steps):
             x = x_real[k * n : (k + 1) * n]
             d_losses, x_fake = self._update_D(x, self.steps * self.d_steps + k, last=k == self.d_steps - 1)
         g_loss = self._update_G(x_fake)
         self.steps += 1
-        return self.losses._make([*d_losses, g_loss])
+        return [*d_losses, g_loss]
+
+    def _buffers(self) -> list[Array]:
+        """What the layers write into."""
+        return [buffer for net in (self.G, self.D) for buffer in net.workspace.held.values()]
+
+    def _can_be_captured(self, x_real: Array) -> bool:
+        """Nothing looks at numbers on the way, and one backend sees everything: what else is wrong, a step will say."""
+        nets = self.G, self.D
+        return (
+            self.G.backend is self.D.backend
+            and not any(net.check_finite or net.workspace.mode != "reuse" for net in nets)
+            and isinstance(x_real, self.D.backend.xp.ndarray)
+            and x_real.dtype == self.D.dtype
+        )
 
     def _require_range(self, x_real: Array) -> None:
         """Real images outside [-1, 1], where G's lie, would be told apart by their range alone."""

@@ -16,7 +16,10 @@ SCOPES = ("all", "kernels")
 
 
 class Optimizer:
-    """`step()` moves `network.params` against `network.grads`, and counts `steps`; `learning_rate` may be changed."""
+    """`step()` moves `network.params` against `network.grads`, and counts `steps`; `learning_rate` may be changed.
+
+    `rate` is the learning rate as an array (), float64, in the same memory all the time: what a captured step reads.
+    """
 
     vectors: ClassVar[tuple[str, ...]] = ()
 
@@ -25,9 +28,21 @@ class Optimizer:
             raise SettingsError(f"{type(self).__name__} takes the network to train, not a {type(network).__name__}")
         _require("learning_rate", learning_rate, learning_rate >= 0, "at least 0")
         self.network, self.backend = network, network.backend
-        self.learning_rate, self.steps = float(learning_rate), 0
+        self.rate = self.backend.xp.full((), learning_rate, "float64")
+        self._learning_rate, self.steps = float(learning_rate), 0
         for name in self.vectors:
             setattr(self, name, self.backend.xp.zeros_like(network.params))
+
+    @property
+    def learning_rate(self) -> float:
+        """What a step is multiplied by."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        if value != self._learning_rate:
+            self._learning_rate = float(value)
+            self.rate[...] = self._learning_rate
 
     def step(self) -> None:
         """One update of all parameters, in place."""
@@ -58,7 +73,7 @@ class SGD(Optimizer):
         """One step of descent."""
         self.u *= self.momentum
         self.u += g
-        p -= self.learning_rate * self.u
+        p -= self.rate.astype(p.dtype) * self.u
 
 
 class RMSprop(Optimizer):
@@ -81,7 +96,7 @@ class RMSprop(Optimizer):
         """One step, each parameter at its own scale."""
         self.v *= self.rho
         self.v += (1 - self.rho) * g * g
-        p -= self.learning_rate * g / (self.backend.xp.sqrt(self.v) + self.eps)
+        p -= self.rate.astype(p.dtype) * g / (self.backend.xp.sqrt(self.v) + self.eps)
 
 
 class Adam(Optimizer):
@@ -118,10 +133,7 @@ class Adam(Optimizer):
 
     def update(self, p: Array, g: Array) -> None:
         """One step; the backend has the arithmetic (m, v and p in one pass over memory)."""
-        t = self.steps
-        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**t))
-        rate = self.learning_rate * (1 - self.beta1) / (1 - self.beta1**t) / root
-        self.backend.adam(p, g, self.m, self.v, self.beta1, self.beta2, rate, self.eps / root)
+        self.backend.adam(p, g, self.m, self.v, self.steps, self.rate, self.beta1, self.beta2, self.eps)
 
 
 @dataclass(frozen=True)

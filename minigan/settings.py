@@ -67,6 +67,7 @@ class Command(Generic[S]):
     settings: S
     out: Path | None  # a new run's directory; None: the next free default
     resume: Path | None  # the run to go on with
+    graph: bool = True  # on a GPU, a whole step is one launch
 
 
 def flag(name: str) -> str:
@@ -103,7 +104,9 @@ def parse_command(kind: type[S], description: str | None, quick: dict[str, Any],
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder (default: a new one in runs/)")
     where.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    parser.add_argument("--no-graph", action="store_true", help="on a GPU, launch each kernel by itself: same numbers")
     given = vars(parser.parse_args(argv))
+    graph = not given.pop("no_graph")
     out, resume, is_quick = given.pop("out"), given.pop("resume"), given.pop("quick")
     names = {field.name for field in dataclasses.fields(kind)}
     if {"steps", "epochs"} <= given.keys():
@@ -117,7 +120,7 @@ def parse_command(kind: type[S], description: str | None, quick: dict[str, Any],
     _refuse_changes(resume, stored, given, is_quick)
     if "steps" in given and "epochs" in names:
         given["epochs"] = None  # steps take the place of epochs that were set before
-    return Command(kind(**(stored | given)), out, resume)
+    return Command(kind(**(stored | given)), out, resume, graph)
 
 
 def read_config(run: Path) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDi
         raise SettingsError(f"the GAN has seed {gan.seed} and the settings {settings.seed}; config.json must not lie")
     if gan.D.input_shape != images.image_shape:
         raise ShapeError(f"{images.name} has images of shape {images.image_shape}; the GAN makes {gan.D.input_shape}")
+    gan.graph = command.graph
     _try_batch(gan, images, settings.batch_size)
     data = {"name": images.name, "images": len(images), "shape": images.image_shape, "fingerprint": images.fingerprint}
     if command.resume is None:

@@ -461,6 +461,16 @@ CUPY = {
 }
 
 
+@pytest.mark.parametrize("case", CUPY)
+def test_backends_says_what_can_be_used_and_why_not(capsys, monkeypatch, case):
+    module, words = CUPY[case]
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    assert minigan("backends") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("numpy  usable: NumPy") and second.startswith("cupy   not usable: ")
+    assert all(word in second for word in words)
+
+
 @pytest.mark.parametrize("asked", ["flag", "environment"])
 @pytest.mark.parametrize("command", ["train", "sample"])
 @pytest.mark.parametrize("case", CUPY)

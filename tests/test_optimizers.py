@@ -86,9 +86,9 @@ def test_adam_in_blocks_on_threads_is_the_plain_formula_to_the_bit(size, cores, 
     backend = NumpyBackend()
     p, g, m, v = (backend.normal((size,), 1, name) for name in "pgmv")
     fast, plain = [(p.copy(), g.copy(), m.copy(), v**2) for _ in range(2)]
-    for _ in range(3):
-        backend.adam(*fast, 0.5, 0.999, 1e-3, 1e-7)
-        Backend.adam(backend, *plain, 0.5, 0.999, 1e-3, 1e-7)
+    for t in (1, 2, 3):
+        backend.adam(*fast, t, 1e-3, 0.5, 0.999, 1e-7)
+        Backend.adam(backend, *plain, t, 1e-3, 0.5, 0.999, 1e-7)
     assert all(np.array_equal(a, b) for a, b in zip(fast, plain, strict=True))
 
 
@@ -164,7 +164,7 @@ def test_a_step_that_overflows_on_a_thread_warns_nobody_who_asked_not_to_be_warn
     backend = NumpyBackend()
     p, g, m, v = (np.full(3 * BLOCK, 1e30, np.float32) for _ in range(4))
     with np.errstate(all="ignore"):  # the suite turns a warning into an error
-        backend.adam(p, g, m, v, 0.5, 0.999, 1e30, 1e-7)
+        backend.adam(p, g, m, v, 1, 1e30, 0.5, 0.999, 1e-7)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

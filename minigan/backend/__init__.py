@@ -2,12 +2,18 @@
 
 import os
 
+import numpy
+
 from ..errors import BackendError
-from .base import Array, Backend
+from .base import Array, Backend, Counter
 from .convolution import Sides, Window, same_padding
 from .numpy_backend import NumpyBackend
+from .workers import usable_cores
 
-__all__ = ["NAMES", "Array", "Backend", "NumpyBackend", "Sides", "Window", "get_backend", "same_padding"]
+__all__ = [
+    "NAMES", "Array", "Backend", "Counter", "NumpyBackend", "Sides", "Window", "get_backend", "same_padding",
+    "usability",
+]  # fmt: skip
 
 NAMES = ("numpy", "cupy")
 
@@ -25,7 +31,18 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
     if backend == "numpy":
         return NumpyBackend()
     if backend == "cupy":
-        from .cupy_backend import CupyBackend
+        from .cupy_backend import shared_backend
 
-        return CupyBackend()
+        return shared_backend()
     raise BackendError(f"{source} is {backend!r}; the backends are {' and '.join(NAMES)}")
+
+
+def usability() -> dict[str, tuple[bool, str]]:
+    """For each backend: can it be used here, and with what it would compute, or why not, in a sentence."""
+    from .cupy_backend import device_name, unusable_reason
+
+    reason = unusable_reason()
+    return {
+        "numpy": (True, f"NumPy {numpy.__version__} on {usable_cores()} cores"),
+        "cupy": (False, reason) if reason else (True, device_name()),
+    }

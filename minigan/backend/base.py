@@ -16,6 +16,7 @@ from . import philox
 from .convolution import Window, col2im, im2col
 
 Array: TypeAlias = Any  # an array of the backend's library: numpy.ndarray or cupy.ndarray
+Counter: TypeAlias = tuple[Any, str]  # a whole number of the host, as (object, attribute)
 
 
 class Backend:
@@ -84,11 +85,18 @@ class Backend:
         """n whole numbers 0 ... high - 1, a function of (seed, stream, step). On the host: they choose what to load."""
         return philox.integers(n, high, seed, stream, step)
 
-    def adam(self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float) -> None:
-        """m <- beta1 m + g     v <- beta2 v + g g     p <- p - rate m / (sqrt(v) + eps)     on vectors, in place.
+    def scaled_images(self, images: np.ndarray, chosen: np.ndarray, dtype: Any) -> Array:
+        """The chosen ones of the host's images, bytes scaled to [-1, 1], floats as they are.    (n, h, w, c)"""
+        batch = images[chosen]
+        if batch.dtype == np.uint8:
+            batch = batch.astype(dtype) / 127.5 - 1
+        return self.asarray(batch, dtype)
 
-        `optimizers.Adam` says what `rate` and `eps` are.
-        """
+    def adam(
+        self, p: Array, g: Array, m: Array, v: Array, t: int, rate: Array, beta1: float, beta2: float, eps: float
+    ) -> None:
+        """Adam's update number t of the vector p, in place, as `optimizers.Adam` writes it.    rate: 0-d, float64"""
+        step, eps = adam_step(t, float(rate), beta1, beta2, eps)
         m *= beta1
         m += g
         v *= beta2
@@ -97,8 +105,20 @@ class Backend:
         update = self.xp.sqrt(v, out=square)
         update += eps
         self.xp.divide(m, update, out=update)
-        update *= rate
+        update *= step
         p -= update
 
     def synchronize(self) -> None:
         """Wait until the device has done all it was asked to. NumPy is always done."""
+
+    def capture(
+        self, function: Callable[[Array], list[Array]], counters: list[Counter], buffers: Callable[[], Any]
+    ) -> Callable[[Array], Any]:
+        """function(x), in as few launches as can be; on a CPU, the function itself. `StepGraph` has the rest."""
+        return function
+
+
+def adam_step(t: int, rate: float, beta1: float, beta2: float, eps: float) -> tuple[float, float]:
+    """Adam's step and eps at update t, in  p <- p - step m / (sqrt(v) + eps)  where no bias is left to correct."""
+    root = math.sqrt((1 - beta2) / (1 - beta2**t))
+    return rate * (1 - beta1) / (1 - beta1**t) / root, eps / root

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .base import Array, Backend
+from .base import Array, Backend, adam_step
 from .convolution import Window, add_kernel_row, im2col, patches, phases
 from .winograd import winograd
 from .workers import WORKERS, equal_blocks, on_all_cores, scratch
@@ -69,8 +69,11 @@ class NumpyBackend(Backend):
         over_samples(task, shape)
         return [found[start] for start in sorted(found)]
 
-    def adam(self, p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, rate: float, eps: float) -> None:
+    def adam(
+        self, p: Array, g: Array, m: Array, v: Array, t: int, rate: Array, beta1: float, beta2: float, eps: float
+    ) -> None:
         """The same update, block by block, on all cores, without temporaries."""
+        step, eps = adam_step(t, float(rate), beta1, beta2, eps)
 
         def block(start: int, stop: int) -> None:
             part = slice(start, stop)
@@ -84,7 +87,7 @@ class NumpyBackend(Backend):
             np.sqrt(vb, out=update)
             update += eps
             np.divide(mb, update, out=update)
-            update *= rate
+            update *= step
             pb -= update
 
         WORKERS.run_elements(block, len(p))

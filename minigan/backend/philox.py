@@ -48,11 +48,16 @@ def stream_number(stream: str) -> int:
     return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
 
 
-def words(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.uint64]:
-    """The first `count` random 64-bit words of (seed, stream, step)."""
+def require_words(seed: int, step: int) -> None:
+    """Raises SettingsError unless both fit a 64-bit word."""
     for name, value in (("seed", seed), ("step", step)):
         if not 0 <= value < 2**64:
             raise SettingsError(f"{name} is {value}; it must be a whole number from 0 to 2**64 - 1")
+
+
+def words(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.uint64]:
+    """The first `count` random 64-bit words of (seed, stream, step)."""
+    require_words(seed, step)
     key = np.array([seed, stream_number(stream)], dtype=np.uint64)
     counter = np.array([0, 0, step, 0], dtype=np.uint64)
     generator = _generator_of_this_thread()

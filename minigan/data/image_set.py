@@ -76,10 +76,10 @@ class ImageSet:
         the pass step // k. Raises DataError for n < 1 and for more images than there are.
         """
         backend = get_backend(backend)
-        images = self._transformed(self.images[self._chosen(n, seed, step, backend)], seed, step)
-        if images.dtype == np.uint8:
-            images = images.astype(dtype) / 127.5 - 1
-        return backend.asarray(images, dtype)
+        images, chosen = self.images, self._chosen(n, seed, step, backend)
+        if self.transforms:
+            images, chosen = self._transformed(images[chosen], seed, step), np.arange(n)
+        return backend.scaled_images(images, chosen, dtype)
 
     def _chosen(self, n: int, seed: int, step: int, backend: Backend) -> np.ndarray:
         """Which images the step gets."""

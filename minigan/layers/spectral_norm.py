@@ -67,9 +67,9 @@ class SpectralNorm(Layer):
     def forward(self, x: Array, train: bool) -> Array:
         """W_SN = W / sigma, and the wrapped layer's forward with it."""
         for _ in range(self.iterations if train else 0):
-            self.u[...] = self.unit(self.v @ self.W, self.u)
-            self.v[...] = self.unit(self.W @ self.u, self.v)
-        sigma = self.v @ (self.W @ self.u)
+            self.u[...] = self.unit(self.times_W(self.v), self.u)
+            self.v[...] = self.unit(self.W_times(self.u), self.v)
+        sigma = (self.v * self.W_times(self.u)).sum()
         self.sigma = self.xp.where(sigma == 0, 1, sigma)
         self.layer.W = self.xp.divide(self.W, self.sigma, out=self.buf("W_SN", self.W.shape))
         return self.layer.forward(x, train)
@@ -98,6 +98,14 @@ class SpectralNorm(Layer):
         dx = self.layer.tangent_backward(t, dy)
         self.through_sigma()
         return dx
+
+    def W_times(self, u: Array) -> Array:
+        """W u.    (columns,) -> (rows,)"""
+        return self.backend.matmul(self.W, u[:, None], out=self.xp.empty((len(self.W), 1), self.dtype))[:, 0]
+
+    def times_W(self, v: Array) -> Array:
+        """v^T W.    (rows,) -> (columns,)"""
+        return self.backend.matmul(v[None], self.W, out=self.xp.empty((1, len(self.u)), self.dtype))[0]
 
     # The vectors. ----------------------------------------------------------------------------------------------------
 

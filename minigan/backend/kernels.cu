@@ -1,0 +1,154 @@
+// What CuPy has no fast or capturable function for. REAL is float or double: the file is compiled once for each.
+//
+// Every kernel walks its output with a stride as long as the grid, so that any grid gives the same numbers. Every output
+// has one thread that gathers what belongs in it, in a fixed order: no atomics, the same bits at every run.
+
+typedef unsigned long long Word;
+
+#define EACH(i, total) \
+    for (unsigned int i = blockIdx.x * blockDim.x + threadIdx.x; i < (total); i += gridDim.x * blockDim.x)
+
+// Convolution. A window is: image h w c, kernel kh kw, stride sh sw, zeros above and to the left, stops oh ow. ---------
+
+// cols[n oy ox, u v channel] = x[n, oy sh + u - top, ox sw + v - left, channel], or 0 outside.
+extern "C" __global__ void im2col(const REAL* x, REAL* cols, unsigned int total, int h, int w, int c, int kh, int kw,
+                                  int sh, int sw, int top, int left, int oh, int ow) {
+    EACH(i, total) {
+        unsigned int rest = i;
+        const int channel = rest % c;
+        rest /= c;
+        const int v = rest % kw;
+        rest /= kw;
+        const int u = rest % kh;
+        rest /= kh;
+        const int column = static_cast<int>(rest % ow) * sw + v - left;
+        rest /= ow;
+        const int row = static_cast<int>(rest % oh) * sh + u - top;
+        const unsigned int n = rest / oh;
+        const bool inside = row >= 0 && row < h && column >= 0 && column < w;
+        cols[i] = inside ? x[((n * h + row) * w + column) * c + channel] : 0;
+    }
+}
+
+// x[n, row, column, channel] = the sum of what every patch that sees this pixel says about it.
+extern "C" __global__ void col2im(const REAL* cols, REAL* x, unsigned int total, int h, int w, int c, int kh, int kw,
+                                  int sh, int sw, int top, int left, int oh, int ow) {
+    EACH(i, total) {
+        unsigned int rest = i;
+        const int channel = rest % c;
+        rest /= c;
+        const int column = static_cast<int>(rest % w) + left;
+        rest /= w;
+        const int row = static_cast<int>(rest % h) + top;
+        const unsigned int n = rest / h;
+        REAL sum = 0;
+        for (int u = row % sh; u < kh && u <= row; u += sh) {
+            const int oy = (row - u) / sh;
+            for (int v = column % sw; v < kw && v <= column; v += sw) {
+                const int ox = (column - v) / sw;
+                if (oy < oh && ox < ow) sum += cols[((((n * oh + oy) * ow + ox) * kh + u) * kw + v) * c + channel];
+            }
+        }
+        x[i] = sum;
+    }
+}
+
+// Sums over all axes but the last. ------------------------------------------------------------------------------------
+
+// out[t] = x[t] + x[t + period] + x[t + 2 period] + ...  With a period of many rows, neighbouring threads read
+// neighbouring numbers; with a period of one row it adds up what is left.
+extern "C" __global__ void column_sums(const REAL* x, REAL* out, unsigned int size, unsigned int period) {
+    EACH(t, period) {
+        REAL sum = 0;
+        for (unsigned int i = t; i < size; i += period) sum += x[i];
+        out[t] = sum;
+    }
+}
+
+// The same of (x - mean)^2.    mean: (c,), and period is a multiple of c
+extern "C" __global__ void column_squares(const REAL* x, const REAL* mean, REAL* out, unsigned int size,
+                                          unsigned int period, int c) {
+    EACH(t, period) {
+        const REAL centre = mean[t % c];
+        REAL sum = 0;
+        for (unsigned int i = t; i < size; i += period) sum += (x[i] - centre) * (x[i] - centre);
+        out[t] = sum;
+    }
+}
+
+// Adam. ---------------------------------------------------------------------------------------------------------------
+
+// m <- beta1 m + g    v <- beta2 v + g g    p <- p - rate m / (sqrt(v) + eps): optimizers.py says what rate and eps are.
+// t = first + stride replays, and the learning rate, lie on the device: a captured step reads them anew.
+extern "C" __global__ void adam(REAL* p, const REAL* g, REAL* m, REAL* v, unsigned int total,
+                                const double* learning_rate, double beta1, double beta2, double eps, Word first,
+                                Word stride, const Word* replays) {
+    const double t = static_cast<double>(first + stride * *replays);
+    const double root = sqrt((1 - beta2) / (1 - pow(beta2, t)));
+    const REAL rate = static_cast<REAL>(*learning_rate * (1 - beta1) / (1 - pow(beta1, t)) / root);
+    const REAL small = static_cast<REAL>(eps / root), b1 = static_cast<REAL>(beta1), b2 = static_cast<REAL>(beta2);
+    EACH(i, total) {
+        const REAL mi = b1 * m[i] + g[i], vi = b2 * v[i] + g[i] * g[i];
+        m[i] = mi;
+        v[i] = vi;
+        p[i] -= mi / (sqrt(vi) + small) * rate;
+    }
+}
+
+// Random numbers: philox.py says what the key and the counter are. ----------------------------------------------------
+
+// The four words of block `block` of (seed, stream, step): ten rounds of Philox4x64 (Salmon et al. 2011, figure 2).
+__device__ void philox(Word block, Word seed, Word stream, Word step, Word* words) {
+    Word a = block + 1, b = 0, c = step, d = 0;
+    for (int round = 0; round < 10; ++round) {
+        const Word low_a = 0xD2E7470EE14C6C93ULL * a, high_a = __umul64hi(0xD2E7470EE14C6C93ULL, a);
+        const Word low_c = 0xCA5A826395121157ULL * c, high_c = __umul64hi(0xCA5A826395121157ULL, c);
+        a = high_c ^ b ^ seed;
+        b = low_c;
+        c = high_a ^ d ^ stream;
+        d = low_a;
+        seed += 0x9E3779B97F4A7C15ULL;
+        stream += 0xBB67AE8584CAA73BULL;
+    }
+    words[0] = a;
+    words[1] = b;
+    words[2] = c;
+    words[3] = d;
+}
+
+// [0, 1), a multiple of 2^-53.
+__device__ double unit(Word word) { return static_cast<double>(word >> 11) * (1.0 / 9007199254740992.0); }
+
+// Uniform in [0, 1). step = first + stride replays.
+extern "C" __global__ void uniform(REAL* out, unsigned int total, Word seed, Word stream, Word first, Word stride,
+                                   const Word* replays) {
+    EACH(block, (total + 3) / 4) {
+        Word words[4];
+        philox(block, seed, stream, first + stride * *replays, words);
+        for (unsigned int j = 0; j < 4 && 4 * block + j < total; ++j)
+            out[4 * block + j] = static_cast<REAL>(unit(words[j]));
+    }
+}
+
+// Standard normal, by Box and Muller, in double, and rounded once.
+extern "C" __global__ void normal(REAL* out, unsigned int total, Word seed, Word stream, Word first, Word stride,
+                                  const Word* replays) {
+    EACH(block, (total + 3) / 4) {
+        Word words[4];
+        philox(block, seed, stream, first + stride * *replays, words);
+        for (unsigned int j = 0; j < 4 && 4 * block + j < total; ++j) {
+            const double radius = sqrt(-2 * log1p(-unit(words[j & ~1u])));
+            const double angle = 2 * 3.141592653589793 * unit(words[j | 1u]);
+            out[4 * block + j] = static_cast<REAL>(radius * (j % 2 ? sin(angle) : cos(angle)));
+        }
+    }
+}
+
+// Data. ---------------------------------------------------------------------------------------------------------------
+
+// out[i] = image chosen[i] of bytes, scaled to [-1, 1].    length: bytes of one image
+extern "C" __global__ void gather_images(const unsigned char* images, const long long* chosen, REAL* out,
+                                         unsigned int total, unsigned int length) {
+    EACH(i, total)
+        out[i] = static_cast<REAL>(images[chosen[i / length] * length + i % length]) / static_cast<REAL>(127.5) - 1;
+}

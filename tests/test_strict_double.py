@@ -1,0 +1,550 @@
+"""CupyBackend, its kernels and its captured steps, on a strict double of CuPy: whole systems, and the double itself."""
+
+import numpy as np
+import pytest
+
+from minigan import SGD, Adam, BCEWithLogits, Hinge, NonSaturating, RMSprop, Wasserstein, WeightClipping, get_backend
+from minigan.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from minigan.errors import BackendError, ShapeError
+from minigan.layers import Dropout, Layer, SpectralNorm
+from minigan.network import Sequential
+from minigan.optimizers import StepLR
+from minigan.penalties import R1, GradientPenalty
+
+from . import strict_cupy
+from .cuda_shim import COMPILER, run_kernel, signatures
+from .systems import real_batch, system
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="the double runs kernels.cu, and needs g++ to compile it")
+
+SMALL = {"width": 2, "latent": 5}
+SYSTEMS = {
+    "mnist_mlp_gan": {"latent": 5},
+    "mnist_dcgan": SMALL,
+    "mnist_wgan_gp": SMALL,
+    "faces_dcgan": SMALL | {"size": 32},
+    "anime_dcgan": SMALL | {"size": 32},
+    "anime_wgan": SMALL | {"size": 32},
+    "cats_dcgan": SMALL | {"size": 24},
+    "celeba_dcgan": SMALL | {"size": 32},
+}
+STEPS, BATCH = 6, 3
+
+
+@pytest.fixture
+def double(monkeypatch):
+    """The double in CuPy's place, and what it counts."""
+    with strict_cupy.installed() as counts:
+        yield counts
+
+
+def host(gan, losses):
+    """The losses of steps as an array of the host."""
+    return np.array([[float(gan.D.backend.to_host(value)) for value in step] for step in losses])
+
+
+def trained(gan, steps=STEPS, first=0, n=BATCH):
+    """The losses of some steps, still on the device."""
+    batches = [real_batch(gan, n, first + k) for k in range(steps)]
+    return [gan.step(batch) for batch in batches]
+
+
+def both(name, monkeypatch, dtype="float64", **settings):
+    """An example's GAN on NumPy, and on the double."""
+    on_numpy, _ = system(name, dtype, **settings)
+    monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    on_double, _ = system(name, dtype, **settings)
+    assert on_double.G.backend.name == "cupy" and on_double.G.backend is on_double.D.backend
+    return on_numpy, on_double
+
+
+@pytest.mark.parametrize("graph", [True, False], ids=["graph", "no-graph"])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_takes_whole_steps_without_waiting_and_with_numpys_losses(name, graph, monkeypatch, double):
+    on_numpy, on_double = both(name, monkeypatch, **SYSTEMS[name])
+    on_double.graph = graph
+    on_double.steps = on_numpy.steps = 1  # the range of the first batch is looked at, and that waits
+    batches = [real_batch(on_double, BATCH, k) for k in range(STEPS)]
+    double.waits = double.transfers = 0
+    losses = [on_double.step(batch) for batch in batches]
+    assert (double.waits, double.transfers) == (0, 0), "between logs nothing waits, and nothing travels"
+    assert double.graph_launches == (STEPS - 2 if graph else 0)
+    expected = [on_numpy.step(real_batch(on_numpy, BATCH, k)) for k in range(STEPS)]
+    np.testing.assert_allclose(host(on_double, losses), host(on_numpy, expected), rtol=1e-9, atol=1e-12)
+    for net, other in ((on_double.G, on_numpy.G), (on_double.D, on_numpy.D)):
+        for vector in ("params", "state"):
+            found = net.backend.to_host(getattr(net, vector))
+            np.testing.assert_allclose(found, getattr(other, vector), rtol=1e-7, atol=1e-10)
+
+
+# The captured step. --------------------------------------------------------------------------------------------------
+
+
+def small_gan(optimizer=Adam, objective=None, spectral=False, **switches):
+    """A small convolutional GAN on the backend that the environment names, with all that draws or moves by steps."""
+    from minigan import GAN
+    from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Flatten, LeakyReLU, ReLU, Reshape, Tanh
+
+    options = {"dtype": "float64", "seed": 4}
+    wrap = SpectralNorm if spectral else lambda layer: layer
+    norm = [] if "penalty" in switches else [BatchNorm()]
+    G = Sequential(
+        [Dense(12), BatchNorm(), ReLU(), Reshape((2, 2, 3)), Conv2DTranspose(2, 3, 2, 1, output_padding=1), Tanh()],
+        input_shape=5, name="G", **options,
+    )  # fmt: skip
+    D = Sequential(
+        [wrap(Conv2D(3, 3, 2, "same")), *norm, LeakyReLU(), Dropout(0.3), Flatten(), wrap(Dense(1))],
+        input_shape=(4, 4, 2), name="D", **options,
+    )  # fmt: skip
+    objective = objective(G.backend) if objective else NonSaturating(BCEWithLogits(G.backend))
+    return GAN(
+        G, D, objective=objective, g_optimizer=optimizer(G, 0.01), d_optimizer=optimizer(D, 0.02), seed=4, **switches
+    )
+
+
+SWITCHES = {
+    "plain": {},
+    "SGD": {"optimizer": SGD},
+    "RMSprop": {"optimizer": RMSprop, "objective": Wasserstein, "clip": WeightClipping(0.2), "d_steps": 3},
+    "clipped kernels": {"clip": WeightClipping(0.2, "kernels"), "d_update": "two_steps"},
+    "same noise": {"noise": "same", "ema": 0.9},
+    "schedule": {"schedule": StepLR(2, 0.5)},
+    "schedule of SGD": {"schedule": StepLR(3, 0.5), "optimizer": SGD},
+    "gradient penalty": {"penalty": GradientPenalty(10.0), "objective": Wasserstein, "d_steps": 2},
+    "R1": {"penalty": R1(1.0), "spectral": True},
+    "spectral norm": {"spectral": True, "objective": Hinge},
+}
+
+
+def numbers(gan):
+    """Everything that a step moves, on the host."""
+    arrays = [gan.G.params, gan.D.params, gan.G.state, gan.D.state]
+    arrays += [getattr(o, name) for o in (gan.g_optimizer, gan.d_optimizer) for name in o.vectors]
+    arrays += [] if gan.average is None else [gan.average]
+    whole = [gan.steps, gan.G.forwards, gan.D.forwards, gan.g_optimizer.steps, gan.d_optimizer.steps]
+    return np.concatenate([gan.G.backend.to_host(array).ravel() for array in arrays]), whole
+
+
+@pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
+def test_a_captured_step_is_the_step_to_the_bit(switches, monkeypatch, double):
+    plain = small_gan(**switches)  # on NumPy
+    expected = host(plain, trained(plain, 7))
+    monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    captured, eager = small_gan(**switches), small_gan(**switches, graph=False)
+    losses = host(captured, trained(captured, 7))
+    assert double.graph_launches == 5
+    assert np.array_equal(losses, host(eager, trained(eager, 7))) and double.graph_launches == 5
+    (found, counts), (same, same_counts) = numbers(captured), numbers(eager)
+    assert np.array_equal(found, same) and counts == same_counts == numbers(plain)[1]
+    np.testing.assert_allclose(losses, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_another_batch_size_is_captured_anew(monkeypatch, double):
+    monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    captured, eager = small_gan(), small_gan(graph=False)
+    for n, launches in ((3, 3), (6, 3), (2, 1), (3, 2)):
+        before = double.graph_launches
+        first = captured.steps
+        ours = host(captured, trained(captured, launches + 2, first, n))
+        assert double.graph_launches == before + launches
+        assert np.array_equal(ours, host(eager, trained(eager, launches + 2, first, n)))
+
+
+def test_a_learning_rate_that_changes_needs_no_new_capture(monkeypatch, double):
+    monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    found = []
+    for gan in (small_gan(), small_gan(graph=False)):
+        for k, rate in enumerate((0.01, 0.01, 0.01, 0.05, 0.002)):
+            gan.g_optimizer.learning_rate = rate
+            trained(gan, 1, k)
+        found.append(numbers(gan)[0])
+    assert double.graph_launches == 3 and np.array_equal(*found)
+
+
+def test_what_happens_between_steps_is_seen(monkeypatch, double):
+    """Sampling, steps of another kind, weights written by hand, and a counter that was moved."""
+    monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    found = []
+    for gan in (small_gan(ema=0.5), small_gan(ema=0.5, graph=False)):
+        trained(gan, 4)
+        with gan.averaged():
+            gan.G.predict(gan.draw_noise(40, "samples", 0))
+        gan.D.forward(real_batch(gan, 20, 0), backward=False)  # larger buffers, another count
+        trained(gan, 4, 4)
+        gan.G.params[...] = 0.9 * gan.G.params
+        gan.G.check_finite = True
+        trained(gan, 1, 8)
+        gan.G.check_finite = False
+        trained(gan, 4, 9)
+        found.append(numbers(gan))
+    assert np.array_equal(found[0][0], found[1][0]) and found[0][1] == found[1][1]
+    assert double.graph_launches == 2 + 2 + 2
+
+
+class Counting(Layer):
+    """Draws with step numbers that grow by more and more."""
+
+    def forward(self, x, train):
+        return x + self.backend.normal(x.shape, 0, "odd", self.network.forwards**2, self.dtype)
+
+    def backward(self, dy, params=True, inputs=True):
+        return dy
+
+
+class Peeking(Layer):
+    """Looks at its numbers."""
+
+    def forward(self, x, train):
+        return x if (x > 5).any() else x * 1.0
+
+    def backward(self, dy, params=True, inputs=True):
+        return dy
+
+
+@pytest.mark.parametrize("layer, error, words", [
+    (Counting, BackendError, "do not grow by the same from step to step; switch capturing off with --no-graph"),
+    (Peeking, RuntimeError, "bool: the host cannot wait for a stream that is captured"),
+])  # fmt: skip
+def test_a_step_that_cannot_be_captured_says_so(layer, error, words, monkeypatch, double):
+    monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    gan = small_gan()
+    gan.D.layers.insert(0, layer())
+    gan.D.shapes.insert(0, gan.D.input_shape)
+    gan.D.first_learner += 1
+    vars(gan.D.layers[0]).update(
+        network=gan.D,
+        name="odd",
+        declared={"params": []},
+        backend=gan.D.backend,
+        xp=gan.D.backend.xp,
+        dtype=gan.D.dtype,
+    )
+    trained(gan, 2)
+    with pytest.raises(error, match=words):
+        trained(gan, 1, 2)
+    assert strict_cupy.STATE.capturing is None, "the capture was ended"
+    gan.graph = False
+    trained(gan, 2, 2)
+
+
+# Training, files, data. ----------------------------------------------------------------------------------------------
+
+LENGTH = ["--steps", "9", "--log-every", "3", "--sample-every", "9", "--checkpoint-every", "9"]
+RUN = [*LENGTH, "--batch-size", "16", "--latent", "5", "--grid", "2"]
+
+
+@pytest.fixture
+def images(tmp_path):
+    made = get_backend("numpy").integers(256, 20 * 64, 0, "images").astype(np.uint8).reshape(20, 8, 8)
+    np.save(tmp_path / "images.npy", made)
+    return tmp_path / "images.npy"
+
+
+def rows(run):
+    """history.csv without the seconds."""
+    lines = (run / "history.csv").read_text().splitlines()[1:]
+    return np.array([[float(value) for value in line.split(",")[:-1]] for line in lines])
+
+
+def test_the_training_loop_waits_only_to_log(images, tmp_path, monkeypatch, double):
+    from minigan.training import Trainer
+
+    from .systems import example
+
+    main, step, seen = example("mnist_mlp_gan").main, Trainer.step, []
+
+    def watched(trainer):
+        before = double.waits, double.transfers, double.graph_launches
+        step(trainer)
+        after = double.waits, double.transfers, double.graph_launches
+        seen.append(tuple(b - a for a, b in zip(before, after, strict=True)))
+
+    monkeypatch.setattr(Trainer, "step", watched)
+    main([*RUN, "--data", str(images), "--backend", "cupy", "--out", str(tmp_path / "gpu")])
+    assert seen[0][0] <= 2, "the range of the first batch"
+    assert seen[1:] == [(0, 1, 0)] + 7 * [(0, 1, 1)], "only which images are wanted travels; then one launch a step"
+    main([*RUN, "--data", str(images), "--backend", "cupy", "--no-graph", "--out", str(tmp_path / "kernels")])
+    main([*RUN, "--data", str(images), "--backend", "numpy", "--out", str(tmp_path / "cpu")])
+    assert np.array_equal(rows(tmp_path / "gpu"), rows(tmp_path / "kernels"))
+    np.testing.assert_allclose(rows(tmp_path / "gpu"), rows(tmp_path / "cpu"), rtol=1e-3)  # in float32
+
+
+@pytest.mark.parametrize("first, second", [("cupy", "numpy"), ("numpy", "cupy")])
+def test_a_run_goes_on_where_it_is_wanted(first, second, images, tmp_path, double):
+    from .systems import example
+
+    main, run, whole = example("mnist_mlp_gan").main, tmp_path / "run", tmp_path / "whole"
+    flags = [*RUN, "--data", str(images)]
+    main([*flags, "--backend", first, "--out", str(run)])
+    main(["--resume", str(run), "--backend", second, "--steps", "12"])
+    main([*flags, "--steps", "12", "--backend", "numpy", "--out", str(whole)])
+    np.testing.assert_allclose(rows(run), rows(whole), rtol=5e-3)  # float32, and rounding grows
+
+
+def test_models_and_checkpoints_move_between_backends_without_losing_a_bit(tmp_path, monkeypatch, double):
+    gans = [small_gan(ema=0.9)]
+    monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    gans.append(small_gan(ema=0.9))
+    for i, (gan, other) in enumerate((gans, gans[::-1])):
+        trained(gan, 3, gan.steps)
+        save_checkpoint(tmp_path / f"{i}.npz", gan, {})
+        load_checkpoint(tmp_path / f"{i}.npz", other)
+        assert np.array_equal(numbers(gan)[0], numbers(other)[0]) and numbers(gan)[1] == numbers(other)[1]
+        save_model(tmp_path / f"G{i}.npz", gan.G)
+        loaded = load_model(tmp_path / f"G{i}.npz", backend=other.G.backend.name)
+        z = get_backend("numpy").normal((4, 5), 1, "z", dtype="float64")
+        pictures = [net.backend.to_host(net.predict(net.backend.asarray(z))) for net in (gan.G, loaded)]
+        np.testing.assert_allclose(*pictures, rtol=1e-12, atol=1e-13)
+
+
+def test_clones_move_too(monkeypatch, double):
+    net = small_gan().G
+    clone = net.clone(backend="cupy").clone(backend="numpy", dtype="float32")
+    assert np.array_equal(clone.params, net.params.astype(np.float32))
+
+
+# The backend's functions, one by one. --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_of_every_layout(dtype, double):
+    backend, cpu = get_backend("cupy"), get_backend("numpy")
+    rtol = 1e-5 if dtype == "float32" else 1e-13
+    for n, k, d in ((1, 1, 1), (5, 3, 4), (1, 7, 3), (6, 1, 2), (4, 6, 1), (1, 1, 5)):
+        a, b = cpu.normal((n, k), 1, "a", dtype=dtype), cpu.normal((k, d), 1, "b", dtype=dtype)
+        wide = backend.asarray(np.tile(a, 3))[:, k : 2 * k]
+        for left in (backend.asarray(a), backend.asarray(np.ascontiguousarray(a.T)).T, wide, wide[:, ::-1][:, ::-1]):
+            for right in (backend.asarray(b), backend.asarray(np.ascontiguousarray(b.T)).T):
+                out = backend.matmul(left, right, out=backend.xp.empty((n, d), dtype))
+                np.testing.assert_allclose(backend.to_host(out), a @ b, rtol=rtol, atol=rtol)
+    strided = backend.asarray(np.ones((4, 6), dtype))[::2, ::3]
+    out = backend.matmul(strided, strided, out=backend.xp.empty((2, 2), dtype))
+    assert (backend.to_host(out) == 2).all(), "neither rows nor columns in one piece: copied"
+
+
+@pytest.mark.parametrize("shapes, dtypes", [
+    (((2, 3), (4, 2), (2, 2)), "ddd"), (((2, 3), (3, 2), (2, 3)), "ddd"), (((2, 3), (3, 2), (2, 2)), "dfd"),
+])  # fmt: skip
+def test_products_that_do_not_fit_are_refused(shapes, dtypes, double):
+    arrays = [get_backend("cupy").xp.zeros(shape, kind) for shape, kind in zip(shapes, dtypes, strict=True)]
+    with pytest.raises(ShapeError, match="matmul: "):
+        get_backend("cupy").matmul(*arrays)
+
+
+def test_tf32_is_asked_for_where_it_was_wanted(double, monkeypatch):
+    from minigan.backend.cupy_backend import CupyBackend
+
+    assert not CupyBackend().cublas.tf32 and CupyBackend(tf32=True).cublas.tf32
+    monkeypatch.setenv("CUPY_TF32", "1")
+    assert CupyBackend().cublas.tf32 and not CupyBackend(tf32=False).cublas.tf32
+    backend, asked = CupyBackend(), []
+    monkeypatch.setattr(backend.cublas.library, "cublasGemmEx", lambda *arguments: asked.append(arguments[-2]) or 0)
+    for dtype in ("float32", "float64"):
+        backend.matmul(*(backend.xp.zeros((2, 2), dtype) for _ in range(3)))
+    assert asked == [77, 70]
+
+
+def test_a_failing_cublas_is_named(double):
+    backend = get_backend("cupy")
+    backend.cublas.handle.value = 7
+    backend.cublas.stream = None
+    a = backend.xp.zeros((2, 2))
+    with pytest.raises(BackendError, match="cublasSetStream_v2 failed with cuBLAS status 1"):
+        backend.matmul(a, a, backend.xp.empty((2, 2)))
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_convolutions_are_numpys(dtype, pieces, double, monkeypatch):
+    from minigan.backend import Window, cupy_backend
+
+    backend, cpu, tolerance = get_backend("cupy"), get_backend("numpy"), 1e-4 if dtype == "float32" else 1e-12
+    for window in (
+        Window((5, 7, 3), (3, 2), (2, 3), ((1, 0), (0, 2))), Window((4, 4, 1), (4, 4), (1, 1), ((0, 0), (0, 0))),
+        Window((6, 5, 2), (1, 1), (3, 2), ((0, 0), (0, 0))), Window((5, 5, 2), (2, 2), (3, 3), ((2, 1), (1, 3))),
+    ):  # fmt: skip
+        n, d = 5, 3
+        if pieces > 1:
+            monkeypatch.setattr(cupy_backend, "MOST_NUMBERS", 2 * window.patch * window.stops[0] * window.stops[1])
+        x, W = cpu.normal((n, *window.image), 1, "x", dtype=dtype), cpu.normal((window.patch, d), 1, "W", dtype=dtype)
+        dy = cpu.normal((n, *window.stops, d), 1, "dy", dtype=dtype)
+        for name, first, second in (("conv", x, W), ("conv_dW", x, dy), ("conv_dx", dy, W)):
+            shape = {"conv": dy, "conv_dW": W, "conv_dx": x}[name].shape
+            for ways in (slice(None), slice(None, None, -1)):  # a view whose images lie backwards
+                host_arrays = [array[ways] if array is not W else W for array in (first, second)]
+                expected = getattr(cpu, name)(*host_arrays[:2], window, np.empty(shape, dtype))
+                arrays = [backend.asarray(a)[ways] if b is not W else backend.asarray(W)
+                          for a, b in ((first, first), (second, second))]  # fmt: skip
+                found = getattr(backend, name)(*arrays, window, backend.xp.empty(shape, dtype))
+                np.testing.assert_allclose(backend.to_host(found), expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (700, 5), (3, 4, 5, 7), (2, 300, 300, 1), (5000, 64)])
+def test_sums_and_moments_are_numpys(shape, double):
+    backend, cpu = get_backend("cupy"), get_backend("numpy")
+    x = 3 + cpu.normal(shape, 2, "x", dtype="float64")
+    ours = backend.asarray(x)
+    np.testing.assert_allclose(backend.sum_rows(lambda part: ours[part], shape).get(), x.reshape(-1, shape[-1]).sum(0))
+    for a, b in zip(backend.moments(ours), cpu.moments(x), strict=True):
+        np.testing.assert_allclose(a.get(), b, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("t", [1, 2, 1000, 10**9])
+def test_adam_is_numpys(t, dtype, double):
+    backend, cpu = get_backend("cupy"), get_backend("numpy")
+    for size, beta1, beta2, eps in ((1, 0.5, 0.999, 1e-8), (777, 0.0, 0.9, 1e-3)):
+        p, g, m, v = (cpu.normal((size,), 1, name, dtype=dtype) for name in "pgmv")
+        ours = [backend.asarray(array) for array in (p, g, m, v**2)]
+        theirs = [p.copy(), g, m.copy(), v**2]
+        for b, arrays in ((backend, ours), (cpu, theirs)):
+            b.adam(*arrays, t, b.xp.full((), 0.01), beta1, beta2, eps)
+        for found, expected in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(found.get(), expected, rtol=1e-6 if dtype == "float32" else 1e-14, atol=1e-7)
+        assert not np.array_equal(theirs[0], p)
+
+
+def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
+    """More threads than numbers, fewer, and one; behind the output lie numbers that must stay."""
+    words, images = (np.uint64(7), np.uint64(8), np.uint64(9), np.uint64(3)), np.arange(36, dtype=np.uint8)
+    window = [np.int32(i) for i in (4, 3, 2, 3, 2, 2, 1, 1, 0, 2, 2)]  # rows of cols: 2 2 2; image 4 3 2
+    x, replays = get_backend("numpy").normal((96,), 0, "x", dtype="float64"), np.array(2, np.uint64)
+    calls = {
+        "im2col": (96, lambda out: (x, out, np.uint32(96), *window)),
+        "col2im": (48, lambda out: (x, out, np.uint32(48), *window)),
+        "column_sums": (6, lambda out: (x, out, np.uint32(95), np.uint32(6))),
+        "column_squares": (6, lambda out: (x, x[:3].copy(), out, np.uint32(95), np.uint32(6), np.int32(3))),
+        "uniform": (7, lambda out: (out, np.uint32(7), *words, replays)),
+        "normal": (7, lambda out: (out, np.uint32(7), *words, replays)),
+        "gather_images": (18, lambda out: (images, np.array([2, 0, 5]), out, np.uint32(18), np.uint32(6))),
+        "adam": (40, lambda out: (out, x, np.ones(40), np.ones(40), np.uint32(40), np.array(0.1),
+                                  *(np.float64(s) for s in (0.5, 0.9, 1e-8)), np.uint64(1), np.uint64(1), replays)),
+    }  # fmt: skip
+    assert set(calls) == set(signatures())
+    for name, (size, arguments) in calls.items():
+        found = []
+        for grid, block in ((1, 1), (2, 3), (5, 32)):
+            out = np.full(size + 8, 0.25)
+            run_kernel(name, "double", *arguments(out), grid=grid, block=block)
+            assert (out[size:] == 0.25).all() and not (out[:size] == 0.25).all(), name
+            found.append(out)
+        assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2]), name
+    uniform = np.empty(7)
+    run_kernel("uniform", "double", *calls["uniform"][1](uniform))
+    key = np.random.Philox(key=[7, 8], counter=[0, 0, 9 + 3 * 2, 0])  # step = first + stride replays
+    assert np.array_equal(uniform, (key.random_raw(7) >> np.uint64(11)) * 2.0**-53)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_random_numbers_are_numpys_bits(dtype, double):
+    backend, cpu = get_backend("cupy"), get_backend("numpy")
+    for count in (1, 3, 4, 5, 10_001):
+        for seed, stream, step in ((0, "noise", 0), (2**64 - 1, "G.0.Dense.W", 2**64 - 1), (7, "x", 12345)):
+            uniform = [b.uniform((count,), seed, stream, step, dtype) for b in (backend, cpu)]
+            assert np.array_equal(uniform[0].get(), uniform[1])
+            ours, theirs = (b.normal((count,), seed, stream, step, dtype) for b in (backend, cpu))
+            assert ours.dtype == theirs.dtype
+            if dtype == "float32":
+                assert np.mean(ours.get() != theirs) <= 1e-4, "rounded once, from a double that may differ in a bit"
+            np.testing.assert_allclose(ours.get(), theirs, rtol=1e-6 if dtype == "float32" else 1e-13, atol=1e-15)
+
+
+def test_images_are_scaled_on_the_device_to_numpys_bits(double):
+    backend, cpu = get_backend("cupy"), get_backend("numpy")
+    images = cpu.integers(256, 7 * 5 * 4 * 3, 0, "images").astype(np.uint8).reshape(7, 5, 4, 3)
+    chosen = np.array([3, 0, 6, 3])
+    for dtype in ("float32", "float64"):
+        found = backend.scaled_images(images, chosen, dtype)
+        assert found.dtype == dtype and np.array_equal(found.get(), cpu.scaled_images(images, chosen, dtype))
+    double.transfers = 0
+    backend.scaled_images(images, chosen, "float32")
+    assert double.transfers == 1, "the images are there already"
+    other = 255 - images
+    assert np.array_equal(
+        backend.scaled_images(other, chosen, "float32").get(), cpu.scaled_images(other, chosen, "float32")
+    )
+    floats = images.astype(np.float32) / 255
+    assert np.array_equal(backend.scaled_images(floats, chosen, "float64").get(), floats[chosen].astype(np.float64))
+
+
+# The double itself: it refuses what it should. -----------------------------------------------------------------------
+
+A = [[1.0, 2.0], [3.0, 4.0]]
+REFUSED = {
+    "implicit conversion": (lambda xp, a: np.asarray(a), TypeError, "Implicit conversion"),
+    "a function of NumPy": (lambda xp, a: np.sum(a), TypeError, "numpy.sum"),
+    "a ufunc of NumPy": (lambda xp, a: np.add(a, a), TypeError, "does not support ufuncs"),
+    "host + device": (lambda xp, a: np.ones((2, 2)) + a, TypeError, "unsupported type"),
+    "device + host": (lambda xp, a: a + np.ones((2, 2)), TypeError, "unsupported type"),
+    "a list in a ufunc": (lambda xp, a: xp.add(a, A), TypeError, "unsupported type"),
+    "a host array written into one of the device": (
+        lambda xp, a: a.__setitem__(..., np.ones((2, 2))), TypeError, "unsupported type"
+    ),
+    "a list as index": (lambda xp, a: a[[0, 1]], TypeError, "unsupported index"),
+    "a host array as index": (lambda xp, a: a[np.array([0])], TypeError, "unsupported index"),
+    "a larger out": (lambda xp, a: xp.add(a[0], a[0], out=a), ValueError, "Out shape is mismatched"),
+    "an out of the host": (lambda xp, a: xp.add(a, a, out=np.ones((2, 2))), TypeError, "wanted an array of the device"),
+    "an out that cannot hold it": (lambda xp, a: xp.exp(a, out=xp.zeros((2, 2), int)), TypeError, "cannot be cast"),
+    "an out that overlaps": (lambda xp, a: xp.add(a[0], 1, out=a.ravel()[1:3]), TypeError, "overlaps"),
+    "growing in place": (lambda xp, a: a[0].__iadd__(a), ValueError, "Out shape is mismatched"),
+    "where with one argument": (lambda xp, a: xp.where(a), TypeError, "reads a count back"),
+    "what CuPy may not have": (lambda xp, a: xp.nosuch(a), AttributeError, "has no nosuch"),
+}  # fmt: skip
+WAITING = {
+    "float": lambda xp, a: float(a[0, 0]),
+    "bool": lambda xp, a: bool(a.any()),
+    "if": lambda xp, a: 1 if a[0, 0] > 0 else 2,
+    "item": lambda xp, a: a[0, 0].item(),
+    "get": lambda xp, a: a.get(),
+    "asnumpy": lambda xp, a: xp.asnumpy(a),
+    "a mask as index": lambda xp, a: a[a > 2],
+    "synchronize": lambda xp, a: xp.cuda.get_current_stream().synchronize(),
+}
+NOT_CAPTURED = WAITING | {
+    "asarray": lambda xp, a: xp.asarray(np.ones(3)),
+    "a product of CuPy's": lambda xp, a: a @ a,
+    "memory that all use": lambda xp, a: a + a,
+    "a kernel's first call": lambda xp, a: get_backend("cupy").normal((3,), 0, "x"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_the_double_refuses(case, double):
+    act, error, words = REFUSED[case]
+    with pytest.raises(error, match=words):
+        act(strict_cupy, strict_cupy.asarray(A))
+
+
+@pytest.mark.parametrize("case", WAITING)
+def test_the_double_counts_what_waits(case, double):
+    a = strict_cupy.asarray(A)
+    WAITING[case](strict_cupy, a)
+    assert double.waits >= 1
+
+
+@pytest.mark.parametrize("case", NOT_CAPTURED)
+def test_the_double_captures_no(case, double):
+    a, stream = strict_cupy.asarray(A), strict_cupy.Stream()
+    get_backend("cupy")
+    with stream:
+        stream.begin_capture()
+        with pytest.raises((RuntimeError, TypeError)):
+            NOT_CAPTURED[case](strict_cupy, a)
+        stream.end_capture()
+
+
+def test_a_capture_does_nothing_and_a_launch_does_it(double):
+    a, stream, pool = strict_cupy.asarray(A), strict_cupy.Stream(), strict_cupy.MemoryPool()
+    with stream, strict_cupy.cuda.using_allocator(pool.malloc):
+        stream.begin_capture()
+        b = a * 2
+        a += 1
+        graph = stream.end_capture()
+    assert np.isnan(b._a).all() and np.array_equal(a._a, A)
+    graph.launch(stream)
+    graph.launch(stream)
+    assert np.array_equal(a._a, np.add(A, 2)) and np.array_equal(b._a, np.add(A, 1) * 2)
+
+
+def test_the_shared_backend_is_one_and_is_found_again(double):
+    assert get_backend("cupy") is get_backend("cupy")
