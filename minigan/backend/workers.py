@@ -1,6 +1,7 @@
 """Threads for NumPy, which runs elementwise work on one core: long arrays go over all of them in blocks.
 
 The other half of it is NumPy's BLAS, which has threads of its own: while ours multiply matrices, each gets one.
+MINIGAN_THREADS says how many threads there are, ours or the BLAS's; by default as many as cores.
 """
 
 import math
@@ -8,12 +9,15 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from contextvars import copy_context
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
+
+from ..errors import SettingsError
 
 # Elements of a block. Smaller ones spend their time handing Python's lock from thread to thread, larger ones do not fit
 # a core's cache; below the smallest, waking another thread costs more than it helps.
@@ -25,14 +29,30 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def wanted_threads() -> int | None:
+    """The environment variable MINIGAN_THREADS, or None if it is not set. Raises SettingsError for anything else."""
+    value = os.environ.get("MINIGAN_THREADS")
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise SettingsError(
+            f"environment variable MINIGAN_THREADS is {value!r}; wanted how many threads to compute with, 1 or more"
+        )
+    return int(value)
+
+
 class Workers:
     """A pool of threads, made at the first use and made anew in a forked child, where threads do not survive."""
 
     def __init__(self) -> None:
-        self.count = usable_cores()
         self.pool: ThreadPoolExecutor | None = None
         self.alone = threading.Lock()
         self.process = 0
+
+    @cached_property
+    def count(self) -> int:
+        """Threads that compute, the calling one among them. Raises SettingsError if MINIGAN_THREADS is no number."""
+        return wanted_threads() or usable_cores()
 
     def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
         """task(start, stop) for every block. Each thread takes the next when it is done with one."""
@@ -89,6 +109,17 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 def blas() -> Any:
     """NumPy's BLAS, whose number of threads can be set."""
     return ThreadpoolController().select(user_api="blas")
+
+
+def limit_blas() -> None:
+    """No more threads for the BLAS, where it has its own, than MINIGAN_THREADS allows; fewer if it has fewer."""
+    wanted = wanted_threads()
+    for library in blas().lib_controllers if wanted else ():
+        library.set_num_threads(min(wanted, library.num_threads))
+
+
+with suppress(SettingsError):  # to be raised at the first use, where a command can still answer in one sentence
+    limit_blas()
 
 
 def on_all_cores(task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:

@@ -1,5 +1,75 @@
-"""`python -m tests.benchmarks`: see step.py."""
+"""How fast is it? minigan against PyTorch at its best, on the same cores.
 
-from tests.benchmarks.step import main
+    python -m tests.benchmarks [SYSTEM ...|--all]    whole steps; without a name, of mnist_mlp_gan
+    python -m tests.benchmarks --layers SYSTEM       every layer alone
+    python -m tests.benchmarks --scaling [PICTURE]   time an image against batch, pixels and channels
+
+A system is the name of an example, at its own batch and, but for --width, at its own size. Both sides begin with the
+same weights and must report the same losses first. PyTorch has fused Adam, no graph for D's fakes (but where G learns
+from the same noise), D frozen while G learns, and its images in both orders: the faster counts. The environment
+variable MINIGAN_THREADS sets the threads of both sides. docs/performance.md says how to read what is printed.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from tests.benchmarks import layers, scaling, step
+from tests.benchmarks.systems import IMAGE_SYSTEMS, SYSTEMS, machine
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=", ".join(SYSTEMS))
+    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("--layers", metavar="SYSTEM", help="time its layers one by one")
+    parser.add_argument(
+        "--scaling", nargs="?", const="performance_scaling.png", metavar="PICTURE", help="draw the plot"
+    )
+    parser.add_argument("--compile", action="store_true", help="try torch.compile, too: some minutes for each system")
+    parser.add_argument("--rounds", type=int, help="turns of each side (default: 20; of layers and --scaling 5)")
+    parser.add_argument("--steps", type=int, help="steps in a turn (default: 30 for the MLP, 1 for the others)")
+    parser.add_argument("--width", type=int, help="of the convolutional systems")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers to this file")
+    arguments = parser.parse_args()
+    if arguments.all:
+        arguments.systems = list(SYSTEMS)
+    elif not (arguments.systems or arguments.layers or arguments.scaling):
+        arguments.systems = ["mnist_mlp_gan"]
+    for name in [*arguments.systems, *([arguments.layers] if arguments.layers else [])]:
+        if name not in SYSTEMS:
+            parser.error(f"{name} is no system; they are {', '.join(SYSTEMS)}")
+    return arguments
+
+
+def settings_of(name, arguments):
+    """What differs from the example's own: an average of G's weights would be work that PyTorch's side does not do."""
+    if name not in IMAGE_SYSTEMS:
+        return {}
+    return {"ema": 0.0} | ({"width": arguments.width} if arguments.width else {})
+
+
+def main():
+    arguments = parse()
+    found = {"machine": machine(), "systems": {}}
+    print(", ".join(f"{name} {value}" for name, value in found["machine"].items()))
+    for name in arguments.systems:
+        settings, steps = settings_of(name, arguments), arguments.steps or (30 if name == "mnist_mlp_gan" else 1)
+        measured = step.compare(name, settings, arguments.rounds or 20, steps, arguments.compile)
+        found["systems"][name] = measured
+        step.report(name, measured)
+    if arguments.layers:
+        print(f"{arguments.layers}: milliseconds a batch; backward is dW, db and dx\n{layers.HEADER}")
+        settings = settings_of(arguments.layers, arguments)
+        found["layers"] = {arguments.layers: layers.table(arguments.layers, settings, arguments.rounds or 5)}
+    if arguments.scaling:
+        print(f"{scaling.SYSTEM}, {scaling.USUAL} but for one setting at a time")
+        found["scaling"] = scaling.scaling(arguments.rounds or 5)
+        scaling.plot(found["scaling"], arguments.scaling)
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(found, indent=1))
+
 
 main()
