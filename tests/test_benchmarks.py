@@ -10,11 +10,10 @@ import pytest
 
 from minigan.backend import NumpyBackend
 
-from .benchmarks.layers import groups
 from .benchmarks.step import judged
 from .benchmarks.systems import operations
 from .conftest import ROOT
-from .systems import IMAGE_SYSTEMS, example, real_batch, system
+from .systems import IMAGE_SYSTEMS, example, real_batch
 
 
 class Counting(NumpyBackend):
@@ -61,16 +60,6 @@ def test_the_operations_of_a_step_are_those_that_it_asks_the_backend_for(name, s
     gan = module.game(settings, *module.networks(settings, backend=backend), *epoch)
     gan.step(real_batch(gan, settings.batch_size))
     assert operations(gan, settings.batch_size) == 2 * backend.products
-
-
-def test_upsampling_is_timed_with_its_convolution():
-    gan, _ = system("faces_dcgan", width=1, size=16)
-    for net in (gan.G, gan.D):
-        found = groups(net)
-        assert [stop for _, stop in found[:-1]] == [start for start, _ in found[1:]]
-        assert (found[0][0], found[-1][1]) == (0, len(net.layers))
-    kinds = [[type(layer).__name__ for layer in gan.G.layers[start:stop]] for start, stop in groups(gan.G)]
-    assert kinds.count(["UpSampling2D", "Conv2D"]) == 4 and ["UpSampling2D"] not in kinds
 
 
 def test_ratios_are_taken_round_by_round_and_to_the_best_setting():

@@ -58,7 +58,10 @@ def both(name, monkeypatch, dtype="float64", **settings):
     return on_numpy, on_double
 
 
-@pytest.mark.parametrize("graph", [True, False], ids=["graph", "no-graph"])
+NO_GRAPH = pytest.param(False, marks=pytest.mark.slow, id="no-graph")
+
+
+@pytest.mark.parametrize("graph", [pytest.param(True, id="graph"), NO_GRAPH])
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_takes_whole_steps_without_waiting_and_with_numpys_losses(name, graph, monkeypatch, double):
     on_numpy, on_double = both(name, monkeypatch, **SYSTEMS[name])
@@ -269,7 +272,7 @@ def test_the_training_loop_waits_only_to_log(images, tmp_path, monkeypatch, doub
     np.testing.assert_allclose(rows(tmp_path / "gpu"), rows(tmp_path / "cpu"), rtol=1e-3)  # in float32
 
 
-@pytest.mark.parametrize("first, second", [("cupy", "numpy"), ("numpy", "cupy")])
+@pytest.mark.parametrize("first, second", [("cupy", "numpy"), pytest.param("numpy", "cupy", marks=pytest.mark.slow)])
 def test_a_run_goes_on_where_it_is_wanted(first, second, images, tmp_path, double):
     from .systems import example
 

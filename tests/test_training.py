@@ -215,7 +215,7 @@ def killable(tmp_path_factory):
     return folder, command
 
 
-@pytest.mark.parametrize("rows", [0, 1, 9])
+@pytest.mark.parametrize("rows", [1, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (0, 9))])
 def test_kill_9_at_any_moment_loses_nothing_but_time(killable, rows):
     folder, command = killable
     run = folder / f"killed-after-{rows}-rows"

@@ -18,36 +18,25 @@ def players(name, settings):
     return {"G": gan.G, "D": gan.D}, settings.batch_size
 
 
-def groups(net):
-    """(start, stop) of the layers that are timed as one: each alone, but UpSampling2D with the Conv2D behind it."""
-    kinds, found, start = [type(layer).__name__ for layer in net.layers], [], 0
-    while start < len(kinds):
-        stop = start + 1 + (kinds[start : start + 2] == ["UpSampling2D", "Conv2D"])
-        found.append((start, stop))
-        start = stop
-    return found
-
-
-def alone(net, start, stop, n):
-    """A network of these layers only, with its x and dy."""
-    layers = [layer.clone() for layer in net.layers[start:stop]]
-    alone = Sequential(layers, input_shape=net.shapes[start], name=f"{net.name}.{start}")
+def alone(net, place, n):
+    """A network of this layer only, with its x and dy."""
+    alone = Sequential([net.layers[place].clone()], input_shape=net.shapes[place], name=f"{net.name}.{place}")
     draw = alone.backend.normal
     return alone, draw((n, *alone.input_shape), 1, "x"), draw((n, *alone.output_shape), 1, "dy")
 
 
 class OneAtATime:
-    """task((player, start, stop, direction)): builds the layers when they are first asked for, and forgets the last."""
+    """task((player, place, direction)): builds the layer when it is first asked for, and forgets the last."""
 
     def __init__(self, name, settings):
         self.networks, self.n = players(name, settings)
         self.held = None, None
 
     def __call__(self, task):
-        player, start, stop, direction = task
-        if self.held[0] != (player, start, stop):
+        player, place, direction = task
+        if self.held[0] != (player, place):
             self.held = None, None
-            self.held = (player, start, stop), self.prepare(*alone(self.networks[player], start, stop, self.n))
+            self.held = (player, place), self.prepare(*alone(self.networks[player], place, self.n))
         return self.held[1][direction]
 
 
@@ -106,11 +95,10 @@ def table(name, settings, rounds):
         side.facts()
     rows = []
     for player, net in players(name, settings)[0].items():
-        for start, stop in groups(net):
-            label = " + ".join(type(layer).__name__ for layer in net.layers[start:stop])
-            row = {"network": player, "layer": label, "output": net.shapes[stop]}
+        for place, layer in enumerate(net.layers):
+            row = {"network": player, "layer": type(layer).__name__, "output": net.shapes[place + 1]}
             for direction in ("forward", "backward"):
-                task = player, start, stop, direction
+                task = player, place, direction
                 first = min(max(side.milliseconds(task) for side in sides.values()) for _ in range(2))
                 times = in_turns(sides, rounds, task, repeats=max(1, round(TURN / first)))
                 row[direction] = {kind: statistics.median(found) for kind, found in times.items()}
