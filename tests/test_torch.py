@@ -124,15 +124,18 @@ def test_twenty_whole_steps_of_every_system_in_float32(name):
     float32 rounds to 6e-8 of a number, and a loss stands at the end of some ten layers forwards and backwards: two
     right libraries differ by less than 1e-6, and the median seed may by 1e-5. But Adam and RMSprop divide a gradient by
     its own size, mere rounding too: where a weight's first gradient happens to be nearly 0, the two take different
-    first steps, and their losses part, in 4 of 48 runs, by up to 7e-4 in 20 steps. Hence the second bound, a line's
-    width in a plot. Weights are not compared: a bias in front of a BatchNorm, whose gradient is all rounding, goes its
+    first steps, and their losses part: in two of six runs of `celeba_dcgan`, by 0.03 and 0.04 after 20 steps. In one
+    of them PyTorch's float32 curve lies 0.03 from its own float64 curve, and ours 0.004 from it: this is rounding, which
+    grows. So no run may part in its first three steps, and later by no more than a line's width in a plot. Weights are not compared: a bias in front of a BatchNorm, whose gradient is all rounding, goes its
     own way at full speed, and changes no loss.
     """
-    worst = []
+    first, worst = [], []
     for seed in (0, 3, 4):
         _, ours, theirs = steps_of_both(reduced(name, "float32", seed=seed), 5, steps=20)
-        worst.append((abs(ours - theirs) / np.maximum(1, abs(theirs))).max())
-    assert np.median(worst) < 1e-5 and max(worst) < 5e-3, worst
+        apart = abs(ours - theirs) / np.maximum(1, abs(theirs))
+        first.append(apart[:3].max())
+        worst.append(apart.max())
+    assert np.median(worst) < 1e-5 and max(first) < 1e-4 and max(worst) < 0.05, (first, worst)
 
 
 @pytest.mark.parametrize("name", ["anime_wgan", "cats_dcgan"])
