@@ -125,8 +125,9 @@ def test_twenty_whole_steps_of_every_system_in_float32(name):
     right libraries differ by less than 1e-6, and the median seed may by 1e-5. But Adam and RMSprop divide a gradient by
     its own size, mere rounding too: where a weight's first gradient happens to be nearly 0, the two take different
     first steps, and their losses part: in two of six runs of `celeba_dcgan`, by 0.03 and 0.04 after 20 steps. In one
-    of them PyTorch's float32 curve lies 0.03 from its own float64 curve, and ours 0.004 from it: this is rounding, which
-    grows. So no run may part in its first three steps, and later by no more than a line's width in a plot. Weights are not compared: a bias in front of a BatchNorm, whose gradient is all rounding, goes its
+    of them PyTorch's float32 curve lies 0.03 from its own float64 curve, and ours 0.004 from it: this is rounding, and
+    it grows. So no run may part in its first three steps, and later by no more than a line's width in a plot. Weights
+    are not compared: a bias in front of a BatchNorm, whose gradient is all rounding, goes its
     own way at full speed, and changes no loss.
     """
     first, worst = [], []
