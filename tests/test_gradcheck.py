@@ -519,19 +519,8 @@ def test_a_mistake_in_a_step_is_blamed_on_the_step(kind, array, words):
 
 
 def test_an_old_D_is_seen_though_the_gradient_through_it_is_one():
-    class OldD(GAN):
-        def step(self, x_real):
-            self.before = self.D.params.copy()
-            return super().step(x_real)
-
-        def _update_G(self, x_fake):
-            after, self.D.params[...] = self.D.params.copy(), self.before
-            loss = super()._update_G(x_fake)
-            self.D.params[...] = after
-            return loss
-
     gan = next(table.steps()).gan
-    gan.__class__ = OldD
+    gan.__class__ = mutants.OldD
     assert "did not go through the D that the step leaves behind" in str(check(gan, max_entries=1))
 
 

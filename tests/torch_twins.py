@@ -69,14 +69,13 @@ def convolution(layer, in_shape):
     if isinstance(layer, UpSamplingConv2D):
         larger = [length * factor for length, factor in zip(in_shape, layer.factor, strict=False)]
         (top, bottom), (left, right) = layer.zeros_around(*larger)
-        around = [torch.nn.Upsample(scale_factor=layer.factor), torch.nn.ZeroPad2d((left, right, top, bottom))]
-        if (top, left) == (bottom, right):
-            return [around[0], torch.nn.Conv2d(in_shape[2], layer.c_out, layer.kernel, 1, (top, left), bias=layer.bias)]
-        return [*around, torch.nn.Conv2d(in_shape[2], layer.c_out, layer.kernel, bias=layer.bias)]
-    (top, bottom), (left, right) = layer.window.padding
+    else:
+        (top, bottom), (left, right) = layer.window.padding
     even, c_in = (top, left) == (bottom, right), in_shape[2]
     if isinstance(layer, Conv2D):
         padding, around = ((top, left), []) if even else (0, [torch.nn.ZeroPad2d((left, right, top, bottom))])
+        if isinstance(layer, UpSamplingConv2D):
+            around = [torch.nn.Upsample(scale_factor=layer.factor), *around]
         return [*around, torch.nn.Conv2d(c_in, layer.c_out, layer.kernel, layer.stride, padding, bias=layer.bias)]
     assert even, "PyTorch has no such ConvTranspose2d"
     sizes = layer.kernel, layer.stride, (top, left), layer.output_padding

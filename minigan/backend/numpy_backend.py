@@ -9,7 +9,7 @@ import numpy as np
 from .base import Array, Backend, adam_step
 from .convolution import Window, add_kernel_row, im2col, patches, phases
 from .winograd import winograd
-from .workers import WORKERS, equal_blocks, on_all_cores, scratch
+from .workers import WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
 
 FEW_ROWS, LONG_ROW, SMALL_BLOCK, MANY = 64, 1024, 131_072, 2_000_000
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
@@ -153,23 +153,12 @@ class NumpyBackend(Backend):
         """
         if fast := winograd(window, len(x), out.shape[1], gradient=True):
             return fast.conv_dW(x, dy, out)
-        shares = equal_blocks(len(x), min(WORKERS.count, len(x)))
-        sums = {first: np.empty_like(out) if first else out for first, _ in shares}
 
-        def share(first: int, last: int) -> None:
-            total = sums[first]
-            for start, stop in image_blocks(last - first, window):
-                images = slice(first + start, first + stop)
-                cols = self.im2col(x[images], window)
-                into = total if start == 0 else scratch("dW", out.shape, out.dtype)
-                np.matmul(cols.T, dy[images].reshape(len(cols), -1), out=into)
-                if into is not total:
-                    total += into
+        def part_into(images: slice, into: Array) -> None:
+            cols = self.im2col(x[images], window)
+            np.matmul(cols.T, dy[images].reshape(len(cols), -1), out=into)
 
-        on_all_cores(share, shares)
-        for first, _ in shares[1:]:
-            out += sums[first]
-        return out
+        return sum_of_shares(part_into, len(x), lambda n: image_blocks(n, window), out)
 
     def im2col(self, x: Array, window: Window) -> Array:
         """The same, into this thread's scratch."""
@@ -213,5 +202,4 @@ def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tup
     """n images in blocks whose patches, of `columns` numbers, make some COLS, with rows enough for a product to pay."""
     rows = math.prod(window.stops)
     images = max(1, round(max(COLS / (columns or window.patch), ROWS) / rows))
-    count = -(-n // images)
-    return equal_blocks(n, min(n, -(-count // WORKERS.count) * WORKERS.count))
+    return shared_blocks(n, images)

@@ -25,10 +25,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .base import Array
 from .convolution import Window
-from .workers import WORKERS, equal_blocks, on_all_cores, scratch
+from .workers import on_all_cores, scratch, shared_blocks, sum_of_shares
 
-Array: TypeAlias = Any
 Matrix: TypeAlias = Sequence[Sequence[int]]
 
 # For (outputs of a tile, taps): B, G, A and h. The numbers of B, G and A are -1, 0 or 1; row k of G counts h[k] times.
@@ -86,24 +86,14 @@ class Winograd:
         return out
 
     def conv_dW(self, x: Array, dy: Array, out: Array) -> Array:
-        """out = G^T [(B x) * (A^T dy)]. Every core adds up a share of the images; the shares are added in order."""
-        shares = equal_blocks(len(x), min(WORKERS.count, len(x)))
-        sums: dict[int, Array] = {}
+        """out = G^T [(B x) * (A^T dy)]"""
+        channels, d = self.window.stride[0] ** 2 * x.shape[3], dy.shape[3]
 
-        def share(first: int, last: int) -> None:
-            for start, stop in self._blocks(last - first, dy.shape[3]):
-                images = slice(first + start, first + stop)
-                image = self._image(x[images]).transpose(0, 1, 3, 2)
-                made = products(image, self._change(dy[images]))
-                if start == 0:
-                    sums[first] = made.copy()
-                else:
-                    sums[first] += made
+        def part_into(images: slice, into: Array) -> None:
+            products(self._image(x[images]).transpose(0, 1, 3, 2), self._change(dy[images]), into)
 
-        on_all_cores(share, shares)
-        total = sums[0]
-        for first, _ in shares[1:]:
-            total += sums[first]
+        total = np.empty((self.t, self.t, channels, d), x.dtype)
+        sum_of_shares(part_into, len(x), lambda n: self._blocks(n, d), total)
         return self._kernel_gradient(total, out)
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -142,8 +132,7 @@ class Winograd:
     def _blocks(self, n: int, d: int) -> list[tuple[int, int]]:
         rows, numbers = math.prod(self.tiles), self.t**2 * max(self.window.stride[0] ** 2 * self.window.image[2], d)
         images = max(1, round(max(IMAGE / (rows * numbers), ROWS / rows)))
-        count = -(-n // images)
-        return equal_blocks(n, min(n, -(-count // WORKERS.count) * WORKERS.count))
+        return shared_blocks(n, images)
 
     def _kernel(self, W: Array) -> list[list[Array]]:
         """G w G^T, as t x t matrices (s s c, d)."""
@@ -265,9 +254,10 @@ def winograd(window: Window, n: int, d: int, gradient: bool = False) -> Winograd
     return best if pays else None
 
 
-def products(a: Array, b: Any) -> Array:
-    """a[k][l] b[k][l] for all of t x t matrices."""
-    made = scratch("winograd products", (len(a), len(a), a[0][0].shape[0], b[0][0].shape[1]), a[0][0].dtype)
+def products(a: Array, b: Any, made: Array = None) -> Array:
+    """made[k, l] = a[k][l] b[k][l] for all of t x t matrices; without `made`, in this thread's scratch."""
+    if made is None:
+        made = scratch("winograd products", (len(a), len(a), a[0][0].shape[0], b[0][0].shape[1]), a[0][0].dtype)
     for k in range(len(a)):
         for left, right, into in zip(a[k], b[k], made[k], strict=True):
             np.matmul(left, right, out=into)

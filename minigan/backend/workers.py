@@ -89,6 +89,37 @@ def equal_blocks(size: int, count: int) -> list[tuple[int, int]]:
     return list(zip(bounds, bounds[1:], strict=False))
 
 
+def shared_blocks(n: int, size: int) -> list[tuple[int, int]]:
+    """n samples in blocks of some `size`, as many blocks as give all workers the same number of them."""
+    count = -(-n // size)
+    return equal_blocks(n, min(n, -(-count // WORKERS.count) * WORKERS.count))
+
+
+def sum_of_shares(
+    part_into: Callable[[slice, np.ndarray], None], n: int, blocks: Callable[[int], list[tuple[int, int]]], out: Any
+) -> Any:
+    """out = the sum of what part_into(samples, into) writes for all blocks of n samples.
+
+    Every core adds up its own share of the samples, in `blocks(samples)`; the shares are added in order, so that which
+    core was faster changes no bit.
+    """
+    shares = equal_blocks(n, min(WORKERS.count, n))
+    sums = {first: np.empty_like(out) if first else out for first, _ in shares}
+
+    def share(first: int, last: int) -> None:
+        total = sums[first]
+        for start, stop in blocks(last - first):
+            into = total if start == 0 else scratch("part of a sum", out.shape, out.dtype)
+            part_into(slice(first + start, first + stop), into)
+            if into is not total:
+                total += into
+
+    on_all_cores(share, shares)
+    for first, _ in shares[1:]:
+        out += sums[first]
+    return out
+
+
 WORKERS = Workers()  # one pool a process: networks and backends share it, so that cores are never oversubscribed
 if hasattr(os, "register_at_fork"):  # a forked child must not wait for a thread that it does not have
     os.register_at_fork(after_in_child=lambda: setattr(WORKERS, "alone", threading.Lock()))
