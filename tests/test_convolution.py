@@ -5,7 +5,7 @@ import pytest
 
 from minigan import Sequential
 from minigan.backend import Backend, Window, get_backend, numpy_backend, same_padding, winograd, workers
-from minigan.backend.convolution import naive_convolution, phases
+from minigan.backend.convolution import im2col, naive_convolution, phases
 from minigan.backend.winograd import ALGORITHMS, Winograd
 from minigan.errors import SettingsError, ShapeError
 from minigan.layers import (
@@ -163,6 +163,32 @@ def test_dx_by_phases(window, fast, monkeypatch):
     np.testing.assert_allclose(fast.conv_dx(dy, W, window, np.full_like(x, np.nan)), added, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("c, d", [(12, 3), (3, 12), (4, 1), (1, 4)])
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 1), (2, 4), (5, 1)], ids=str)
+@pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((0, 2), (3, 0)), ((4, 4), (4, 5))], ids=str)
+def test_few_channels_on_one_side(c, d, kernel, padding, fast, monkeypatch):
+    """They are laid out for every tap, and the many are not: for each of the three functions."""
+    window = Window((6, 7, c), kernel, (1, 1), padding)
+    x, W, dy = data(window, d=d)
+    laid_out = []
+    monkeypatch.setattr(
+        numpy_backend, "im2col", lambda *args, **names: laid_out.append(args[1].shape[3]) or im2col(*args, **names)
+    )
+    y = fast.conv(x, W, window, np.full_like(dy, np.nan))
+    np.testing.assert_allclose(y, naive_convolution(np, x, W, window), rtol=1e-12, atol=1e-12)
+    assert laid_out == [] or c < d
+    laid_out.clear()
+    dW, dx = (
+        getattr(fast, name)(*arguments, window, np.full_like(like, np.nan))
+        for name, arguments, like in (("conv_dW", (x, dy), W), ("conv_dx", (dy, W), x))
+    )
+    assert np.isclose(np.vdot(W, dW), np.vdot(y, dy), rtol=1e-12) and np.isclose(np.vdot(x, dx), np.vdot(y, dy))
+    plain = Plain()
+    np.testing.assert_allclose(dW, plain.conv_dW(x, dy, window, np.empty_like(W)), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(dx, plain.conv_dx(dy, W, window, np.empty_like(x)), rtol=1e-12, atol=1e-12)
+    assert max(laid_out, default=0) <= min(c, d) or not phases(window, d), "where zeros reach too far, x is laid out"
+
+
 def test_which_windows_have_phases():
     counts = [len(phases(window, 3)) for window in WINDOWS]
     assert counts == [1, 4, 0, 9, 0, 1, 0], "none for kernels smaller than the stride, and more zeros than they reach"
@@ -307,11 +333,12 @@ def wide(side, c, kernel, stride, padding=1):
         (wide(8, 512, 3, 1), 64, 256, False, 2),
         (wide(10, 512, 2, 1, 0), 64, 256, True, 3),  # 9 stops
         (wide(8, 512, 2, 1, 0), 64, 256, True, None),  # 7 stops: both kinds of tiles hang over
-        (wide(8, 64, 4, 2), 24, 512, False, 2),  # as few channels and as few images as can be
+        (wide(8, 64, 4, 2), 24, 512, False, 2),  # as few images as can be
         (wide(8, 64, 4, 2), 23, 512, False, None),
         (wide(8, 64, 4, 2), 47, 512, True, None),
         (wide(8, 64, 4, 2), 48, 512, True, 2),
-        (wide(8, 64, 4, 2), 64, 511, False, None),
+        (wide(8, 64, 4, 2), 64, 155, False, 2),  # as few channels behind it as can be
+        (wide(8, 64, 4, 2), 64, 154, False, None),
         (wide(4, 512, 4, 2, 0), 64, 512, False, None),  # one stop
         (wide(32, 128, 5, 3), 64, 256, False, None),  # 5 is no multiple of 3
         (wide(32, 512, 5, 1), 64, 256, False, None),  # five taps

@@ -68,15 +68,20 @@ def patches(xp: ModuleType, padded: Any, window: Window) -> Any:
 
 def im2col(xp: ModuleType, x: Any, window: Window, padded: Any, out: Any) -> Any:
     """out = the patches of x, a row each.    x: (n, h, w, c)   padded: scratch   out: (n oh ow, kh kw c)"""
-    if window.padded != window.image or not x.flags.c_contiguous:
-        (top, bottom), (left, right) = window.padding
-        h, w, _ = window.padded
-        padded[:, :top], padded[:, h - bottom :], padded[:, :, :left], padded[:, :, w - right :] = 0, 0, 0, 0
-        padded[window.inside] = x
-        x = padded
-    seen = patches(xp, x, window)
+    seen = patches(xp, padded_with_zeros(x, window, padded), window)
     out.reshape(seen.shape)[...] = seen
     return out
+
+
+def padded_with_zeros(x: Any, window: Window, padded: Any) -> Any:
+    """x with the window's border, written into `padded`; x itself if there is none to add."""
+    if window.padded == window.image and x.flags.c_contiguous:
+        return x
+    (top, bottom), (left, right) = window.padding
+    h, w, _ = window.padded
+    padded[:, :top], padded[:, h - bottom :], padded[:, :, :left], padded[:, :, w - right :] = 0, 0, 0, 0
+    padded[window.inside] = x
+    return padded
 
 
 def col2im(xp: ModuleType, cols: Any, window: Window, padded: Any, out: Any) -> Any:

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .base import Array, Backend, adam_step
-from .convolution import Window, add_kernel_row, im2col, patches, phases
+from .convolution import Window, add_kernel_row, im2col, padded_with_zeros, patches, phases
 from .winograd import winograd
 from .workers import WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
 
 FEW_ROWS, LONG_ROW, SMALL_BLOCK, MANY = 64, 1024, 131_072, 2_000_000
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
 FEW_COLUMNS = 64  # in a matrix product: below, it is slow
+FEWER = 4  # times as few channels behind a convolution as before it: see `few_outputs`
 
 
 class NumpyBackend(Backend):
@@ -96,12 +97,38 @@ class NumpyBackend(Backend):
         """The same, some images at a time: their patches stay in the cache, and all cores copy and multiply."""
         if fast := winograd(window, len(x), W.shape[1]):
             return fast.conv(x, W, out)
+        if few_outputs(window, W.shape[1]):
+            return self._add_taps(x, W, window, out)
 
         def block(start: int, stop: int) -> None:
             cols = self.im2col(x[start:stop], window)
             np.matmul(cols, W, out=out[start:stop].reshape(len(cols), -1))
 
         on_all_cores(block, image_blocks(len(x), window))
+        return out
+
+    def _add_taps(self, x: Array, W: Array, window: Window, out: Array) -> Array:
+        """The same with stride 1: every pixel times every tap, then added up. So a pixel moves kh kw d numbers only.
+
+        y[i, j] = sum over u, v of  z[u, v, i + u, j + v],   z[u, v] = W[u, v]^T x
+
+        Channels of z are long rows of pixels, in which a tap is an offset. What that shifts over an image's right edge
+        lands between the stops and the next row, and is left out.
+        """
+        (kh, kw), (h, w, c), (oh, ow) = window.kernel, window.padded, window.stops
+        taps = np.ascontiguousarray(W.reshape(kh * kw, c, -1).transpose(0, 2, 1)).reshape(-1, c)
+
+        def block(start: int, stop: int) -> None:
+            padded = scratch("padded", (stop - start, h, w, c), x.dtype)
+            pixels = padded_with_zeros(x[start:stop], window, padded).reshape(-1, c)
+            z = np.matmul(taps, pixels.T, out=scratch("cols", (len(taps), len(pixels)), x.dtype))
+            first, *others = z.reshape(kh * kw, -1, len(pixels))
+            for tap, part in enumerate(others, start=1):
+                offset = tap // kw * w + tap % kw
+                first[:, : len(pixels) - offset] += part[:, offset:]
+            out[start:stop] = first.reshape(-1, stop - start, h, w)[:, :, :oh, :ow].transpose(1, 2, 3, 0)
+
+        on_all_cores(block, image_blocks(len(x), window, c + len(taps)))
         return out
 
     def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
@@ -153,6 +180,11 @@ class NumpyBackend(Backend):
         """
         if fast := winograd(window, len(x), out.shape[1], gradient=True):
             return fast.conv_dW(x, dy, out)
+        if few_outputs(window, out.shape[1]) and (parts := phases(window, out.shape[1])):
+            turned = self.conv_dW(dy, x, parts[0][2], np.empty((out.size // x.shape[3], x.shape[3]), out.dtype))
+            kernel = turned.reshape(*window.kernel, out.shape[1], x.shape[3])[::-1, ::-1].transpose(0, 1, 3, 2)
+            out.reshape(kernel.shape)[...] = kernel
+            return out
 
         def part_into(images: slice, into: Array) -> None:
             cols = self.im2col(x[images], window)
@@ -189,13 +221,19 @@ def sum_short_rows(x: Array) -> Array:
     return total + rows[whole:].sum(axis=0)
 
 
+def few_outputs(window: Window, d: int) -> bool:
+    """Are there so few channels of output that they, not those of the image, should be laid out for every tap?"""
+    return window.stride == (1, 1) and FEWER * d <= window.image[2]
+
+
 def gathering_pays(dy: Array, W: Array, window: Window) -> bool:
     """Is dx better gathered than added up? A number gathered, kh kw d at every stop, costs less than half of one added
     up, kh kw c at every stop. Not where dx has many more pixels than dy, whose patches would be zeros mostly;
     nor where W, of which a turned copy is made, is as large as the images.
     """
-    (h, w, c), (sh, sw) = window.image, window.stride
-    return W.shape[1] <= 2 * c and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
+    (h, w, c), (sh, sw), d = window.image, window.stride, W.shape[1]
+    fewer = d <= 2 * c or ((sh, sw) == (1, 1) and FEWER * c <= d)
+    return fewer and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
 
 
 def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tuple[int, int]]:

@@ -53,7 +53,7 @@ ALGORITHMS: dict[tuple[int, int], tuple[Matrix, Matrix, Matrix, Sequence[float]]
     ),
 }
 IMAGE, ROWS = 500_000, 256  # in one block: numbers of B x, and rows of each product
-CHANNELS, SHARE = 128 * 1024, 0.65  # see `winograd`
+WORTH = 75  # multiplications that must be left out for each number that is made for them: measured
 
 
 @dataclass(frozen=True)
@@ -248,9 +248,11 @@ def winograd(window: Window, n: int, d: int, gradient: bool = False) -> Winograd
     if not found:
         return None
     best = min(found, key=lambda way: way.share)
-    channels = sh * sw * window.image[2] * d
+    c = sh * sw * window.image[2]
+    left_out = (1 - best.share) * best.taps**2 * c * d
+    made = best.share * best.taps**2 * (c + d)  # of B x, and of the products
     images = n * (math.prod(window.image) + oh * ow * d)
-    pays = channels >= CHANNELS and best.share <= SHARE and best.t**2 * channels <= images * (2 if gradient else 4)
+    pays = left_out >= WORTH * made and best.t**2 * c * d <= images * (2 if gradient else 4)
     return best if pays else None
 
 
@@ -266,15 +268,12 @@ def products(a: Array, b: Any, made: Array = None) -> Array:
 
 def combine(signs: Sequence[int], parts: Any, out: Array) -> None:
     """out = the sum of signs[i] parts[i], where a sign is -1, 0 or 1."""
-    plus, minus = ([part for part, sign in zip(parts, signs, strict=True) if sign == wanted] for wanted in (1, -1))
-    if len(plus) + len(minus) == 1:
-        np.multiply((plus + minus)[0], 1 if plus else -1, out=out)
-        return
-    total = plus.pop(0)
-    for part in plus:
-        total = np.add(total, part, out=out)
-    for part in minus:
-        total = np.subtract(total, part, out=out)
+    terms = [(sign, part) for sign, part in zip(signs, parts, strict=True) if sign]
+    (sign, total), *others = sorted(terms, key=lambda term: -term[0])
+    if sign < 0 or not others:
+        total = np.multiply(total, sign, out=out)
+    for sign, part in others:
+        total = (np.add if sign > 0 else np.subtract)(total, part, out=out)
 
 
 def combined(signs: Sequence[int], parts: Any, factor: float = 1) -> Array:

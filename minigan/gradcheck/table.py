@@ -100,6 +100,8 @@ LAYERS = [
     Case(Conv2D(3, 1), (1, 1, 1, 2)),
     Case(Conv2D(1, 3, 1, "same"), (1, 1, 1, 1)),
     Case(Conv2D(2, 1, 2), (1, 4, 5, 3)),
+    Case(Conv2D(1, 3, 1, "same"), (2, 4, 5, 4)),  # few channels behind it, and few before it: other ways to the same
+    Case(Conv2D(8, (2, 3), 1, ((0, 1), (2, 1))), (2, 4, 3, 2)),
     Case(Conv2DTranspose(3, 3), (2, 3, 5, 2)),
     Case(Conv2DTranspose(4, 4, 2, 1), (2, 3, 2, 3)),
     Case(Conv2DTranspose(2, 6, 2), (3, 1, 1, 5)),
