@@ -6,14 +6,17 @@ import pytest
 from minigan import SGD, Adam, BCEWithLogits, Hinge, NonSaturating, RMSprop, Wasserstein, WeightClipping, get_backend
 from minigan.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
 from minigan.errors import BackendError, ShapeError
-from minigan.layers import Dropout, Layer, SpectralNorm
+from minigan.layers import Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
 from minigan.network import Sequential
 from minigan.optimizers import StepLR
 from minigan.penalties import R1, GradientPenalty
 
 from . import strict_cupy
 from .cuda_shim import COMPILER, run_kernel, signatures
+from .layer_table import CASES
 from .systems import real_batch, system
+from .test_layers import build as build_layer
+from .test_layers import run as run_layer
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="the double runs kernels.cu, and needs g++ to compile it")
 
@@ -310,6 +313,28 @@ def test_clones_move_too(monkeypatch, double):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_layer_has_numpys_numbers(case, dtype, double):
+    ours, theirs = (
+        run_layer(*build_layer(case, dtype, backend, workspace="reuse")) for backend in (get_backend("cupy"), "numpy")
+    )
+    tolerance = 1e-5 if dtype == "float32" else 1e-12
+    for found, expected in zip(ours, theirs, strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", [LeakyReLU, ReLU, Tanh, Sigmoid])
+def test_arrays_that_no_kernel_can_walk_through_get_the_formula(kind, double):
+    """Every second row, upwards: what a kernel took for the next number would lie elsewhere."""
+    net = Sequential([kind()], input_shape=3, backend="cupy", dtype="float64")
+    x, dy = (net.backend.normal((8, 3), 0, name, dtype="float64") for name in ("x", "dy"))
+    strided = [net.forward(x[::-2]).get(), net.backward(dy[::-2]).get()]
+    whole = [net.forward(x[::-2].copy()).get(), net.backward(dy[::-2].copy()).get()]
+    np.testing.assert_allclose(strided, whole, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_products_of_every_layout(dtype, double):
     backend, cpu = get_backend("cupy"), get_backend("numpy")
     rtol = 1e-5 if dtype == "float32" else 1e-13
@@ -415,6 +440,12 @@ def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
     calls = {
         "im2col": (96, lambda out: (x, out, np.uint32(96), *window)),
         "col2im": (48, lambda out: (x, out, np.uint32(48), *window)),
+        "leaky_relu": (48, lambda out: (x, out, np.uint32(48), np.float64(0.2))),
+        "leaky_relu_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40), np.float64(0.2))),
+        "tanh_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),
+        "sigmoid": (48, lambda out: (x, out, np.uint32(48))),
+        "sigmoid_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),
+        "dropout": (48, lambda out: (x, x > 0, out, np.uint32(48), np.float64(1.5))),
         "column_sums": (6, lambda out: (x, out, np.uint32(95), np.uint32(6))),
         "column_squares": (6, lambda out: (x, x[:3].copy(), out, np.uint32(95), np.uint32(6), np.int32(3))),
         "uniform": (7, lambda out: (out, np.uint32(7), *words, replays)),

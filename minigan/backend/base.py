@@ -37,8 +37,11 @@ class Backend:
         """out = a b, for matrices; a and b may be transposed views, out is contiguous."""
         return self.xp.matmul(a, b, out=out)
 
-    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...]) -> None:
-        """task(part) for parts of a batch of arrays of this shape; each part writes only to its own samples."""
+    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
+        """task(part) for parts of a batch of arrays of this shape; each part writes only to its own samples.
+
+        kernel: the name in kernels.cu, and the arguments, of what does the same in one launch on a GPU.
+        """
         task(slice(0, shape[0]))
 
     def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:

@@ -106,6 +106,14 @@ class CupyBackend(Backend):
         """Wait until the device has done all it was asked to."""
         self.xp.cuda.get_current_stream().synchronize()
 
+    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
+        """The kernel, if there is one: one launch, and no pass over memory but its own."""
+        arrays = [argument for argument in kernel if isinstance(argument, self.xp.ndarray)]
+        if not arrays or not all(array.flags.c_contiguous for array in arrays):
+            return task(slice(0, shape[0]))
+        settings = [np.int32(s) if isinstance(s, int) else arrays[0].dtype.type(s) for s in kernel[1 + len(arrays) :]]
+        return self._launch(kernel[0], arrays[0], *arrays, math.prod(shape), *settings)
+
     # Products and sums. ----------------------------------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array, out: Array) -> Array:

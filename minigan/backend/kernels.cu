@@ -53,6 +53,37 @@ extern "C" __global__ void col2im(const REAL* cols, REAL* x, unsigned int total,
     }
 }
 
+// Layers' formulas, number by number. ----------------------------------------------------------------------------------
+
+// ReLU is the one with slope 0.
+extern "C" __global__ void leaky_relu(const REAL* x, REAL* y, unsigned int total, REAL slope) {
+    EACH(i, total) y[i] = x[i] > 0 ? x[i] : slope * x[i];
+}
+
+extern "C" __global__ void leaky_relu_dx(const REAL* x, const REAL* dy, REAL* dx, unsigned int total, REAL slope) {
+    EACH(i, total) dx[i] = x[i] > 0 ? dy[i] : slope * dy[i];
+}
+
+extern "C" __global__ void tanh_dx(const REAL* y, const REAL* dy, REAL* dx, unsigned int total) {
+    EACH(i, total) dx[i] = dy[i] * (1 - y[i] * y[i]);
+}
+
+extern "C" __global__ void sigmoid(const REAL* x, REAL* y, unsigned int total) {
+    EACH(i, total) {
+        const REAL e = exp(x[i] >= 0 ? -x[i] : x[i]);
+        y[i] = (x[i] >= 0 ? 1 : e) / (1 + e);
+    }
+}
+
+extern "C" __global__ void sigmoid_dx(const REAL* y, const REAL* dy, REAL* dx, unsigned int total) {
+    EACH(i, total) dx[i] = dy[i] * y[i] * (1 - y[i]);
+}
+
+// Forwards and backwards.    scale: 1 / (1 - rate)
+extern "C" __global__ void dropout(const REAL* x, const bool* mask, REAL* y, unsigned int total, REAL scale) {
+    EACH(i, total) y[i] = mask[i] ? x[i] * scale : 0;
+}
+
 // Sums over all axes but the last. ------------------------------------------------------------------------------------
 
 // out[t] = x[t] + x[t + period] + x[t + 2 period] + ...  With a period of many rows, neighbouring threads read
