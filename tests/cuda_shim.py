@@ -18,10 +18,11 @@ GRID, BLOCK = 2, 3  # of every launch: kernels walk on by themselves
 SHIM = """
 extern "C" {
 double sqrt(double); double pow(double, double); double log1p(double); double sin(double); double cos(double);
-double exp(double); float expf(float);
+double exp(double); float expf(float); float log1pf(float);
 }
 inline float sqrt(float x) { return __builtin_sqrtf(x); }
 inline float exp(float x) { return expf(x); }
+inline float log1p(float x) { return log1pf(x); }
 struct Dim { unsigned int x, y, z; };
 static Dim blockIdx, threadIdx, gridDim, blockDim;
 #define __global__

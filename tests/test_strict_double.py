@@ -415,6 +415,33 @@ def test_sums_and_moments_are_numpys(shape, double):
     np.testing.assert_allclose(backend.sum_rows(lambda part: ours[part], shape).get(), x.reshape(-1, shape[-1]).sum(0))
     for a, b in zip(backend.moments(ours), cpu.moments(x), strict=True):
         np.testing.assert_allclose(a.get(), b, rtol=1e-12, atol=1e-15)
+    dy, scratch = cpu.normal(shape, 3, "dy", dtype="float64"), np.empty(shape)
+    expected = cpu.gradient_sums(dy, x, x[0, ..., :].reshape(-1, shape[-1])[0], scratch)
+    found = backend.gradient_sums(backend.asarray(dy), ours, ours.reshape(-1, shape[-1])[0], None)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.get(), b, rtol=1e-9, atol=1e-9)
+
+
+def test_float32_sums_are_rounded_once(double):
+    """From 180,000 numbers far from 0, whose squares float32 could not tell apart."""
+    backend, cpu = get_backend("cupy"), get_backend("numpy")
+    x, dy = 1000 + cpu.normal((2, 300, 300, 3), 2, "x"), cpu.normal((2, 300, 300, 3), 3, "dy")
+    exact_x, exact_dy = (array.astype(float).reshape(-1, 3) for array in (x, dy))
+    mean = np.float32(1000)
+    ours, centre = backend.asarray(x), backend.xp.full(3, mean)
+    found = [backend.sum_rows(lambda part: ours[part], x.shape), *backend.moments(ours),
+             *backend.gradient_sums(backend.asarray(dy), ours, centre, None)]  # fmt: skip
+    expected = [exact_x.sum(0), exact_x.mean(0), exact_x.var(0), exact_dy.sum(0), (exact_dy * (exact_x - mean)).sum(0)]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.get(), b, rtol=2**-23)
+
+
+@pytest.mark.parametrize("rows, launches", [(1, 2), (64, 2), (4096, 2), (4097, 3), (50_000, 3)])
+def test_a_sum_takes_two_launches_or_three(rows, launches, double):
+    backend = get_backend("cupy")
+    x = backend.xp.ones((rows, 3), "float32")
+    double.launches = 0
+    assert (backend.sum_rows(lambda part: x[part], x.shape).get() == rows).all() and double.launches == launches
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -446,8 +473,17 @@ def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
         "sigmoid": (48, lambda out: (x, out, np.uint32(48))),
         "sigmoid_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),
         "dropout": (48, lambda out: (x, x > 0, out, np.uint32(48), np.float64(1.5))),
-        "column_sums": (6, lambda out: (x, out, np.uint32(95), np.uint32(6))),
-        "column_squares": (6, lambda out: (x, x[:3].copy(), out, np.uint32(95), np.uint32(6), np.int32(3))),
+        "bce_with_logits": (40, lambda out: (x, x[9:].copy(), out, x[20:].copy(), np.uint32(40), np.float64(40))),
+        "column_sums": (6, lambda out: (x, out, np.uint32(6), np.uint32(95), np.int32(3))),
+        "column_moments": (12, lambda out: (x, out, np.uint32(6), np.uint32(95), np.int32(3))),
+        "column_products": (12, lambda out: (x, out, np.uint32(6), np.uint32(40), np.int32(3), x[50:].copy(), x)),
+        "add_sums": (12, lambda out: (x, out, np.uint32(12), np.uint32(6), np.uint32(45))),
+        "moments": (3, lambda out: (x, x, out, np.ones(3), np.uint32(3), np.uint32(45), np.float64(15))),
+        "running_average": (9, lambda out: (x, x, np.ones(9), out, np.uint32(9), np.float64(0.1))),
+        "channel_scales": (9, lambda out: (x**2, x, np.ones(9), out, np.uint32(9), np.float64(0.1))),
+        "normalise": (40, lambda out: (x, x, x, x, out, np.uint32(40), np.int32(3))),
+        "normalise_dx": (40, lambda out: (x, x[50:].copy(), x, x, x, x, x, out, np.uint32(40), np.int32(3),
+                                          np.float64(8))),
         "uniform": (7, lambda out: (out, np.uint32(7), *words, replays)),
         "normal": (7, lambda out: (out, np.uint32(7), *words, replays)),
         "gather_images": (18, lambda out: (images, np.array([2, 0, 5]), out, np.uint32(18), np.uint32(6))),

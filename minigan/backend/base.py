@@ -54,6 +54,16 @@ class Backend:
         square = self.sum_rows(lambda part: (x[part] - mean) ** 2, x.shape)
         return mean, square / (x.size // x.shape[-1])
 
+    def gradient_sums(self, dy: Array, x: Array, mean: Array, scratch: Array) -> tuple[Array, Array]:
+        """sum dy and sum dy (x - mean), over all axes but the last.    (..., c) -> (c,), (c,)   scratch: like dy"""
+
+        def product(part: slice) -> Array:
+            self.xp.subtract(x[part], mean, out=scratch[part])
+            scratch[part] *= dy[part]
+            return scratch[part]
+
+        return self.sum_rows(lambda part: dy[part], dy.shape), self.sum_rows(product, dy.shape)
+
     def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
         """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)"""
         self.matmul(self.im2col(x, window), W, out=out.reshape(-1, W.shape[1]))
