@@ -5,6 +5,7 @@ import pytest
 
 from minigan import SGD, Adam, BCEWithLogits, Hinge, NonSaturating, RMSprop, Wasserstein, WeightClipping, get_backend
 from minigan.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from minigan.data import ImageSet
 from minigan.errors import BackendError, ShapeError
 from minigan.layers import Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
 from minigan.network import Sequential
@@ -268,7 +269,7 @@ def test_the_training_loop_waits_only_to_log(images, tmp_path, monkeypatch, doub
     monkeypatch.setattr(Trainer, "step", watched)
     main([*RUN, "--data", str(images), "--backend", "cupy", "--out", str(tmp_path / "gpu")])
     assert seen[0][0] <= 2, "the range of the first batch"
-    assert seen[1:] == [(0, 1, 0)] + 7 * [(0, 1, 1)], "only which images are wanted travels; then one launch a step"
+    assert seen[1:] == [(0, 0, 0)] + 7 * [(0, 0, 1)], "nothing travels; and after two steps, one graph a step"
     main([*RUN, "--data", str(images), "--backend", "cupy", "--no-graph", "--out", str(tmp_path / "kernels")])
     main([*RUN, "--data", str(images), "--backend", "numpy", "--out", str(tmp_path / "cpu")])
     assert np.array_equal(rows(tmp_path / "gpu"), rows(tmp_path / "kernels"))
@@ -527,14 +528,27 @@ def test_images_are_scaled_on_the_device_to_numpys_bits(double):
         found = backend.scaled_images(images, chosen, dtype)
         assert found.dtype == dtype and np.array_equal(found.get(), cpu.scaled_images(images, chosen, dtype))
     double.transfers = 0
-    backend.scaled_images(images, chosen, "float32")
-    assert double.transfers == 1, "the images are there already"
+    backend.scaled_images(images, backend.integers(7, 4, 0, "batch"), "float32")
+    assert double.transfers == 0, "the images are there already"
     other = 255 - images
     assert np.array_equal(
         backend.scaled_images(other, chosen, "float32").get(), cpu.scaled_images(other, chosen, "float32")
     )
     floats = images.astype(np.float32) / 255
     assert np.array_equal(backend.scaled_images(floats, chosen, "float64").get(), floats[chosen].astype(np.float64))
+
+
+@pytest.mark.parametrize("sampling, transfers", [("replacement", 0), ("epochs", 2)])
+def test_batches_are_numpys_and_chosen_on_the_device(sampling, transfers, double):
+    """In epochs, their order travels once in each."""
+    pixels = get_backend("numpy").integers(256, 20 * 6, 0, "images").astype(np.uint8).reshape(20, 3, 2, 1)
+    images, floats = (ImageSet(array, "images", sampling=sampling) for array in (pixels, pixels / 127.5 - 1))
+    get_backend("cupy").scaled_images(pixels, np.arange(2), "float32")  # brings the images
+    expected, double.transfers = [images.batch(5, 1, step) for step in range(8)], 0
+    found = [images.batch(5, 1, step, "cupy") for step in range(8)]  # two epochs
+    assert (double.transfers, double.waits) == (transfers, 0)
+    assert all(np.array_equal(ours.get(), theirs) for ours, theirs in zip(found, expected, strict=True))
+    assert np.array_equal(floats.batch(5, 1, 3, "cupy").get(), floats.batch(5, 1, 3))
 
 
 # The double itself: it refuses what it should. -----------------------------------------------------------------------

@@ -94,11 +94,15 @@ class Backend:
         """Uniform numbers in [0, 1), a function of (seed, stream, step). Rounded to float32 they may reach 1."""
         return self.asarray(philox.uniform(math.prod(shape), seed, stream, step).reshape(shape), dtype)
 
-    def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> np.ndarray:
-        """n whole numbers 0 ... high - 1, a function of (seed, stream, step). On the host: they choose what to load."""
-        return philox.integers(n, high, seed, stream, step)
+    def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> Array:
+        """n whole numbers 0 ... high - 1, int64, a function of (seed, stream, step)."""
+        return self.asarray(philox.integers(n, high, seed, stream, step))
 
-    def scaled_images(self, images: np.ndarray, chosen: np.ndarray, dtype: Any) -> Array:
+    def gathers(self, images: np.ndarray) -> bool:
+        """May `scaled_images` be told which of these images by an array of this backend? Else by one of the host."""
+        return True
+
+    def scaled_images(self, images: np.ndarray, chosen: Array, dtype: Any) -> Array:
         """The chosen ones of the host's images, bytes scaled to [-1, 1], floats as they are.    (n, h, w, c)"""
         batch = images[chosen]
         if batch.dtype == np.uint8:

@@ -91,9 +91,13 @@ class CupyBackend(Backend):
             array = array.astype(dtype, copy=False)
         return self.xp.asarray(array, dtype=dtype)
 
-    def scaled_images(self, images: np.ndarray, chosen: np.ndarray, dtype: Any) -> Array:
-        """The same. Bytes go to the device once, all of them; then only the numbers of the chosen ones travel."""
-        if images.dtype != np.uint8 or images.nbytes > RESIDENT:
+    def gathers(self, images: np.ndarray) -> bool:
+        """Bytes go to the device, if there are not too many."""
+        return images.dtype == np.uint8 and images.nbytes <= RESIDENT
+
+    def scaled_images(self, images: np.ndarray, chosen: Array, dtype: Any) -> Array:
+        """The same. What is gathered on the device travels once, all of it; then nothing does."""
+        if not self.gathers(images):
             return super().scaled_images(images, chosen, dtype)
         if self.resident[0] is not images:
             self.resident = images, self.xp.asarray(images)
@@ -204,6 +208,10 @@ class CupyBackend(Backend):
     def uniform(self, shape: tuple[int, ...], seed: int, stream: str, step: int = 0, dtype: Any = "float64") -> Array:
         """The same numbers, made on the device."""
         return self._random("uniform", shape, seed, stream, step, dtype)
+
+    def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> Array:
+        """The same numbers, made on the device."""
+        return (self.uniform((n,), seed, stream, step, "float64") * high).astype("int64")
 
     def _random(self, kernel: str, shape: tuple[int, ...], seed: int, stream: str, step: int, dtype: Any) -> Array:
         philox.require_words(seed, step)
