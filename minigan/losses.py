@@ -64,8 +64,15 @@ class BCEWithLogits(Loss):
 
     def __call__(self, pred: Array, target: Any) -> tuple[Array, Array]:
         """(L, ds)."""
-        t, xp = self._target(pred, target), self.xp
-        e = xp.exp(-abs(pred))
-        loss = xp.mean(xp.maximum(pred, 0) + xp.log1p(e) - t * pred)
-        sigmoid = xp.where(pred >= 0, 1, e) / (1 + e)
-        return xp.asarray(loss), (sigmoid - t) / pred.size
+        xp = self.xp
+        t = xp.full_like(pred, self._target(pred, target))
+        curve, ds = xp.empty_like(pred), xp.empty_like(pred)
+
+        def compare(part: slice) -> None:
+            s, e = pred[part], xp.exp(-abs(pred[part]))
+            curve[part] = xp.maximum(s, 0) + xp.log1p(e) - t[part] * s
+            sigmoid = xp.where(s >= 0, 1, e) / (1 + e)
+            ds[part] = (sigmoid - t[part]) / pred.size
+
+        self.backend.over_batch(compare, pred.shape, "bce_with_logits", pred, t, curve, ds, float(pred.size))
+        return xp.asarray(xp.mean(curve)), ds

@@ -18,8 +18,11 @@ GRID, BLOCK = 2, 3  # of every launch: kernels walk on by themselves
 SHIM = """
 extern "C" {
 double sqrt(double); double pow(double, double); double log1p(double); double sin(double); double cos(double);
+double exp(double); float expf(float); float log1pf(float);
 }
 inline float sqrt(float x) { return __builtin_sqrtf(x); }
+inline float exp(float x) { return expf(x); }
+inline float log1p(float x) { return log1pf(x); }
 struct Dim { unsigned int x, y, z; };
 static Dim blockIdx, threadIdx, gridDim, blockDim;
 #define __global__
@@ -32,7 +35,7 @@ extern "C" void place_thread(unsigned int grid, unsigned int block, unsigned int
 }
 """
 SCALARS = {"unsigned int": np.uint32, "int": np.int32, "double": np.float64, "Word": np.uint64}
-POINTERS = SCALARS | {"unsigned char": np.uint8, "long long": np.int64}
+POINTERS = SCALARS | {"bool": np.bool_, "unsigned char": np.uint8, "long long": np.int64}
 
 
 @functools.cache

@@ -5,15 +5,19 @@ import pytest
 
 from minigan import SGD, Adam, BCEWithLogits, Hinge, NonSaturating, RMSprop, Wasserstein, WeightClipping, get_backend
 from minigan.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from minigan.data import ImageSet
 from minigan.errors import BackendError, ShapeError
-from minigan.layers import Dropout, Layer, SpectralNorm
+from minigan.layers import Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
 from minigan.network import Sequential
 from minigan.optimizers import StepLR
 from minigan.penalties import R1, GradientPenalty
 
 from . import strict_cupy
 from .cuda_shim import COMPILER, run_kernel, signatures
+from .layer_table import CASES
 from .systems import real_batch, system
+from .test_layers import build as build_layer
+from .test_layers import run as run_layer
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="the double runs kernels.cu, and needs g++ to compile it")
 
@@ -265,7 +269,7 @@ def test_the_training_loop_waits_only_to_log(images, tmp_path, monkeypatch, doub
     monkeypatch.setattr(Trainer, "step", watched)
     main([*RUN, "--data", str(images), "--backend", "cupy", "--out", str(tmp_path / "gpu")])
     assert seen[0][0] <= 2, "the range of the first batch"
-    assert seen[1:] == [(0, 1, 0)] + 7 * [(0, 1, 1)], "only which images are wanted travels; then one launch a step"
+    assert seen[1:] == [(0, 0, 0)] + 7 * [(0, 0, 1)], "nothing travels; and after two steps, one graph a step"
     main([*RUN, "--data", str(images), "--backend", "cupy", "--no-graph", "--out", str(tmp_path / "kernels")])
     main([*RUN, "--data", str(images), "--backend", "numpy", "--out", str(tmp_path / "cpu")])
     assert np.array_equal(rows(tmp_path / "gpu"), rows(tmp_path / "kernels"))
@@ -307,6 +311,28 @@ def test_clones_move_too(monkeypatch, double):
 
 
 # The backend's functions, one by one. --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_layer_has_numpys_numbers(case, dtype, double):
+    ours, theirs = (
+        run_layer(*build_layer(case, dtype, backend, workspace="reuse")) for backend in (get_backend("cupy"), "numpy")
+    )
+    tolerance = 1e-5 if dtype == "float32" else 1e-12
+    for found, expected in zip(ours, theirs, strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", [LeakyReLU, ReLU, Tanh, Sigmoid])
+def test_arrays_that_no_kernel_can_walk_through_get_the_formula(kind, double):
+    """Every second row, upwards: what a kernel took for the next number would lie elsewhere."""
+    net = Sequential([kind()], input_shape=3, backend="cupy", dtype="float64")
+    x, dy = (net.backend.normal((8, 3), 0, name, dtype="float64") for name in ("x", "dy"))
+    strided = [net.forward(x[::-2]).get(), net.backward(dy[::-2]).get()]
+    whole = [net.forward(x[::-2].copy()).get(), net.backward(dy[::-2].copy()).get()]
+    np.testing.assert_allclose(strided, whole, rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -390,6 +416,33 @@ def test_sums_and_moments_are_numpys(shape, double):
     np.testing.assert_allclose(backend.sum_rows(lambda part: ours[part], shape).get(), x.reshape(-1, shape[-1]).sum(0))
     for a, b in zip(backend.moments(ours), cpu.moments(x), strict=True):
         np.testing.assert_allclose(a.get(), b, rtol=1e-12, atol=1e-15)
+    dy, scratch = cpu.normal(shape, 3, "dy", dtype="float64"), np.empty(shape)
+    expected = cpu.gradient_sums(dy, x, x[0, ..., :].reshape(-1, shape[-1])[0], scratch)
+    found = backend.gradient_sums(backend.asarray(dy), ours, ours.reshape(-1, shape[-1])[0], None)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.get(), b, rtol=1e-9, atol=1e-9)
+
+
+def test_float32_sums_are_rounded_once(double):
+    """From 180,000 numbers far from 0, whose squares float32 could not tell apart."""
+    backend, cpu = get_backend("cupy"), get_backend("numpy")
+    x, dy = 1000 + cpu.normal((2, 300, 300, 3), 2, "x"), cpu.normal((2, 300, 300, 3), 3, "dy")
+    exact_x, exact_dy = (array.astype(float).reshape(-1, 3) for array in (x, dy))
+    mean = np.float32(1000)
+    ours, centre = backend.asarray(x), backend.xp.full(3, mean)
+    found = [backend.sum_rows(lambda part: ours[part], x.shape), *backend.moments(ours),
+             *backend.gradient_sums(backend.asarray(dy), ours, centre, None)]  # fmt: skip
+    expected = [exact_x.sum(0), exact_x.mean(0), exact_x.var(0), exact_dy.sum(0), (exact_dy * (exact_x - mean)).sum(0)]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.get(), b, rtol=2**-23)
+
+
+@pytest.mark.parametrize("rows, launches", [(1, 2), (64, 2), (4096, 2), (4097, 3), (50_000, 3)])
+def test_a_sum_takes_two_launches_or_three(rows, launches, double):
+    backend = get_backend("cupy")
+    x = backend.xp.ones((rows, 3), "float32")
+    double.launches = 0
+    assert (backend.sum_rows(lambda part: x[part], x.shape).get() == rows).all() and double.launches == launches
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -415,8 +468,23 @@ def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
     calls = {
         "im2col": (96, lambda out: (x, out, np.uint32(96), *window)),
         "col2im": (48, lambda out: (x, out, np.uint32(48), *window)),
-        "column_sums": (6, lambda out: (x, out, np.uint32(95), np.uint32(6))),
-        "column_squares": (6, lambda out: (x, x[:3].copy(), out, np.uint32(95), np.uint32(6), np.int32(3))),
+        "leaky_relu": (48, lambda out: (x, out, np.uint32(48), np.float64(0.2))),
+        "leaky_relu_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40), np.float64(0.2))),
+        "tanh_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),
+        "sigmoid": (48, lambda out: (x, out, np.uint32(48))),
+        "sigmoid_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),
+        "dropout": (48, lambda out: (x, x > 0, out, np.uint32(48), np.float64(1.5))),
+        "bce_with_logits": (40, lambda out: (x, x[9:].copy(), out, x[20:].copy(), np.uint32(40), np.float64(40))),
+        "column_sums": (6, lambda out: (x, out, np.uint32(6), np.uint32(95), np.int32(3))),
+        "column_moments": (12, lambda out: (x, out, np.uint32(6), np.uint32(95), np.int32(3))),
+        "column_products": (12, lambda out: (x, out, np.uint32(6), np.uint32(40), np.int32(3), x[50:].copy(), x)),
+        "add_sums": (12, lambda out: (x, out, np.uint32(12), np.uint32(6), np.uint32(45))),
+        "moments": (3, lambda out: (x, x, out, np.ones(3), np.uint32(3), np.uint32(45), np.float64(15))),
+        "running_average": (9, lambda out: (x, x, np.ones(9), out, np.uint32(9), np.float64(0.1))),
+        "channel_scales": (9, lambda out: (x**2, x, np.ones(9), out, np.uint32(9), np.float64(0.1))),
+        "normalise": (40, lambda out: (x, x, x, x, out, np.uint32(40), np.int32(3))),
+        "normalise_dx": (40, lambda out: (x, x[50:].copy(), x, x, x, x, x, out, np.uint32(40), np.int32(3),
+                                          np.float64(8))),
         "uniform": (7, lambda out: (out, np.uint32(7), *words, replays)),
         "normal": (7, lambda out: (out, np.uint32(7), *words, replays)),
         "gather_images": (18, lambda out: (images, np.array([2, 0, 5]), out, np.uint32(18), np.uint32(6))),
@@ -460,14 +528,27 @@ def test_images_are_scaled_on_the_device_to_numpys_bits(double):
         found = backend.scaled_images(images, chosen, dtype)
         assert found.dtype == dtype and np.array_equal(found.get(), cpu.scaled_images(images, chosen, dtype))
     double.transfers = 0
-    backend.scaled_images(images, chosen, "float32")
-    assert double.transfers == 1, "the images are there already"
+    backend.scaled_images(images, backend.integers(7, 4, 0, "batch"), "float32")
+    assert double.transfers == 0, "the images are there already"
     other = 255 - images
     assert np.array_equal(
         backend.scaled_images(other, chosen, "float32").get(), cpu.scaled_images(other, chosen, "float32")
     )
     floats = images.astype(np.float32) / 255
     assert np.array_equal(backend.scaled_images(floats, chosen, "float64").get(), floats[chosen].astype(np.float64))
+
+
+@pytest.mark.parametrize("sampling, transfers", [("replacement", 0), ("epochs", 2)])
+def test_batches_are_numpys_and_chosen_on_the_device(sampling, transfers, double):
+    """In epochs, their order travels once in each."""
+    pixels = get_backend("numpy").integers(256, 20 * 6, 0, "images").astype(np.uint8).reshape(20, 3, 2, 1)
+    images, floats = (ImageSet(array, "images", sampling=sampling) for array in (pixels, pixels / 127.5 - 1))
+    get_backend("cupy").scaled_images(pixels, np.arange(2), "float32")  # brings the images
+    expected, double.transfers = [images.batch(5, 1, step) for step in range(8)], 0
+    found = [images.batch(5, 1, step, "cupy") for step in range(8)]  # two epochs
+    assert (double.transfers, double.waits) == (transfers, 0)
+    assert all(np.array_equal(ours.get(), theirs) for ours, theirs in zip(found, expected, strict=True))
+    assert np.array_equal(floats.batch(5, 1, 3, "cupy").get(), floats.batch(5, 1, 3))
 
 
 # The double itself: it refuses what it should. -----------------------------------------------------------------------

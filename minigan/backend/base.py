@@ -37,8 +37,11 @@ class Backend:
         """out = a b, for matrices; a and b may be transposed views, out is contiguous."""
         return self.xp.matmul(a, b, out=out)
 
-    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...]) -> None:
-        """task(part) for parts of a batch of arrays of this shape; each part writes only to its own samples."""
+    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
+        """task(part) for parts of a batch of arrays of this shape; each part writes only to its own samples.
+
+        kernel: the name in kernels.cu, and the arguments, of what does the same in one launch on a GPU.
+        """
         task(slice(0, shape[0]))
 
     def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
@@ -50,6 +53,16 @@ class Backend:
         mean = self.sum_rows(lambda part: x[part], x.shape) / (x.size // x.shape[-1])
         square = self.sum_rows(lambda part: (x[part] - mean) ** 2, x.shape)
         return mean, square / (x.size // x.shape[-1])
+
+    def gradient_sums(self, dy: Array, x: Array, mean: Array, scratch: Array) -> tuple[Array, Array]:
+        """sum dy and sum dy (x - mean), over all axes but the last.    (..., c) -> (c,), (c,)   scratch: like dy"""
+
+        def product(part: slice) -> Array:
+            self.xp.subtract(x[part], mean, out=scratch[part])
+            scratch[part] *= dy[part]
+            return scratch[part]
+
+        return self.sum_rows(lambda part: dy[part], dy.shape), self.sum_rows(product, dy.shape)
 
     def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
         """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)"""
@@ -81,11 +94,15 @@ class Backend:
         """Uniform numbers in [0, 1), a function of (seed, stream, step). Rounded to float32 they may reach 1."""
         return self.asarray(philox.uniform(math.prod(shape), seed, stream, step).reshape(shape), dtype)
 
-    def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> np.ndarray:
-        """n whole numbers 0 ... high - 1, a function of (seed, stream, step). On the host: they choose what to load."""
-        return philox.integers(n, high, seed, stream, step)
+    def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> Array:
+        """n whole numbers 0 ... high - 1, int64, a function of (seed, stream, step)."""
+        return self.asarray(philox.integers(n, high, seed, stream, step))
 
-    def scaled_images(self, images: np.ndarray, chosen: np.ndarray, dtype: Any) -> Array:
+    def gathers(self, images: np.ndarray) -> bool:
+        """May `scaled_images` be told which of these images by an array of this backend? Else by one of the host."""
+        return True
+
+    def scaled_images(self, images: np.ndarray, chosen: Array, dtype: Any) -> Array:
         """The chosen ones of the host's images, bytes scaled to [-1, 1], floats as they are.    (n, h, w, c)"""
         batch = images[chosen]
         if batch.dtype == np.uint8:

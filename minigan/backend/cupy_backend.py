@@ -20,7 +20,7 @@ KERNELS = Path(__file__).parent / "kernels.cu"
 REALS = {"float32": "float", "float64": "double"}
 THREADS, MOST_BLOCKS = 256, 4096  # of a launch; kernels walk on with the stride of the grid
 MOST_NUMBERS = 2**28  # in the patches of one product: kernels count in 32 bits, and memory is finite
-PARTIAL_SUMS = 65_536  # threads that add up columns
+FEW_ROWS = 4096  # are added up in two launches, more in three
 RESIDENT = 8 * 2**30  # bytes of a data set that may stay on the device
 
 
@@ -91,9 +91,13 @@ class CupyBackend(Backend):
             array = array.astype(dtype, copy=False)
         return self.xp.asarray(array, dtype=dtype)
 
-    def scaled_images(self, images: np.ndarray, chosen: np.ndarray, dtype: Any) -> Array:
-        """The same. Bytes go to the device once, all of them; then only the numbers of the chosen ones travel."""
-        if images.dtype != np.uint8 or images.nbytes > RESIDENT:
+    def gathers(self, images: np.ndarray) -> bool:
+        """Bytes go to the device, if there are not too many."""
+        return images.dtype == np.uint8 and images.nbytes <= RESIDENT
+
+    def scaled_images(self, images: np.ndarray, chosen: Array, dtype: Any) -> Array:
+        """The same. What is gathered on the device travels once, all of it; then nothing does."""
+        if not self.gathers(images):
             return super().scaled_images(images, chosen, dtype)
         if self.resident[0] is not images:
             self.resident = images, self.xp.asarray(images)
@@ -105,6 +109,14 @@ class CupyBackend(Backend):
     def synchronize(self) -> None:
         """Wait until the device has done all it was asked to."""
         self.xp.cuda.get_current_stream().synchronize()
+
+    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
+        """The kernel, if there is one: one launch, and no pass over memory but its own."""
+        arrays = [argument for argument in kernel if isinstance(argument, self.xp.ndarray)]
+        if not arrays or not all(array.flags.c_contiguous for array in arrays):
+            return task(slice(0, shape[0]))
+        settings = [np.int32(s) if isinstance(s, int) else arrays[0].dtype.type(s) for s in kernel[1 + len(arrays) :]]
+        return self._launch(kernel[0], arrays[0], *arrays, math.prod(shape), *settings)
 
     # Products and sums. ----------------------------------------------------------------------------------------------
 
@@ -147,21 +159,44 @@ class CupyBackend(Backend):
 
     def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
         """The same, by many threads, each of which adds up its own rows."""
-        return self._column_sums("column_sums", self.xp.ascontiguousarray(part_of(slice(0, shape[0]))))
+        x = self.xp.ascontiguousarray(part_of(slice(0, shape[0])))
+        return self._added(self._sums("column_sums", 1, x), x)[0]
 
     def moments(self, x: Array) -> tuple[Array, Array]:
-        """The same; the differences from the mean are never stored."""
-        x, m = self.xp.ascontiguousarray(x), x.size // x.shape[-1]
-        mean = self._column_sums("column_sums", x) / m
-        return mean, self._column_sums("column_squares", x, mean) / m
+        """The same, and x is read once."""
+        x, c = self.xp.ascontiguousarray(x), x.shape[-1]
+        mean, var = self.xp.empty(c, x.dtype), self.xp.empty(c, x.dtype)
+        sums = self._sums("column_moments", 2, x)
+        self._launch("moments", x, sums, x, mean, var, c, sums.shape[1], np.float64(x.size // c))
+        return mean, var
 
-    def _column_sums(self, kernel: str, x: Array, *mean: Array) -> Array:
+    def gradient_sums(self, dy: Array, x: Array, mean: Array, scratch: Array) -> tuple[Array, Array]:
+        """Both in one pass; no product is stored."""
+        dy, x = self.xp.ascontiguousarray(dy), self.xp.ascontiguousarray(x)
+        found = self._added(self._sums("column_products", 2, dy, x, mean), dy)
+        return found[0], found[1]
+
+    def _sums(self, kernel: str, count: int, x: Array, *others: Array) -> Array:
+        """`count` sums of each column of x, in double, not quite added up.    (..., c) -> (count, rows c)
+
+        No thread adds more than `most` numbers, one after the other: the cube root of all, or the square root if
+        that is small; so one launch, or two, leave no more rows than that.
+        """
         c = x.shape[-1]
-        period = max(1, min(PARTIAL_SUMS, x.size // 16) // c) * c
-        extra = [np.int32(c)] if mean else []
-        partial, out = self.xp.empty(period, x.dtype), self.xp.empty(c, x.dtype)
-        self._launch(kernel, x, x, *mean, partial, np.uint32(x.size), period, *extra)
-        self._launch("column_sums", x, partial, out, np.uint32(period), c)
+        m = x.size // c
+        most = math.ceil(m ** (1 / 2 if m <= FEW_ROWS else 1 / 3))
+        rows = -(-m // most)
+        sums = self.xp.empty((count, rows * c), "float64")
+        self._launch(kernel, x, x, sums, rows * c, x.size, np.int32(c), *others)
+        if rows > most:
+            sums = self._added(sums, sums, -(-rows // most) * c)
+        return sums
+
+    def _added(self, sums: Array, like: Array, period: int | None = None) -> Array:
+        """The rows of a period, by default of one row of `like`, added up, in the dtype of `like`."""
+        period = period or like.shape[-1]
+        out = self.xp.empty((len(sums), period), like.dtype)
+        self._launch("add_sums", out, sums, out, out.size, period, sums.shape[1])
         return out
 
     # Kernels that need a step number. --------------------------------------------------------------------------------
@@ -173,6 +208,10 @@ class CupyBackend(Backend):
     def uniform(self, shape: tuple[int, ...], seed: int, stream: str, step: int = 0, dtype: Any = "float64") -> Array:
         """The same numbers, made on the device."""
         return self._random("uniform", shape, seed, stream, step, dtype)
+
+    def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> Array:
+        """The same numbers, made on the device."""
+        return (self.uniform((n,), seed, stream, step, "float64") * high).astype("int64")
 
     def _random(self, kernel: str, shape: tuple[int, ...], seed: int, stream: str, step: int, dtype: Any) -> Array:
         philox.require_words(seed, step)
@@ -197,18 +236,18 @@ class CupyBackend(Backend):
         return StepGraph(self, function, counters, buffers)
 
     def _launch(self, name: str, like: Array, *arguments: Any) -> None:
-        """Run a kernel, compiled for the dtype of `like`. The first plain number among its arguments is the number of
-        threads that it needs.
+        """Run a kernel, compiled for the dtype of `like`. Plain numbers among its arguments are counts, and the first
+        one is that of the threads that it needs.
         """
         real = REALS[like.dtype.name]
         if real not in self.modules:
             self.modules[real] = self.xp.RawModule(code=KERNELS.read_text(), options=(f"-DREAL={real}",))
         if (real, name) not in self.kernels:
             self.kernels[real, name] = self.modules[real].get_function(name)
-        total = next(argument for argument in arguments if isinstance(argument, int))
-        if total >= 2**31:
-            raise BackendError(f"{name}: {total:,} numbers are more than a kernel counts: use a smaller batch")
-        blocks = min(MOST_BLOCKS, -(-total // THREADS))
+        counts = [argument for argument in arguments if isinstance(argument, int)]
+        if max(counts) >= 2**31:
+            raise BackendError(f"{name}: {max(counts):,} numbers are more than a kernel counts: use a smaller batch")
+        blocks = min(MOST_BLOCKS, -(-counts[0] // THREADS))
         typed = tuple(np.uint32(argument) if isinstance(argument, int) else argument for argument in arguments)
         self.kernels[real, name]((blocks,), (THREADS,), typed)
 

@@ -53,26 +53,147 @@ extern "C" __global__ void col2im(const REAL* cols, REAL* x, unsigned int total,
     }
 }
 
-// Sums over all axes but the last. ------------------------------------------------------------------------------------
+// Layers' formulas, number by number. ----------------------------------------------------------------------------------
 
-// out[t] = x[t] + x[t + period] + x[t + 2 period] + ...  With a period of many rows, neighbouring threads read
-// neighbouring numbers; with a period of one row it adds up what is left.
-extern "C" __global__ void column_sums(const REAL* x, REAL* out, unsigned int size, unsigned int period) {
-    EACH(t, period) {
-        REAL sum = 0;
-        for (unsigned int i = t; i < size; i += period) sum += x[i];
-        out[t] = sum;
+// ReLU is the one with slope 0.
+extern "C" __global__ void leaky_relu(const REAL* x, REAL* y, unsigned int total, REAL slope) {
+    EACH(i, total) y[i] = x[i] > 0 ? x[i] : slope * x[i];
+}
+
+extern "C" __global__ void leaky_relu_dx(const REAL* x, const REAL* dy, REAL* dx, unsigned int total, REAL slope) {
+    EACH(i, total) dx[i] = x[i] > 0 ? dy[i] : slope * dy[i];
+}
+
+extern "C" __global__ void tanh_dx(const REAL* y, const REAL* dy, REAL* dx, unsigned int total) {
+    EACH(i, total) dx[i] = dy[i] * (1 - y[i] * y[i]);
+}
+
+extern "C" __global__ void sigmoid(const REAL* x, REAL* y, unsigned int total) {
+    EACH(i, total) {
+        const REAL e = exp(x[i] >= 0 ? -x[i] : x[i]);
+        y[i] = (x[i] >= 0 ? 1 : e) / (1 + e);
     }
 }
 
-// The same of (x - mean)^2.    mean: (c,), and period is a multiple of c
-extern "C" __global__ void column_squares(const REAL* x, const REAL* mean, REAL* out, unsigned int size,
-                                          unsigned int period, int c) {
+extern "C" __global__ void sigmoid_dx(const REAL* y, const REAL* dy, REAL* dx, unsigned int total) {
+    EACH(i, total) dx[i] = dy[i] * y[i] * (1 - y[i]);
+}
+
+// Forwards and backwards.    scale: 1 / (1 - rate)
+extern "C" __global__ void dropout(const REAL* x, const bool* mask, REAL* y, unsigned int total, REAL scale) {
+    EACH(i, total) y[i] = mask[i] ? x[i] * scale : 0;
+}
+
+// The loss of every logit s, for xp.mean, and its gradient ds.    size: of the batch, as the mean divides by it
+extern "C" __global__ void bce_with_logits(const REAL* s, const REAL* target, REAL* curve, REAL* ds, unsigned int total,
+                                           REAL size) {
+    EACH(i, total) {
+        const REAL e = exp(s[i] >= 0 ? -s[i] : s[i]);
+        curve[i] = (s[i] > 0 ? s[i] : 0) + log1p(e) - target[i] * s[i];
+        ds[i] = ((s[i] >= 0 ? 1 : e) / (1 + e) - target[i]) / size;
+    }
+}
+
+// Sums over all axes but the last, in double. --------------------------------------------------------------------------
+
+// A thread adds up every period-th number of its column, a period being some rows of c columns, so that neighbours read
+// neighbouring numbers. `add_sums` adds up, in the same way, what the threads of one column have found.
+
+// sums[t] = x[t] + x[t + period] + ...
+extern "C" __global__ void column_sums(const REAL* x, double* sums, unsigned int period, unsigned int size, int c) {
     EACH(t, period) {
-        const REAL centre = mean[t % c];
-        REAL sum = 0;
-        for (unsigned int i = t; i < size; i += period) sum += (x[i] - centre) * (x[i] - centre);
-        out[t] = sum;
+        double sum = 0;
+        for (unsigned int i = t; i < size; i += period) sum += x[i];
+        sums[t] = sum;
+    }
+}
+
+// The sums of d and of d^2, in two rows, for d = x - x[0] of the column: `moments` says why.
+extern "C" __global__ void column_moments(const REAL* x, double* sums, unsigned int period, unsigned int size, int c) {
+    EACH(t, period) {
+        const double first = x[t % c];
+        double sum = 0, squares = 0;
+        for (unsigned int i = t; i < size; i += period) {
+            const double d = x[i] - first;
+            sum += d;
+            squares += d * d;
+        }
+        sums[t] = sum;
+        sums[period + t] = squares;
+    }
+}
+
+// The sums of dy and of dy (x - mean), in two rows.    mean: (c,)
+extern "C" __global__ void column_products(const REAL* dy, double* sums, unsigned int period, unsigned int size, int c,
+                                           const REAL* x, const REAL* mean) {
+    EACH(t, period) {
+        const double centre = mean[t % c];
+        double sum = 0, products = 0;
+        for (unsigned int i = t; i < size; i += period) {
+            sum += dy[i];
+            products += dy[i] * (x[i] - centre);
+        }
+        sums[t] = sum;
+        sums[period + t] = products;
+    }
+}
+
+// Each row of sums, of this size, is shortened to a period.    total: rows times period
+extern "C" __global__ void add_sums(const double* sums, REAL* out, unsigned int total, unsigned int period,
+                                    unsigned int size) {
+    EACH(t, total) {
+        const double* row = sums + t / period * size;
+        double sum = 0;
+        for (unsigned int i = t % period; i < size; i += period) sum += row[i];
+        out[t] = static_cast<REAL>(sum);
+    }
+}
+
+// mean = x[0] + D / m    var = S / m - (D / m)^2    of m numbers, from the sums D of d = x - x[0] and S of d^2. Since x[0]
+// is one of them, (D / m)^2 is at most m var: the difference loses log10(m) of a double's 16 digits, and no more.
+extern "C" __global__ void moments(const double* sums, const REAL* x, REAL* mean, REAL* var, unsigned int c,
+                                   unsigned int size, double m) {
+    EACH(t, c) {
+        double sum = 0, squares = 0;
+        for (unsigned int i = t; i < size; i += c) {
+            sum += sums[i];
+            squares += sums[size + i];
+        }
+        mean[t] = static_cast<REAL>(x[t] + sum / m);
+        var[t] = static_cast<REAL>(squares / m - sum / m * (sum / m));
+    }
+}
+
+// BatchNorm: what is left when its sums are known. ---------------------------------------------------------------------
+
+extern "C" __global__ void running_average(const REAL* mean, const REAL* var, REAL* running_mean, REAL* running_var,
+                                           unsigned int c, REAL rate) {
+    EACH(t, c) {
+        running_mean[t] += rate * (mean[t] - running_mean[t]);
+        running_var[t] += rate * (var[t] - running_var[t]);
+    }
+}
+
+extern "C" __global__ void channel_scales(const REAL* var, const REAL* gamma, REAL* inverse_std, REAL* gain,
+                                          unsigned int c, REAL eps) {
+    EACH(t, c) {
+        inverse_std[t] = 1 / sqrt(var[t] + eps);
+        gain[t] = gamma[t] * inverse_std[t];
+    }
+}
+
+extern "C" __global__ void normalise(const REAL* x, const REAL* mean, const REAL* gain, const REAL* beta, REAL* y,
+                                     unsigned int total, int c) {
+    EACH(i, total) y[i] = (x[i] - mean[i % c]) * gain[i % c] + beta[i % c];
+}
+
+extern "C" __global__ void normalise_dx(const REAL* x, const REAL* dy, const REAL* mean, const REAL* inverse_std,
+                                        const REAL* gamma, const REAL* dgamma, const REAL* dbeta, REAL* dx,
+                                        unsigned int total, int c, REAL m) {
+    EACH(i, total) {
+        const unsigned int t = i % c;
+        const REAL x_hat = (x[i] - mean[t]) * inverse_std[t];
+        dx[i] = gamma[t] * inverse_std[t] * (dy[i] - dbeta[t] / m - x_hat * (dgamma[t] / m));
     }
 }
 

@@ -35,7 +35,7 @@ class NumpyBackend(Backend):
         out[...] = np.matmul(b.T, a.T, out=transposed).T
         return out
 
-    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...]) -> None:
+    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
         """The same, some samples at a time: as many as fit a core's cache, on all cores."""
         over_samples(lambda start, stop: task(slice(start, stop)), shape)
 

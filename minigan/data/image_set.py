@@ -40,7 +40,7 @@ class ImageSet:
         self.sampling, self.transforms = sampling, _as_transforms(transforms, name)
         if self.transforms and self.images.dtype != np.uint8:
             raise DataError(f"{name}: transforms take uint8, and these images are floats: store uint8, 0 to 255")
-        self._last_shuffled: tuple[tuple[int, int] | None, np.ndarray] = None, np.empty(0, np.int64)
+        self._last_shuffled: tuple[tuple[int, int, str] | None, Array] = None, None
 
     def __repr__(self) -> str:
         return f"ImageSet({self.name}: {len(self):,} images of {self.image_shape}, {self.images.dtype})"
@@ -76,26 +76,28 @@ class ImageSet:
         the pass step // k. Raises DataError for n < 1 and for more images than there are.
         """
         backend = get_backend(backend)
-        images, chosen = self.images, self._chosen(n, seed, step, backend)
+        on_device = not self.transforms and backend.gathers(self.images)
+        images, chosen = self.images, self._chosen(n, seed, step, backend if on_device else get_backend("numpy"))
         if self.transforms:
             images, chosen = self._transformed(images[chosen], seed, step), np.arange(n)
         return backend.scaled_images(images, chosen, dtype)
 
-    def _chosen(self, n: int, seed: int, step: int, backend: Backend) -> np.ndarray:
-        """Which images the step gets."""
+    def _chosen(self, n: int, seed: int, step: int, backend: Backend) -> Array:
+        """Which images the step gets, as an array of this backend."""
         steps = self.steps_per_epoch(n)
         if self.sampling == "replacement":
             return backend.integers(len(self), n, seed, "batch", step)
         epoch, part = divmod(step, steps)
         return self._shuffled(seed, epoch, backend)[part * n : (part + 1) * n]
 
-    def _shuffled(self, seed: int, epoch: int, backend: Backend) -> np.ndarray:
+    def _shuffled(self, seed: int, epoch: int, backend: Backend) -> Array:
         """All images' numbers in the order of this epoch. The last one asked for is kept: most steps are in it."""
         key, order = self._last_shuffled
-        if key != (seed, epoch):
+        if key != (seed, epoch, backend.name):
             # Sorting random numbers shuffles. Equal ones, once in a million epochs, stay in order.
-            order = np.argsort(backend.integers(2**53, len(self), seed, "epoch", epoch), kind="stable")
-            self._last_shuffled = (seed, epoch), order
+            drawn = get_backend("numpy").integers(2**53, len(self), seed, "epoch", epoch)
+            order = backend.asarray(np.argsort(drawn, kind="stable"))
+            self._last_shuffled = (seed, epoch, backend.name), order
         return order
 
     def _transformed(self, images: np.ndarray, seed: int, step: int) -> np.ndarray:

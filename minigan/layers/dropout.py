@@ -25,17 +25,22 @@ class Dropout(Layer):
         if not train:
             return x
         self.mask = self.random_uniform(x.shape) >= self.rate
-        y = self.xp.multiply(x, self.mask, out=self.buf("y", x.shape))
-        y *= 1 / (1 - self.rate)
-        return y
+        return self.masked(x, "y")
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dx = dy mask / (1 - rate)."""
-        if not inputs:
-            return None
-        dx = self.xp.multiply(dy, self.mask, out=self.buf("dx", dy.shape))
-        dx *= 1 / (1 - self.rate)
-        return dx
+        return self.masked(dy, "dx") if inputs else None
+
+    def masked(self, x: Array, name: str) -> Array:
+        """x mask / (1 - rate), in the buffer of that name."""
+        y, scale = self.buf(name, x.shape), 1 / (1 - self.rate)
+
+        def drop(part: slice) -> None:
+            self.xp.multiply(x[part], self.mask[part], out=y[part])
+            y[part] *= scale
+
+        self.backend.over_batch(drop, x.shape, "dropout", x, self.mask, y, scale)
+        return y
 
     def tangent(self, t: Array) -> Array:
         """J t = t mask / (1 - rate), with the mask of the last forward."""

@@ -65,32 +65,25 @@ class BatchNorm(Layer):
                     f"channel, and its variance is 0: use a batch of 2 or more"
                 )
             mean, var = self.backend.moments(x)
-            self.mean += (1 - self.momentum) * (mean - self.mean)
-            self.var += (1 - self.momentum) * (var - self.var)
+            self.follow(mean, var)
         else:
             mean, var = self.mean, self.var
-        self.x_mean, self.inverse_std = mean, 1 / self.xp.sqrt(var + self.eps)
-        gain = self.gamma * self.inverse_std
+        self.x_mean, (self.inverse_std, gain) = mean, self.scales(var)
 
         def normalise(part: slice) -> None:
             self.xp.subtract(x[part], mean, out=y[part])
             y[part] *= gain
             y[part] += self.beta
 
-        self.backend.over_batch(normalise, x.shape)
+        self.backend.over_batch(normalise, x.shape, "normalise", x, mean, gain, self.beta, y, len(mean))
         return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dgamma = sum dy x_hat,  dbeta = sum dy,  dx as above. dx needs both sums, so they are always computed."""
         dx = self.buf("dx", dy.shape)
-
-        def product(part: slice) -> Array:  # x_hat is not kept: that would cost as much memory as y
-            self.xp.subtract(self.x[part], self.x_mean, out=dx[part])
-            dx[part] *= dy[part]
-            return dx[part]
-
-        dgamma = self.backend.sum_rows(product, dy.shape) * self.inverse_std
-        dbeta = self.backend.sum_rows(lambda part: dy[part], dy.shape)
+        # x_hat is not kept: that would cost as much memory as y.
+        dbeta, products = self.backend.gradient_sums(dy, self.x, self.x_mean, scratch=dx)
+        dgamma = products * self.inverse_std
         if params:
             self.dgamma[...], self.dbeta[...] = dgamma, dbeta
         if not inputs:
@@ -103,5 +96,27 @@ class BatchNorm(Layer):
             dx[part] -= dbeta / self.m
             dx[part] *= self.gamma * self.inverse_std
 
-        self.backend.over_batch(combine, dy.shape)
+        vectors = self.x_mean, self.inverse_std, self.gamma, dgamma, dbeta
+        self.backend.over_batch(combine, dy.shape, "normalise_dx", self.x, dy, *vectors, dx, len(dbeta), float(self.m))
         return dx
+
+    def follow(self, mean: Array, var: Array) -> None:
+        """running = momentum running + (1 - momentum) batch."""
+        rate = 1 - self.momentum
+
+        def move(channels: slice) -> None:
+            self.mean[channels] += rate * (mean[channels] - self.mean[channels])
+            self.var[channels] += rate * (var[channels] - self.var[channels])
+
+        self.backend.over_batch(move, mean.shape, "running_average", mean, var, self.mean, self.var, rate)
+
+    def scales(self, var: Array) -> tuple[Array, Array]:
+        """1 / sqrt(var + eps) and gamma / sqrt(var + eps)."""
+        inverse_std, gain = self.buf("1 / std", var.shape), self.buf("gain", var.shape)
+
+        def scale(channels: slice) -> None:
+            self.xp.divide(1, self.xp.sqrt(var[channels] + self.eps), out=inverse_std[channels])
+            self.xp.multiply(self.gamma[channels], inverse_std[channels], out=gain[channels])
+
+        self.backend.over_batch(scale, var.shape, "channel_scales", var, self.gamma, inverse_std, gain, self.eps)
+        return inverse_std, gain
