@@ -7,6 +7,7 @@ import pytest
 
 from minigan import get_backend
 from minigan.backend import philox
+from minigan.backend.workers import WORKERS
 from minigan.errors import SettingsError
 from minigan.initializers import Random, glorot_uniform, he_normal, normal, ones, zeros
 
@@ -80,6 +81,28 @@ def test_distributions():
     k = philox.integers(n, 7, 0, "integers")
     counts = np.bincount(k, minlength=7)
     assert len(counts) == 7 and ((counts - n / 7) ** 2 / (n / 7)).sum() < 22.5  # chi-square, 6 degrees, p = 0.001
+
+
+@pytest.mark.parametrize("rate", [0, 1e-300, 0.25, 0.3, 1 / 3, 1 - 2**-53])
+@pytest.mark.parametrize("shape", [(), (3, 5), (1, 4_099), (300_001,)], ids=str)
+def test_a_mask_is_where_uniform_numbers_are_at_least_its_rate(shape, rate, monkeypatch):
+    monkeypatch.setattr(WORKERS, "count", 3)
+    monkeypatch.setattr(WORKERS, "pool", None)
+    backend, name = get_backend("numpy"), (11, "mask", 2)
+    expected = backend.uniform(shape, *name) >= rate
+    mask = backend.mask(shape, rate, *name)
+    assert (
+        mask.dtype == bool and np.array_equal(mask, expected) and np.array_equal(backend.mask(shape, rate, *name), mask)
+    )
+
+
+@pytest.mark.parametrize("edge", [0.3, 0.75])
+def test_a_number_equal_to_the_rate_is_kept(edge, monkeypatch):
+    """The smallest word that makes such a number, and the one below."""
+    least = int(np.ceil(edge * 2**53)) << 11
+    monkeypatch.setattr(philox, "words", lambda count, *name, first=0: np.array([least - 1, least], np.uint64))
+    kept = float(least >> 11) * 2.0**-53
+    assert get_backend("numpy").mask((2,), kept, 0, "mask").tolist() == [False, True]
 
 
 @pytest.mark.parametrize("seed, step", [(-1, 0), (2**64, 0), (0, -1)])

@@ -94,6 +94,10 @@ class Backend:
         """Uniform numbers in [0, 1), a function of (seed, stream, step). Rounded to float32 they may reach 1."""
         return self.asarray(philox.uniform(math.prod(shape), seed, stream, step).reshape(shape), dtype)
 
+    def mask(self, shape: tuple[int, ...], rate: float, seed: int, stream: str, step: int = 0) -> Array:
+        """True where `uniform` is at least `rate`: with probability 1 - rate.    0 <= rate < 1"""
+        return self.uniform(shape, seed, stream, step) >= rate
+
     def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> Array:
         """n whole numbers 0 ... high - 1, int64, a function of (seed, stream, step)."""
         return self.asarray(philox.integers(n, high, seed, stream, step))

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from . import philox
 from .base import Array, Backend, adam_step
 from .convolution import Window, add_kernel_row, im2col, padded_with_zeros, patches, phases
 from .winograd import winograd
-from .workers import WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
+from .workers import SMALLEST_BLOCK, WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
 
 FEW_ROWS, LONG_ROW, SMALL_BLOCK, MANY = 64, 1024, 131_072, 2_000_000
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
@@ -69,6 +70,19 @@ class NumpyBackend(Backend):
 
         over_samples(task, shape)
         return [found[start] for start in sorted(found)]
+
+    def mask(self, shape: tuple[int, ...], rate: float, seed: int, stream: str, step: int = 0) -> Array:
+        """The same from the random words themselves, on all cores: (word >> 11) 2^-53 >= rate."""
+        least = np.uint64(math.ceil(rate * 2**53) << 11)
+        out = np.empty(math.prod(shape), bool)
+
+        def block(start: int, stop: int) -> None:
+            part = out[4 * start : 4 * stop]  # Philox makes four words at a time
+            np.greater_equal(philox.words(len(part), seed, stream, step, first=4 * start), least, out=part)
+
+        threads = max(1, min(WORKERS.count, out.size // SMALLEST_BLOCK))
+        WORKERS.run(block, equal_blocks(-(-out.size // 4), threads))
+        return out.reshape(shape)
 
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, t: int, rate: Array, beta1: float, beta2: float, eps: float

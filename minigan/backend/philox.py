@@ -55,11 +55,11 @@ def require_words(seed: int, step: int) -> None:
             raise SettingsError(f"{name} is {value}; it must be a whole number from 0 to 2**64 - 1")
 
 
-def words(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.uint64]:
-    """The first `count` random 64-bit words of (seed, stream, step)."""
+def words(count: int, seed: int, stream: str, step: int = 0, first: int = 0) -> NDArray[np.uint64]:
+    """`count` random 64-bit words of (seed, stream, step), from word `first` on, which is a multiple of 4."""
     require_words(seed, step)
     key = np.array([seed, stream_number(stream)], dtype=np.uint64)
-    counter = np.array([0, 0, step, 0], dtype=np.uint64)
+    counter = np.array([first // 4, 0, step, 0], dtype=np.uint64)
     generator = _generator_of_this_thread()
     generator.state = _FRESH | {"state": {"counter": counter, "key": key}}
     return generator.random_raw(count)

@@ -101,6 +101,11 @@ class Layer:
         network = self.network
         return self.backend.uniform(shape, network.seed, f"{network.name}.{self.name}", network.forwards)
 
+    def random_mask(self, shape: tuple[int, ...], rate: float) -> Array:
+        """False with probability `rate`: where `random_uniform` is less."""
+        network = self.network
+        return self.backend.mask(shape, rate, network.seed, f"{network.name}.{self.name}", network.forwards)
+
     def refuse(self, in_shape: tuple[int, ...], wanted: str) -> ShapeError:
         """The error for `build` to raise when inputs of this shape make no sense to the layer."""
         return ShapeError(f"{self.network.name}: {self.name} cannot take inputs of shape {in_shape}: it needs {wanted}")

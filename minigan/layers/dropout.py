@@ -24,7 +24,7 @@ class Dropout(Layer):
         """y = x mask / (1 - rate) in training, else x."""
         if not train:
             return x
-        self.mask = self.random_uniform(x.shape) >= self.rate
+        self.mask = self.random_mask(x.shape, self.rate)
         return self.masked(x, "y")
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
