@@ -8,6 +8,9 @@ Everything that works on the device goes through `launch`. While a stream captur
 itself down, as on a GPU; results are not-a-number until the graph is launched. What must not be captured is refused:
 waiting, copies between host and device, CuPy's own matrix products, and memory from a pool that others use.
 
+Memory that no array of the device refers to any more is given to others: it is filled with not-a-number at once, and a
+graph that would still write to it refuses to be launched.
+
 Written after the behaviour of CuPy 14.2; where CuPy would do something slow, ambiguous or undefined, it refuses too.
 """
 
@@ -16,6 +19,7 @@ import ctypes
 import functools
 import sys
 import types
+import weakref
 from unittest import mock
 
 import numpy as np
@@ -59,13 +63,36 @@ def transfer(what):
         raise RuntimeError(f"{what}: memory of the host cannot be copied while a stream is captured")
 
 
+class Memory:
+    """What arrays lie in, held by all that lie in it; and by its pool, if that is a private one, as long as it lives.
+
+    Nodes of a graph know the NumPy array alone, as CUDA knows an address alone.
+    """
+
+    living = weakref.WeakSet()
+
+    def __init__(self, array):
+        self.array = array
+        Memory.living.add(self)
+
+    def __del__(self):
+        if self.array.size:
+            self.array.reshape(-1).view(np.uint8).fill(0xFF)  # not-a-number; -1
+
+
+def memory_at(address):
+    """The memory that an address points into."""
+    return next(m for m in Memory.living if m.array.ctypes.data <= address < m.array.ctypes.data + m.array.nbytes)
+
+
 def allocate(array):
     """New device memory: every array that no one else sees."""
     if STATE.capturing is not None and STATE.pool is None:
         raise StrictError("memory from the pool that all use, while a stream is captured: a replay would overwrite it")
+    memory = Memory(array)
     if STATE.pool is not None:
-        STATE.pool.memory.append(array)
-    return ndarray(array)
+        STATE.pool.memory.append(memory)
+    return ndarray(array, memory)
 
 
 def launch(compute, out=None, casting=None):
@@ -81,7 +108,7 @@ def launch(compute, out=None, casting=None):
     if STATE.capturing is None:
         out._a[...] = result
         return out
-    STATE.capturing.append((compute, out._a))
+    STATE.capturing.append((compute, out._a, [weakref.ref(out._memory)]))
     if fresh:
         out._a.fill(np.nan if out._a.dtype.kind == "f" else 1)
     return out
@@ -155,9 +182,12 @@ class ndarray:
     __array_ufunc__ = None  # a NumPy operator with one of these is a TypeError
     __hash__ = None
 
-    def __init__(self, array):
+    def __init__(self, array, memory):
         assert isinstance(array, np.ndarray)
-        self._a = array
+        self._a, self._memory = array, memory
+
+    def _view(self, array):
+        return ndarray(array, self._memory)
 
     def __array__(self, *args, **kwargs):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
@@ -173,7 +203,7 @@ class ndarray:
     itemsize = property(lambda self: self._a.itemsize)
     strides = property(lambda self: self._a.strides)
     flags = property(lambda self: Flags(self._a.flags))
-    T = property(lambda self: ndarray(self._a.T))
+    T = property(lambda self: self._view(self._a.T))
     data = property(lambda self: types.SimpleNamespace(ptr=self._a.ctypes.data))
 
     @shape.setter
@@ -222,12 +252,13 @@ class ndarray:
 
     # Views move nothing; copies are launches.
     def __getitem__(self, key):
-        found = self._a[index(key, "getitem")]
-        if isinstance(found, np.ndarray) and np.may_share_memory(found, self._a):
-            return ndarray(found)
+        a, where = self._a, index(key, "getitem")
+        found = a[where]
+        if isinstance(found, np.ndarray) and np.may_share_memory(found, a):
+            return self._view(found)
         if not any(isinstance(part, ndarray) for part in (key if isinstance(key, tuple) else (key,))):
-            return ndarray(self._a[(*index(key, "getitem"), ...)])  # one element: a view ()
-        return launch(lambda: self._a[index(key, "getitem")])
+            return self._view(a[(*where, ...)])  # one element: a view ()
+        return launch(lambda: a[where])
 
     def __setitem__(self, key, value):
         value, where = raw(value, "setitem"), self._a[index(key, "setitem")]
@@ -239,15 +270,16 @@ class ndarray:
             raise ValueError(f"setitem: {np.shape(value)} does not fit in {where.shape}")
         if isinstance(value, np.ndarray) and overlaps(value, where):
             raise StrictError("setitem: source and target overlap")
-        launch(lambda: np.broadcast_to(value, where.shape), ndarray(where))
+        launch(lambda: np.broadcast_to(value, where.shape), self._view(where))
 
     def reshape(self, *shape):
         """A view where that can be, else a copy."""
         wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
-        found = self._a.reshape(wanted)
-        if np.may_share_memory(found, self._a) or found.size == 0:
-            return ndarray(found)
-        return launch(lambda: self._a.reshape(wanted))
+        a = self._a
+        found = a.reshape(wanted)
+        if np.may_share_memory(found, a) or found.size == 0:
+            return self._view(found)
+        return launch(lambda: a.reshape(wanted))
 
     def ravel(self):
         """As a row."""
@@ -255,29 +287,33 @@ class ndarray:
 
     def transpose(self, *axes):
         """A view."""
-        return ndarray(self._a.transpose(*axes))
+        return self._view(self._a.transpose(*axes))
 
     def view(self):
         """The same memory."""
-        return ndarray(self._a.view())
+        return self._view(self._a.view())
 
     def copy(self):
         """New memory."""
-        return launch(lambda: self._a.copy())
+        a = self._a
+        return launch(lambda: a.copy())
 
     def astype(self, dtype, copy=True):
         """Another dtype, in new memory."""
         if not copy and self.dtype == dtype:
             return self
-        return launch(lambda: self._a.astype(dtype))
+        a = self._a
+        return launch(lambda: a.astype(dtype))
 
     def fill(self, value):
         """All elements."""
         self[...] = value
 
     def _reduce(self, name, axis, keepdims, out, **options):
+        a = self._a
+
         def compute():
-            return getattr(self._a, name)(axis=axis, keepdims=keepdims, **options)
+            return getattr(a, name)(axis=axis, keepdims=keepdims, **options)
 
         if out is not None and (not isinstance(out, ndarray) or np.shape(compute()) != out.shape):
             raise ValueError(f"{name}: output array has wrong shape or is no array of the device")
@@ -421,7 +457,10 @@ def asnumpy(a):
 def ascontiguousarray(a, dtype=None):
     """The array itself if it is in one piece, else a copy."""
     assert dtype is None
-    return a if _device(a).flags.c_contiguous else launch(lambda: np.ascontiguousarray(a._a))
+    if _device(a).flags.c_contiguous:
+        return a
+    a = a._a
+    return launch(lambda: np.ascontiguousarray(a))
 
 
 def where(condition, x=None, y=None):
@@ -436,7 +475,8 @@ def clip(a, a_min, a_max, out=None):
     """As NumPy's."""
     if out is not None and (not isinstance(out, ndarray) or out.shape != a.shape):
         raise ValueError("clip: Out shape is mismatched")
-    return launch(lambda: np.clip(_device(a)._a, a_min, a_max), out)
+    a = _device(a)._a
+    return launch(lambda: np.clip(a, a_min, a_max), out)
 
 
 def mean(a, axis=None, dtype=None, out=None, keepdims=False):
@@ -473,7 +513,7 @@ def is_available():
 
 
 def _as_strided(x, shape, strides):
-    return ndarray(np.lib.stride_tricks.as_strided(_device(x)._a, shape, strides))
+    return _device(x)._view(np.lib.stride_tricks.as_strided(x._a, shape, strides))
 
 
 lib.stride_tricks = types.SimpleNamespace(as_strided=_as_strided)
@@ -506,18 +546,18 @@ class RawModule:
                 raise ValueError(f"{name}: a grid of {grid} blocks of {block}")
             numbers = [argument._a if isinstance(argument, ndarray) else argument for argument in args]
             run = functools.partial(run_kernel, name, self.real, *numbers)
-            record(run)
+            record(run, [argument._memory for argument in args if isinstance(argument, ndarray)])
 
         return kernel
 
 
-def record(run):
-    """A launch that writes by itself."""
+def record(run, memories):
+    """A launch that reads and writes by itself, in these memories."""
     STATE.launches += 1
     if STATE.capturing is None:
         run()
     else:
-        STATE.capturing.append((run, None))
+        STATE.capturing.append((run, None, [weakref.ref(memory) for memory in memories]))
 
 
 class FakeFunction:
@@ -582,7 +622,7 @@ class FakeCublas:
             columns(c, m, n, ldc)[...] = (A.T if turn_a else A) @ (B.T if turn_b else B)
 
         self.products += 1
-        record(run)
+        record(run, map(memory_at, (a, b, c, self.workspace)))
         return 0
 
 
@@ -602,7 +642,9 @@ class Graph:
         if STATE.capturing is not None:
             raise RuntimeError("a graph launched while a stream is captured")
         with np.errstate(all="ignore"):
-            for compute, out in self.nodes:
+            for compute, out, memories in self.nodes:
+                if any(memory() is None for memory in memories):
+                    raise StrictError("a graph is launched that works in memory which was freed since it was captured")
                 if out is None:
                     compute()
                 else:

@@ -630,5 +630,55 @@ def test_a_capture_does_nothing_and_a_launch_does_it(double):
     assert np.array_equal(a._a, np.add(A, 2)) and np.array_equal(b._a, np.add(A, 1) * 2)
 
 
+def test_memory_that_nobody_holds_is_given_away(double):
+    a = strict_cupy.ones((2, 3))
+    inside, memory = a[1:], a._a
+    del a
+    assert (memory == 1).all(), "a view holds it"
+    del inside
+    assert np.isnan(memory).all()
+
+
+@pytest.mark.parametrize("role", ["read", "written", "of a kernel", "of a product"])
+def test_a_graph_is_not_launched_on_memory_that_was_freed(role, double):
+    backend = get_backend("cupy")
+    backend.normal((3, 3), 0, "compiled before", dtype="float64")
+    lost, kept = strict_cupy.ones((3, 3)), strict_cupy.ones((3, 3))
+    pool, stream = strict_cupy.MemoryPool(), strict_cupy.Stream()
+    with stream, strict_cupy.cuda.using_allocator(pool.malloc):
+        stream.begin_capture()
+        if role == "read":
+            kept += lost
+        elif role == "written":
+            lost += kept
+        elif role == "of a kernel":
+            backend._launch("normal", lost, lost, 9, *(np.uint64(1),) * 4, backend.numbers.replays)
+        else:
+            backend.matmul(kept, lost, out=strict_cupy.empty((3, 3)))
+        graph = stream.end_capture()
+    graph.launch(stream)
+    del lost
+    if role == "read":
+        graph.launch(stream)
+        assert np.isnan(kept._a).all()
+    else:
+        with pytest.raises(TypeError, match="memory which was freed"):
+            graph.launch(stream)
+
+
+@pytest.mark.parametrize("forgotten", ["kept", "pool"])
+def test_a_step_whose_graph_forgets_its_memory_is_seen(forgotten, monkeypatch, double):
+    """What the layers write into, the graph keeps: here they let go of it, and nobody else does."""
+    monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
+    gan = small_gan()
+    trained(gan, 3)
+    for net in (gan.G, gan.D):
+        net.workspace.held.clear()
+    trained(gan, 2, 3)
+    setattr(gan._captured, forgotten, None)
+    with pytest.raises(TypeError, match="memory which was freed"):
+        trained(gan, 1, 5)
+
+
 def test_the_shared_backend_is_one_and_is_found_again(double):
     assert get_backend("cupy") is get_backend("cupy")
