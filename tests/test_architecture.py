@@ -117,13 +117,13 @@ def lines_of_code(path):
 
 
 def test_the_budget():
-    """The engine stays around 2,400 lines of code, and a file fits a reader's head, its comments and all."""
+    """The engine stays around 2,500 lines of code, and a file fits a reader's head, its comments and all."""
     beside = (
         "data", "pictures", "training", "progress", "cli", "models", "settings", "run_directory", "files", "image_runs",
         "gradcheck", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
     )  # fmt: skip
     engine = [path for path in FILES if not name_of(path).startswith(beside)]
-    assert sum(map(lines_of_code, engine)) <= 2_500
+    assert sum(map(lines_of_code, engine)) <= 2_600
     lines = {name_of(path): len(path.read_text().splitlines()) for path in FILES}
     checker = [path for path in FILES if name_of(path).startswith("gradcheck")]  # students read it, too
     assert max(lines[name_of(path)] for path in engine + checker) <= 310

@@ -44,6 +44,13 @@ class Backend:
         """
         task(slice(0, shape[0]))
 
+    def over_channels(self, task: Callable[..., None], arrays: Any, vectors: Any, *kernel: Any) -> None:
+        """task(*arrays, *vectors), part by part, with one number of each vector for each channel of the arrays.
+
+        arrays: all (..., c)   vectors: all (c,)   kernel: its name in kernels.cu, and settings behind these arguments
+        """
+        task(*arrays, *vectors)
+
     def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
         """The sum over all axes but the last of what `part_of` makes of a part of the batch.    (..., c) -> (c,)"""
         return part_of(slice(0, shape[0])).sum(axis=tuple(range(len(shape) - 1)))

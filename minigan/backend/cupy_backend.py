@@ -118,6 +118,14 @@ class CupyBackend(Backend):
         settings = [np.int32(s) if isinstance(s, int) else arrays[0].dtype.type(s) for s in kernel[1 + len(arrays) :]]
         return self._launch(kernel[0], arrays[0], *arrays, math.prod(shape), *settings)
 
+    def over_channels(self, task: Callable[..., None], arrays: Any, vectors: Any, *kernel: Any) -> None:
+        """The kernel, if there is one. It is told c behind the vectors, to find a number's channel."""
+        if not kernel:
+            return task(*arrays, *vectors)
+        name, *settings = kernel
+        arguments = *arrays, *vectors, len(vectors[0]), *settings
+        return self.over_batch(lambda _: task(*arrays, *vectors), arrays[0].shape, name, *arguments)
+
     # Products and sums. ----------------------------------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array, out: Array) -> Array:

@@ -182,14 +182,14 @@ extern "C" __global__ void channel_scales(const REAL* var, const REAL* gamma, RE
     }
 }
 
-extern "C" __global__ void normalise(const REAL* x, const REAL* mean, const REAL* gain, const REAL* beta, REAL* y,
+extern "C" __global__ void normalise(const REAL* x, REAL* y, const REAL* mean, const REAL* gain, const REAL* beta,
                                      unsigned int total, int c) {
     EACH(i, total) y[i] = (x[i] - mean[i % c]) * gain[i % c] + beta[i % c];
 }
 
-extern "C" __global__ void normalise_dx(const REAL* x, const REAL* dy, const REAL* mean, const REAL* inverse_std,
-                                        const REAL* gamma, const REAL* dgamma, const REAL* dbeta, REAL* dx,
-                                        unsigned int total, int c, REAL m) {
+extern "C" __global__ void normalise_dx(const REAL* x, const REAL* dy, REAL* dx, const REAL* mean,
+                                        const REAL* inverse_std, const REAL* gamma, const REAL* dgamma,
+                                        const REAL* dbeta, unsigned int total, int c, REAL m) {
     EACH(i, total) {
         const unsigned int t = i % c;
         const REAL x_hat = (x[i] - mean[t]) * inverse_std[t];

@@ -1,7 +1,7 @@
 """Arrays in the computer's memory: the plain bodies again, in blocks that fit a cache, on all cores."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,9 +10,9 @@ from . import philox
 from .base import Array, Backend, adam_step
 from .convolution import Window, add_kernel_row, im2col, padded_with_zeros, patches, phases
 from .winograd import winograd
-from .workers import SMALLEST_BLOCK, WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
+from .workers import BLOCK, SMALLEST_BLOCK, WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
 
-FEW_ROWS, LONG_ROW, SMALL_BLOCK, MANY = 64, 1024, 131_072, 2_000_000
+FEW_ROWS, LONG_ROW, STRETCHED, MANY = 64, 1024, 8192, 4_000_000
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
 FEW_COLUMNS = 64  # in a matrix product: below, it is slow
 FEWER = 4  # times as few channels behind a convolution as before it: see `few_outputs`
@@ -40,6 +40,15 @@ class NumpyBackend(Backend):
         """The same, some samples at a time: as many as fit a core's cache, on all cores."""
         over_samples(lambda start, stop: task(slice(start, stop)), shape)
 
+    def over_channels(self, task: Callable[..., None], arrays: Any, vectors: Any, *kernel: Any) -> None:
+        """The same, on long rows of many pixels, some at a time, on all cores."""
+        for rows, stretched in in_long_rows(arrays, vectors):
+
+            def block(start: int, stop: int, rows: list[Array] = rows, stretched: list[Array] = stretched) -> None:
+                task(*(row[start:stop] for row in rows), *stretched)
+
+            over_samples(block, rows[0].shape)
+
     def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
         """The same, some samples at a time, on all cores; the parts are added in order, whichever was ready first."""
         sums = np.array(self._of_parts(lambda part: sum_short_rows(part_of(part)), shape))
@@ -51,7 +60,8 @@ class NumpyBackend(Backend):
         def part_of(part: slice) -> tuple[int, Array, Array]:
             m = x[part].size // x.shape[-1]
             mean = sum_short_rows(x[part]) / m
-            centred = np.subtract(x[part], mean, out=scratch("centred", x[part].shape, x.dtype))
+            centred = scratch("centred", x[part].shape, x.dtype)
+            subtract_mean(x[part], mean, centred)
             centred *= centred
             return m, mean, sum_short_rows(centred)
 
@@ -60,6 +70,17 @@ class NumpyBackend(Backend):
         mean = sum(m * mean for m, mean, _ in parts) / total
         squares = sum(square + m * (part_mean - mean) ** 2 for m, part_mean, square in parts)
         return mean, squares / total
+
+    def gradient_sums(self, dy: Array, x: Array, mean: Array, scratch: Array) -> tuple[Array, Array]:
+        """The same, in one pass over memory."""
+
+        def part_of(part: slice) -> tuple[Array, Array]:
+            subtract_mean(x[part], mean, scratch[part])
+            scratch[part] *= dy[part]
+            return sum_short_rows(dy[part]), sum_short_rows(scratch[part])
+
+        sums, products = zip(*self._of_parts(part_of, dy.shape), strict=True)
+        return np.array(sums).sum(axis=0), np.array(products).sum(axis=0)
 
     def _of_parts(self, part_of: Callable[[slice], Any], shape: tuple[int, ...]) -> list[Any]:
         """What `part_of` returns for each part, in order."""
@@ -214,15 +235,37 @@ class NumpyBackend(Backend):
 
 
 def over_samples(task: Callable[[int, int], None], shape: tuple[int, ...]) -> None:
-    """task(start, stop) for the samples of a batch in blocks of about SMALL_BLOCK numbers. On one core if it has fewer
+    """task(start, stop) for the samples of a batch in blocks of about BLOCK numbers. On one core if it has fewer
     than MANY: to wake the others would take longer than they save.
     """
-    blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // SMALL_BLOCK)))
+    blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // BLOCK)))
     if math.prod(shape) >= MANY:
         return WORKERS.run(task, blocks)
     for block in blocks:
         task(*block)
     return None
+
+
+def in_long_rows(arrays: Any, vectors: Any) -> Iterator[tuple[list[Array], list[Array]]]:
+    """Arrays (..., c) and vectors (c,) as arrays (m, many c) and vectors (many c,), then the rest, (1, ...).
+
+    What does not lie in one piece, NumPy copies into a buffer of 8,192 numbers: rows, too, that a vector is stretched
+    over. Unless the rows are as long as that: then it works on them where they are, twice as fast.
+    """
+    c, size = len(vectors[0]), arrays[0].size
+    length = c * max(1, STRETCHED // c)
+    whole = size // length * length
+    flat, stretched = [array.reshape(-1) for array in arrays], [np.tile(vector, length // c) for vector in vectors]
+    if whole:
+        yield [array[:whole].reshape(-1, length) for array in flat], stretched
+    if whole < size:
+        yield [array[None, whole:] for array in flat], [vector[: size - whole] for vector in stretched]
+
+
+def subtract_mean(x: Array, mean: Array, out: Array) -> None:
+    """out = x - mean.    mean: (c,)"""
+    for (x_rows, out_rows), (mean_row,) in in_long_rows((x, out), (mean,)):
+        np.subtract(x_rows, mean_row, out=out_rows)
 
 
 def sum_short_rows(x: Array) -> Array:

@@ -57,10 +57,10 @@ class Convolution(Layer):
     def shifted(self, y: Array) -> Array:
         """y + b, in place."""
 
-        def shift(part: slice) -> None:
-            y[part] += self.b
+        def shift(y: Array, b: Array) -> None:
+            y += b
 
-        self.backend.over_batch(shift, y.shape)
+        self.backend.over_channels(shift, (y,), (self.b,))
         return y
 
 

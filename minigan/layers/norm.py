@@ -70,12 +70,12 @@ class BatchNorm(Layer):
             mean, var = self.mean, self.var
         self.x_mean, (self.inverse_std, gain) = mean, self.scales(var)
 
-        def normalise(part: slice) -> None:
-            self.xp.subtract(x[part], mean, out=y[part])
-            y[part] *= gain
-            y[part] += self.beta
+        def normalise(x: Array, y: Array, mean: Array, gain: Array, beta: Array) -> None:
+            self.xp.subtract(x, mean, out=y)
+            y *= gain
+            y += beta
 
-        self.backend.over_batch(normalise, x.shape, "normalise", x, mean, gain, self.beta, y, len(mean))
+        self.backend.over_channels(normalise, (x, y), (mean, gain, self.beta), "normalise")
         return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
@@ -89,15 +89,17 @@ class BatchNorm(Layer):
         if not inputs:
             return None
 
-        def combine(part: slice) -> None:
-            self.xp.subtract(self.x[part], self.x_mean, out=dx[part])
-            dx[part] *= self.inverse_std * dgamma / -self.m  # -x_hat dgamma / m
-            dx[part] += dy[part]
-            dx[part] -= dbeta / self.m
-            dx[part] *= self.gamma * self.inverse_std
+        def combine(
+            x: Array, dy: Array, dx: Array, mean: Array, inverse_std: Array, gamma: Array, dgamma: Array, dbeta: Array
+        ) -> None:
+            self.xp.subtract(x, mean, out=dx)
+            dx *= inverse_std * dgamma / -self.m  # -x_hat dgamma / m
+            dx += dy
+            dx -= dbeta / self.m
+            dx *= gamma * inverse_std
 
         vectors = self.x_mean, self.inverse_std, self.gamma, dgamma, dbeta
-        self.backend.over_batch(combine, dy.shape, "normalise_dx", self.x, dy, *vectors, dx, len(dbeta), float(self.m))
+        self.backend.over_channels(combine, (self.x, dy, dx), vectors, "normalise_dx", float(self.m))
         return dx
 
     def follow(self, mean: Array, var: Array) -> None:
