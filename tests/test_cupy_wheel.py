@@ -13,6 +13,7 @@ import pytest
 from minigan.backend.cupy_backend import KERNELS, REALS
 
 from . import strict_cupy
+from .conftest import ROOT
 from .cuda_shim import signatures
 from .test_architecture import FILES, name_of
 
@@ -80,6 +81,13 @@ def unknown(name, keywords):
 def test_cupy_has_every_name_and_keyword(path):
     cupy()
     assert [missing for use in sorted(uses(path.read_text())) if (missing := unknown(*use))] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "gpu").glob("*.py")), ids=lambda path: path.name)
+def test_cupy_has_every_name_of_the_script_for_a_gpu(path):
+    cupy()
+    found = [use for use in sorted(uses(path.read_text())) if not use[0].startswith("ndarray.")]  # many are NumPy's
+    assert [missing for use in found if (missing := unknown(*use))] == []
 
 
 def test_names_are_found_at_all():

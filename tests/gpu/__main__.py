@@ -1,346 +1,216 @@
-"""Everything that can only be seen on an NVIDIA GPU, in some ten minutes: checks, the test suite, benchmarks.
+"""Everything that can only be seen on an NVIDIA GPU, in some ten minutes: checks, benchmarks, the test suite.
 
-    python -m tests.gpu [--out FOLDER] [--rounds 7] [--skip-suite] [--systems NAME ...]
+    python -m tests.gpu [--out FOLDER] [--minutes 10] [--rounds 5] [--only WORD ...] [--missing]
 
-Writes gpu.json and gpu.md to the folder. A check that fails is reported, and the others still run. The benchmarks
-compare with PyTorch where one with CUDA is installed, TF32 set alike on both sides; they time whole steps on a batch
-that lies on the device. The exit status is 1 if a check or the suite failed.
+Each part runs in a process of its own with a limit of its own: whatever happens to it, and to the GPU's context with
+it, the others still run, the most telling ones first. gpu.json and gpu.md are written to the folder after every part; a
+part for which there was no time is named there. Another call keeps what they say of parts that it does not run:
+`--only` runs those whose names contain one of the words, `--missing` those that have not passed yet.
+
+The benchmarks compare with PyTorch where one with CUDA is installed, TF32 set alike on both sides. They time whole
+steps on a batch that lies on the device. The exit status is 1 if a check or the suite failed, or did not run.
 """
 
 import argparse
+import contextlib
+import functools
 import json
 import os
 import platform
-import re
-import statistics
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
 
-import numpy as np
-
-from minigan import get_backend
-from minigan.backend import Window, usability
-from minigan.backend.cupy_backend import CupyBackend, shared_backend
-from tests.systems import IMAGE_SYSTEMS, real_batch, system
+from minigan.backend import usability
+from tests.gpu import timing
+from tests.gpu.checks import CHECKS, QUESTIONS, SYSTEMS
 
 ROOT = Path(__file__).parent.parent.parent
-SYSTEMS = ("mnist_mlp_gan", *IMAGE_SYSTEMS)
-AGREEING_STEPS, AGREEMENT = 20, 1e-4
-SMALL = {"width": 8, "latent": 16, "batch_size": 16}
-
-
-def on_gpu(name, dtype="float32", graph=True, **settings):
-    """A system's GAN on the GPU, and its settings."""
-    before = os.environ.get("MINIGAN_BACKEND")
-    os.environ["MINIGAN_BACKEND"] = "cupy"
-    try:
-        gan, settings = system(name, dtype, **settings)
-    finally:
-        os.environ.pop("MINIGAN_BACKEND")
-        if before:
-            os.environ["MINIGAN_BACKEND"] = before
-    gan.graph = graph
-    return gan, settings
-
-
-def sizes(name):
-    """Settings that make a system small."""
-    return SMALL if name in IMAGE_SYSTEMS else {"latent": 16, "batch_size": 16}
-
-
-# Checks: each returns what it saw, or raises. ------------------------------------------------------------------------
-
-
-def check_random_numbers():
-    """Philox on the GPU against NumPy's: bits of uniforms, and normals that were rounded once."""
-    gpu, cpu = get_backend("cupy"), get_backend("numpy")
-    for dtype in ("float32", "float64"):
-        ours, theirs = (b.uniform((100_003,), 7, "check", 2**40, dtype) for b in (gpu, cpu))
-        assert np.array_equal(gpu.to_host(ours), theirs), dtype
-    ours, theirs = (b.normal((1_000_003,), 7, "check", 3) for b in (gpu, cpu))
-    differing = int(np.sum(gpu.to_host(ours) != theirs))
-    np.testing.assert_allclose(gpu.to_host(ours), theirs, rtol=1e-6)
-    return f"uniforms equal to the bit; of 1,000,003 float32 normals {differing} differ, in the last bit"
-
-
-def captured(backend, work):
-    """work() in a CUDA graph, and the pool and stream that belong to it."""
-    cupy = backend.xp
-    stream, pool = cupy.cuda.Stream(), cupy.cuda.MemoryPool()
-    with stream, cupy.cuda.using_allocator(pool.malloc):
-        work()
-        stream.begin_capture()
-        try:
-            work()
-        finally:
-            graph = stream.end_capture()
-    return graph, stream, pool
-
-
-def check_products_in_a_graph():
-    """cuBLAS in a captured graph, replayed on other numbers, gives what it gives eagerly."""
-    backend, found = get_backend("cupy"), []
-    cupy = backend.xp
-    for m, k, n in ((64, 100, 256), (128, 1600, 3), (1, 512, 1), (4096, 75, 64)):
-        a, b = backend.normal((m, k), 0, "a"), backend.normal((k, n), 0, "b")
-        out, eager = cupy.empty((m, n), "float32"), cupy.empty((m, n), "float32")
-        graph, stream, pool = captured(backend, lambda a=a, b=b, out=out: backend.matmul(a, b, out))
-        a[...] = backend.normal((m, k), 0, "other")
-        graph.launch(stream)
-        backend.matmul(a, b, eager)
-        backend.synchronize()
-        found.append(bool((out == eager).all()))
-        np.testing.assert_allclose(out.get(), a.get() @ b.get(), rtol=1e-3, atol=1e-3)
-        del pool
-    assert all(found), found
-    return f"{len(found)} shapes, replay equal to eager to the bit"
-
-
-def check_tf32():
-    """How far TF32 and float32 products are from float64's."""
-    cpu, seen = get_backend("numpy"), []
-    a, b = (cpu.normal((512, 1600), 0, "a"), cpu.normal((1600, 512), 0, "b"))
-    exact = a.astype(float) @ b.astype(float)
-    for tf32 in (False, True):
-        backend = CupyBackend(tf32)
-        out = backend.matmul(backend.asarray(a), backend.asarray(b), backend.xp.empty((512, 512), "float32"))
-        seen.append(float(np.abs(backend.to_host(out) - exact).max() / np.abs(exact).max()))
-    assert seen[0] < 1e-5 < seen[1] < 1e-2, seen
-    return f"largest error over the largest number: float32 {seen[0]:.1e}, TF32 {seen[1]:.1e}"
-
-
-def check_replay_survives_other_work():
-    """A captured step after much eager allocation gives the numbers of the eager step."""
-    results = []
-    for graph in (True, False):
-        gan, settings = on_gpu("mnist_dcgan", graph=graph, **SMALL)
-        cupy = gan.D.backend.xp
-        for k in range(12):
-            losses = gan.step(real_batch(gan, settings.batch_size, k))
-            if k == 6:
-                junk = [cupy.full((2**20,), 7.0, "float32") for _ in range(200)]
-                gan.G.predict(gan.draw_noise(500, "samples", 0))
-                del junk
-        results.append((gan.D.backend.to_host(gan.G.params), float(losses.g_loss)))
-    (graph, a), (eager, b) = results
-    assert np.array_equal(graph, eager) and a == b, f"parameters differ by {np.abs(graph - eager).max()}"
-    return "parameters after 12 steps equal to the bit"
-
-
-def check_convolutions():
-    """The kernels and cuBLAS against NumPy's convolution."""
-    gpu, cpu = get_backend("cupy"), get_backend("numpy")
-    worst = 0.0
-    for window, n, d in ((Window((28, 28, 1), (4, 4), (2, 2), ((1, 1), (1, 1))), 64, 64),
-                         (Window((14, 14, 64), (5, 5), (2, 2), ((1, 2), (1, 2))), 32, 128)):  # fmt: skip
-        x, W = cpu.normal((n, *window.image), 0, "x"), cpu.normal((window.patch, d), 0, "W")
-        dy = cpu.normal((n, *window.stops, d), 0, "dy")
-        for name, first, second, like in (("conv", x, W, dy), ("conv_dW", x, dy, W), ("conv_dx", dy, W, x)):
-            expected = getattr(cpu, name)(first, second, window, np.empty_like(like))
-            arrays = gpu.asarray(first), gpu.asarray(second)
-            found = getattr(gpu, name)(*arrays, window, gpu.xp.empty(like.shape, like.dtype))
-            worst = max(worst, float(np.abs(gpu.to_host(found) - expected).max() / np.abs(expected).max()))
-    assert worst < 1e-4, worst
-    return f"largest difference over the largest number {worst:.1e}"
-
-
-def check_losses(name):
-    """NumPy's and the GPU's losses over whole steps of a small system: in float64, and in float32."""
-    worst = {}
-    for dtype in ("float64", "float32"):
-        cpu, settings = system(name, dtype, **sizes(name))
-        gpu, _ = on_gpu(name, dtype, **sizes(name))
-        worst[dtype] = 0.0
-        for k in range(AGREEING_STEPS):
-            x = real_batch(cpu, settings.batch_size, k)
-            ours, theirs = gpu.step(gpu.D.backend.asarray(x)), cpu.step(x)
-            for a, b in zip(ours, theirs, strict=True):
-                worst[dtype] = max(worst[dtype], abs(float(a) - float(b)) / max(1.0, abs(float(b))))
-    seen = f"{AGREEING_STEPS} steps: float64 {worst['float64']:.1e}, float32 {worst['float32']:.1e}"
-    assert worst["float64"] < 1e-6, seen
-    assert worst["float32"] < AGREEMENT, seen
-    return seen
-
-
-CHECKS = {
-    "random numbers": check_random_numbers,
-    "products in a graph": check_products_in_a_graph,
-    "TF32": check_tf32,
-    "convolutions": check_convolutions,
-    "replay after other work": check_replay_survives_other_work,
-} | {f"losses of {name}": lambda name=name: check_losses(name) for name in SYSTEMS}
-
-
-def run_checks():
-    """Each check's name, whether it passed, and what it saw."""
-    rows = []
-    for name, check in CHECKS.items():
-        try:
-            rows.append({"check": name, "passed": True, "seen": check()})
-        except Exception as error:  # whatever it is, the others shall run
-            traceback.print_exc()
-            rows.append({"check": name, "passed": False, "seen": f"{type(error).__name__}: {error}"[:300]})
-        print(rows[-1], flush=True)
-    return rows
+WAYS = ("minigan graph", "minigan no-graph", "torch eager", "torch graph", "torch compile")
+FIRST = ("mnist_mlp_gan", "mnist_dcgan", "celeba_dcgan")  # to be timed
+PRODUCTS = ((False, "float32"), (True, "TF32"))
+LIMIT, SUITE_LIMIT = 120, 360  # seconds
 
 
 def run_suite():
     """The whole test suite, in which the `backend` fixture finds the GPU."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=short"]
+    command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     print(done.stdout[-6000:], flush=True)
-    return {"passed": done.returncode == 0, "seen": done.stdout.strip().splitlines()[-1] if done.stdout else ""}
+    last = done.stdout.strip().splitlines()[-1:]
+    if done.returncode:
+        raise RuntimeError(f"pytest: {' '.join(last) or done.stderr[-300:]}")
+    return last[0]
 
 
-# Benchmarks. ---------------------------------------------------------------------------------------------------------
+def parts(rounds):
+    """(kind, what it computes) of every part, by name, the most telling ones first."""
+    found = {f"check: {name}": ("check", check) for name, check in CHECKS.items()}
+    for name in FIRST:
+        found[f"launches: {name}"] = "launches", lambda name=name: timing.time_launches(name, rounds)
+    for name in FIRST:
+        found |= timed(name, "minigan", "eager", "graph", rounds=rounds)
+    found["suite"] = "suite", run_suite
+    found |= {f"question: {name}": ("question", question) for name, question in QUESTIONS.items()}
+    for name in FIRST[1:]:
+        for tf32, words in PRODUCTS:
+            at = f"layers: {name}, {words}"
+            found[at] = "layers", lambda name=name, tf32=tf32: timing.time_layers(name, tf32, rounds)
+    for name in FIRST:
+        found |= timed(name, "compile", rounds=rounds)
+    for name in SYSTEMS:
+        found |= timed(name, "minigan", "eager", "graph", "compile", rounds=rounds) if name not in FIRST else {}
+    return found
 
 
-def milliseconds(step, synchronize, rounds, seconds=1.0):
-    """The median of some rounds, each of as many steps as take about a second."""
-    for _ in range(5):
-        step()
-    synchronize()
-    start = time.perf_counter()
-    step()
-    synchronize()
-    count = max(3, min(2000, int(seconds / max(1e-5, time.perf_counter() - start))))
-    found = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        for _ in range(count):
-            step()
-        synchronize()
-        found.append(1000 * (time.perf_counter() - start) / count)
-    return statistics.median(found)
+def timed(name, *sides, rounds):
+    """The parts that time a system: minigan, and PyTorch's ways."""
+    found = {}
+    for tf32, words in PRODUCTS:
+        for side in sides:
+            if side == "minigan":
+                work = functools.partial(timing.time_minigan, name, tf32, rounds)
+            else:
+                work = functools.partial(timing.time_torch, name, tf32, side, rounds)
+            found[f"time: {name}, {words}, {side}"] = "time", work
+    return found
 
 
-def time_minigan(name, tf32, graph, rounds):
-    """One whole step of a system at its own size."""
-    os.environ["CUPY_TF32"] = str(int(tf32))
-    shared_backend.cache_clear()
-    gan, settings = on_gpu(name, graph=graph)
-    x_real = real_batch(gan, settings.batch_size)
-    return milliseconds(lambda: gan.step(x_real), gan.D.backend.synchronize, rounds)
+def compute(work):
+    """{"passed", "seen"} of one part."""
+    try:
+        return {"passed": True, "seen": work()}
+    except Exception as error:
+        traceback.print_exc()
+        return {"passed": False, "seen": f"{type(error).__name__}: {error}"[:300]}
 
 
-def time_torch(name, tf32, mode, rounds):
-    """The same in PyTorch: "eager", "graph" (the whole step captured by hand) or "compile"."""
-    import torch
-
-    from tests.torch_twins import TorchGAN, nchw
-
-    if not torch.cuda.is_available():
-        raise RuntimeError("this PyTorch has no CUDA")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cudnn.benchmark = True
-    gan, settings = system(name, "float32")
-    n = settings.batch_size
-    twin = TorchGAN(gan)
-    for module in (twin.G, twin.D):
-        for part in module:
-            if hasattr(part, "part"):
-                part.part()  # PyTorch's own dropout
-        module.to("cuda", memory_format=torch.channels_last)
-    fast = {} if name == "anime_wgan" else {"fused": True, "capturable": mode == "graph"}
-    if name == "anime_wgan" and mode == "graph":
-        fast = {"capturable": True}
-    twin.g_optimizer = TorchGAN.optimizer(gan.g_optimizer, twin.G, **fast)
-    twin.d_optimizer = TorchGAN.optimizer(gan.d_optimizer, twin.D, **fast)
-    twin.schedules = []
-    if mode == "compile":
-        twin.G, twin.D = torch.compile(twin.G), torch.compile(twin.D)
-    x_real = [nchw(part).cuda() for part in torch.from_numpy(real_batch(gan, n)).split(n)]
-
-    def step():
-        z_d, z_g = ([torch.randn(n, *gan.G.input_shape, device="cuda") for _ in x_real],
-                    torch.randn(n, *gan.G.input_shape, device="cuda"))  # fmt: skip
-        return twin.step(x_real, z_d, z_g)
-
-    run = step
-    if mode == "graph":
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(4):
-                step()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            step()
-        run = graph.replay
-    return milliseconds(run, torch.cuda.synchronize, rounds)
+def compute_apart(name, rounds, limit):
+    """The same in a process of its own, which is killed at its limit, with all that it started."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        command = [sys.executable, "-m", "tests.gpu", "--part", name, "--result", str(result), "--rounds", str(rounds)]
+        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        try:
+            status = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return {"passed": False, "seen": f"took longer than {limit:.0f} seconds"}
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if not result.exists():
+            return {"passed": False, "seen": f"its process ended with status {status}"}
+        return json.loads(result.read_text())
 
 
-def run_benchmarks(systems, rounds):
-    """Milliseconds a step: for each system and TF32 setting, each way of running it. A failure is kept as its words."""
-    rows = []
-    for name in systems:
-        for tf32 in (False, True):
-            row = {"system": name, "tf32": tf32}
-            ways = {
-                "minigan graph": lambda name=name, tf32=tf32: time_minigan(name, tf32, True, rounds),
-                "minigan no-graph": lambda name=name, tf32=tf32: time_minigan(name, tf32, False, rounds),
-            }
-            for mode in ("eager", "graph", "compile"):
-                if name != "mnist_wgan_gp":  # its twin draws the penalty's points on the host
-                    ways[f"torch {mode}"] = lambda name=name, tf32=tf32, mode=mode: time_torch(name, tf32, mode, rounds)
-            for way, measure in ways.items():
-                try:
-                    row[way] = round(measure(), 4)
-                except Exception as error:
-                    row[way] = f"{type(error).__name__}: {error}"[:200]
-                print(name, "TF32" if tf32 else "float32", way, row[way], flush=True)
-            rows.append(row)
-    return rows
+def run_parts(chosen, report, arguments, write):
+    """Every part in turn, as long as there is time; the report is written after each."""
+    deadline = time.monotonic() + 60 * arguments.minutes
+    for name, (kind, _) in chosen.items():
+        start, left = time.monotonic(), deadline - time.monotonic()
+        if left < 5:
+            found = {"passed": False, "seen": f"not reached in {arguments.minutes:g} minutes"}
+        else:
+            found = compute_apart(name, arguments.rounds, min(left, SUITE_LIMIT if kind == "suite" else LIMIT))
+        report["parts"][name] = found | {"kind": kind, "seconds": round(time.monotonic() - start, 1)}
+        print(name, report["parts"][name], flush=True)
+        write()
 
 
 # The report. ---------------------------------------------------------------------------------------------------------
 
 
+def row(*cells):
+    """A line of a Markdown table."""
+    return f"| {' | '.join(str(cell).replace(chr(10), ' ').replace('|', '/') for cell in cells)} |"
+
+
 def table(report):
     """The report as Markdown."""
-    lines = [f"# minigan on {report['device']}", "", f"{report['date']}, {report['host']}", ""]
-    lines += ["| check | | seen |", "|---|---|---|"]
-    for row in report["checks"]:
-        lines.append(f"| {row['check']} | {'passed' if row['passed'] else '**failed**'} | {row['seen']} |")
-    if report["suite"]:
-        verdict = "passed" if report["suite"]["passed"] else "**failed**"
-        lines.append(f"| the test suite | {verdict} | {report['suite']['seen']} |")
-    ways = ["minigan graph", "minigan no-graph", "torch eager", "torch graph", "torch compile"]
-    lines += ["", "Milliseconds a step.", "", f"| system | products | {' | '.join(ways)} |", "|---" * 7 + "|"]
-    for row in report["benchmarks"]:
-        cells = [f"{row[way]:.3f}" if isinstance(row.get(way), float) else "-" for way in ways]
-        lines.append(f"| {row['system']} | {'TF32' if row['tf32'] else 'float32'} | {' | '.join(cells)} |")
-    return "\n".join(re.sub(r"\n", " ", line) for line in lines) + "\n"
+    of_kind = {kind: {} for kind in ("check", "question", "launches", "time", "layers", "suite")}
+    for name, found in report["parts"].items():
+        of_kind[found["kind"]][name.partition(": ")[2] or name] = found
+    lines = [f"# minigan on {report['device']}", "", f"{report['date']}, {report['host']}; {report['torch']}", ""]
+    lines += [row("check", "", "seen"), "|---|---|---|"]
+    for kind in ("check", "suite", "question"):
+        for name, found in of_kind[kind].items():
+            verdict = "passed" if found["passed"] else "**failed**"
+            lines.append(row(name, "-" if kind == "question" and found["passed"] else verdict, found["seen"]))
+    lines += ["", "Milliseconds a step.", "", row("system, products", *WAYS), "|---" * (1 + len(WAYS)) + "|"]
+    steps = {}
+    for name, found in of_kind["time"].items():
+        cells = steps.setdefault(name.rpartition(", ")[0], {})
+        cells |= found["seen"] if found["passed"] else {}
+    lines += [row(at, *(f"{cells[way]:.3f}" if way in cells else "-" for way in WAYS)) for at, cells in steps.items()]
+    failed = [f"{name}: {found['seen']}" for name, found in of_kind["time"].items() if not found["passed"]]
+    lines += ["", *(f"- {line}".replace("\n", " ") for line in failed)]
+    titles = {"launches": "Launches of a step's graph, in milliseconds.", "layers": "Convolutions, in milliseconds."}
+    for kind, title in titles.items():
+        lines += ["", title, ""]
+        for name, found in of_kind[kind].items():
+            if not found["passed"]:
+                lines.append(f"- {name}: {found['seen']}")
+                continue
+            rows = found["seen"] if isinstance(found["seen"], list) else [{"": name} | found["seen"]]
+            lines += [name, "", row(*rows[0]), "|---" * len(rows[0]) + "|"]
+            lines += [row(*(f"{v:.4f}" if isinstance(v, float) else v for v in one.values())) for one in rows]
+            lines.append("")
+    return "\n".join(lines) + "\n"
 
 
-def main():
+def torch_words():
+    """Which PyTorch is compared with, in words."""
+    try:
+        import torch
+    except Exception as error:
+        return f"no PyTorch ({error})"
+    return f"PyTorch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}"
+
+
+def read_arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("gpu_report"), help="the folder of gpu.json and gpu.md")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--skip-suite", action="store_true")
-    parser.add_argument("--systems", nargs="*", default=SYSTEMS, help="to benchmark")
-    arguments = parser.parse_args()
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=[""], help="parts whose names contain one of these")
+    parser.add_argument("--missing", action="store_true", help="parts that have not passed, as gpu.json says")
+    parser.add_argument("--part", help="for the script itself: one part, in this process")
+    parser.add_argument("--result", type=Path, help="for the script itself: the file of its result")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    arguments = read_arguments(argv)
+    found = parts(arguments.rounds)
+    if arguments.part:
+        arguments.result.write_text(json.dumps(compute(found[arguments.part][1])))
+        return 0
     usable, words = usability()["cupy"]
     if not usable:
         raise SystemExit(f"no GPU to test on: {words}")
-    report = {"device": words, "date": time.strftime("%Y-%m-%d"), "host": platform.platform(), "suite": None}
-    report["checks"] = run_checks()
-    if not arguments.skip_suite:
-        report["suite"] = run_suite()
-    report["benchmarks"] = run_benchmarks(arguments.systems, arguments.rounds)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "gpu.json").write_text(json.dumps(report, indent=1))
-    (arguments.out / "gpu.md").write_text(table(report))
+    file = arguments.out / "gpu.json"
+    kept = json.loads(file.read_text())["parts"] if file.exists() else {}
+    report = {"device": words, "date": time.strftime("%Y-%m-%d"), "host": platform.platform(), "torch": torch_words()}
+    report["parts"] = kept
+
+    def write():
+        file.write_text(json.dumps(report, indent=1))
+        (arguments.out / "gpu.md").write_text(table(report))
+
+    chosen = {name: part for name, part in found.items() if any(word in name for word in arguments.only)}
+    if arguments.missing:
+        chosen = {name: part for name, part in chosen.items() if not kept.get(name, {}).get("passed")}
+    run_parts(chosen, report, arguments, write)
     print(table(report))
-    failed = [row for row in report["checks"] if not row["passed"]] or (
-        report["suite"] and not report["suite"]["passed"]
-    )
-    raise SystemExit(1 if failed else 0)
+    return int(any(not part["passed"] for part in report["parts"].values() if part["kind"] in ("check", "suite")))
 
 
 if __name__ == "__main__":
-    main()
+    os.environ.setdefault("CUPY_CACHE_DIR", str(Path(tempfile.gettempdir()) / "minigan-cupy-cache"))
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""What must be true on a GPU. Each check returns what it saw, in words, or raises."""
+
+import os
+import re
+
+import numpy as np
+
+from minigan import get_backend
+from minigan.backend import Window
+from minigan.backend.cublas import Cublas
+from minigan.backend.cupy_backend import CupyBackend
+from tests.systems import IMAGE_SYSTEMS, real_batch, system
+
+SYSTEMS = ("mnist_mlp_gan", *IMAGE_SYSTEMS)
+STEPS, AGREEMENT, TRUST = 20, 1e-4, 1e-5
+JUNK = 200  # arrays of 4 MiB
+SMALL = {"width": 8, "latent": 16, "batch_size": 16}
+
+
+def on_gpu(name, dtype="float32", graph=True, **settings):
+    """A system's GAN on the GPU, and its settings."""
+    before = os.environ.get("MINIGAN_BACKEND")
+    os.environ["MINIGAN_BACKEND"] = "cupy"
+    try:
+        gan, settings = system(name, dtype, **settings)
+    finally:
+        os.environ.pop("MINIGAN_BACKEND")
+        if before:
+            os.environ["MINIGAN_BACKEND"] = before
+    gan.graph = graph
+    return gan, settings
+
+
+def sizes(name):
+    """Settings that make a system small."""
+    return SMALL if name in IMAGE_SYSTEMS else {"latent": 16, "batch_size": 16}
+
+
+def check_random_numbers():
+    """Philox on the GPU against NumPy's: bits of uniforms, and normals that were rounded once."""
+    gpu, cpu = get_backend("cupy"), get_backend("numpy")
+    for dtype in ("float32", "float64"):
+        ours, theirs = (b.uniform((100_003,), 7, "check", 2**40, dtype) for b in (gpu, cpu))
+        assert np.array_equal(gpu.to_host(ours), theirs), dtype
+    ours, theirs = (b.normal((1_000_003,), 7, "check", 3) for b in (gpu, cpu))
+    differing = int(np.sum(gpu.to_host(ours) != theirs))
+    np.testing.assert_allclose(gpu.to_host(ours), theirs, rtol=1e-6)
+    return f"uniforms equal to the bit; of 1,000,003 float32 normals {differing} differ, in the last bit"
+
+
+def captured(backend, work):
+    """work(), once as it is, then in a CUDA graph; and the pool and stream that belong to it."""
+    cupy = backend.xp
+    stream, pool = cupy.cuda.Stream(), cupy.cuda.MemoryPool()
+    with stream, cupy.cuda.using_allocator(pool.malloc):
+        work()
+        stream.begin_capture()
+        try:
+            work()
+        finally:
+            graph = stream.end_capture()
+    return graph, stream, pool
+
+
+def check_products_in_a_graph():
+    """cuBLAS in a captured graph, replayed on other numbers, gives what it gives eagerly."""
+    backend, found = get_backend("cupy"), []
+    cupy = backend.xp
+    for m, k, n in ((64, 100, 256), (128, 1600, 3), (1, 512, 1), (4096, 75, 64)):
+        a, b = backend.normal((m, k), 0, "a"), backend.normal((k, n), 0, "b")
+        out, eager = cupy.empty((m, n), "float32"), cupy.empty((m, n), "float32")
+        graph, stream, pool = captured(backend, lambda a=a, b=b, out=out: backend.matmul(a, b, out))
+        a[...] = backend.normal((m, k), 0, "other")
+        graph.launch(stream)
+        backend.matmul(a, b, eager)
+        backend.synchronize()
+        found.append(bool((out == eager).all()))
+        np.testing.assert_allclose(out.get(), a.get() @ b.get(), rtol=1e-3, atol=1e-3)
+        del pool
+    assert all(found), found
+    return f"{len(found)} shapes, replay equal to eager to the bit"
+
+
+def check_products_without_a_workspace():
+    """Would cuBLAS do in a graph without memory of our own? Only to know: nothing depends on it."""
+
+    class WithoutWorkspace(Cublas):
+        def _follow_current_stream(self):
+            self._call("cublasSetStream_v2", self.handle, self.xp.cuda.get_current_stream().ptr)
+
+    backend = get_backend("cupy")
+    cublas, a = WithoutWorkspace(backend.xp, tf32=False), backend.normal((256, 256), 0, "a")
+    out, expected = (backend.matmul(a, a, backend.xp.empty_like(a)) for _ in range(2))
+    try:
+        graph, stream, pool = captured(backend, lambda: cublas.matmul(a, a, out))
+    except Exception as error:
+        return f"no: {type(error).__name__}: {error}"
+    out[...] = 0
+    graph.launch(stream)
+    backend.synchronize()
+    del pool
+    return f"yes; equal to the product with one: {bool((out == expected).all())}"
+
+
+def check_cupys_generator_in_a_graph():
+    """Does a replay of CuPy's own generator draw new numbers? Only to know: minigan has its own."""
+    backend = get_backend("cupy")
+    out = backend.xp.empty((64, 100), "float32")
+    generator = backend.xp.random.Generator(backend.xp.random.XORWOW(0))
+    graph, stream, pool = captured(backend, lambda: generator.standard_normal(out=out, dtype="float32"))
+    seen = []
+    for _ in range(2):
+        graph.launch(stream)
+        stream.synchronize()
+        seen.append(backend.to_host(out))
+    del pool
+    return "no: the same numbers" if np.array_equal(*seen) else "yes"
+
+
+def check_tf32():
+    """How far TF32 and float32 products are from float64's."""
+    cpu, seen = get_backend("numpy"), []
+    a, b = (cpu.normal((512, 1600), 0, "a"), cpu.normal((1600, 512), 0, "b"))
+    exact = a.astype(float) @ b.astype(float)
+    for tf32 in (False, True):
+        backend = CupyBackend(tf32)
+        out = backend.matmul(backend.asarray(a), backend.asarray(b), backend.xp.empty((512, 512), "float32"))
+        seen.append(float(np.abs(backend.to_host(out) - exact).max() / np.abs(exact).max()))
+    assert seen[0] < 1e-5 < seen[1] < 1e-2, seen
+    return f"largest error over the largest number: float32 {seen[0]:.1e}, TF32 {seen[1]:.1e}"
+
+
+def check_replay_survives_other_work():
+    """A captured step after much eager allocation gives the numbers of the eager step."""
+    results = []
+    for graph in (True, False):
+        gan, settings = on_gpu("mnist_dcgan", graph=graph, **sizes("mnist_dcgan"))
+        cupy = gan.D.backend.xp
+        for k in range(12):
+            losses = gan.step(real_batch(gan, settings.batch_size, k))
+            if k == 6:
+                junk = [cupy.full((2**20,), 7.0, "float32") for _ in range(JUNK)]
+                gan.G.predict(gan.draw_noise(500, "samples", 0))
+                del junk
+        results.append((gan.D.backend.to_host(gan.G.params), float(losses.g_loss)))
+    (graph, a), (eager, b) = results
+    assert np.array_equal(graph, eager) and a == b, f"parameters differ by {np.abs(graph - eager).max()}"
+    return "parameters after 12 steps equal to the bit"
+
+
+def check_convolutions():
+    """The kernels and cuBLAS against NumPy's convolution."""
+    gpu, cpu = get_backend("cupy"), get_backend("numpy")
+    worst = 0.0
+    for window, n, d in ((Window((28, 28, 1), (4, 4), (2, 2), ((1, 1), (1, 1))), 64, 64),
+                         (Window((14, 14, 64), (5, 5), (2, 2), ((1, 2), (1, 2))), 32, 128)):  # fmt: skip
+        x, W = cpu.normal((n, *window.image), 0, "x"), cpu.normal((window.patch, d), 0, "W")
+        dy = cpu.normal((n, *window.stops, d), 0, "dy")
+        for name, first, second, like in (("conv", x, W, dy), ("conv_dW", x, dy, W), ("conv_dx", dy, W, x)):
+            expected = getattr(cpu, name)(first, second, window, np.empty_like(like))
+            arrays = gpu.asarray(first), gpu.asarray(second)
+            found = getattr(gpu, name)(*arrays, window, gpu.xp.empty(like.shape, like.dtype))
+            worst = max(worst, float(np.abs(gpu.to_host(found) - expected).max() / np.abs(expected).max()))
+    assert worst < 1e-4, worst
+    return f"largest difference over the largest number {worst:.1e}"
+
+
+def losses(gan, batches):
+    """Of some steps, on the host; not d_accuracy, of which a rounding can change a whole image's worth."""
+    found = [gan.step(gan.D.backend.asarray(x, gan.D.dtype)) for x in batches]
+    names = [i for i, name in enumerate(gan.measures) if name != "d_accuracy"]
+    return np.array([[float(gan.D.backend.to_host(step[i])) for i in names] for step in found])
+
+
+def apart(ours, theirs):
+    """For each step, how far losses are apart, for their size."""
+    return (np.abs(ours - theirs) / np.maximum(1, np.abs(theirs))).max(axis=1)
+
+
+def check_losses(name):
+    """NumPy's and the GPU's losses over whole steps of a small system: in float64, and in float32.
+
+    Adam divides a gradient by its own size, so that where the true one is 0, rounding alone is a step of full size.
+    From then on no two float32 runs agree, nor does one with float64. So float32 is judged as long as NumPy's own does.
+    """
+    cpu, settings = system(name, "float64", **sizes(name))
+    batches = [real_batch(cpu, settings.batch_size, k) for k in range(STEPS)]
+    exact = losses(cpu, batches)
+    single = losses(system(name, "float32", **sizes(name))[0], batches)
+    double_error = apart(losses(on_gpu(name, "float64", **sizes(name))[0], batches), exact).max()
+    differences = apart(losses(on_gpu(name, "float32", **sizes(name))[0], batches), single)
+    lost = np.flatnonzero(apart(single, exact) > TRUST)
+    judged = int(lost[0]) if len(lost) else STEPS
+    worst = differences[:judged].max(initial=0)
+    seen = f"float64 {double_error:.1e} over {STEPS} steps; float32 {worst:.1e} over the {judged} in which NumPy's "
+    seen += f"float32 is as exact as {TRUST:g}, {differences.max():.1e} over all {STEPS}"
+    assert double_error < 1e-6, seen
+    assert worst < AGREEMENT, seen
+    return seen
+
+
+def check_graph_of_a_step():
+    """How many nodes the graph of a step has, for each system at its small size."""
+    seen = []
+    for name in SYSTEMS:
+        gan, settings = on_gpu(name, **sizes(name))
+        for k in range(3):
+            gan.step(real_batch(gan, settings.batch_size, k))
+        nodes = set(re.findall(r'"graph_\d+_node_\d+"', gan._captured.graph.debug_dot_str()))
+        assert nodes, "debug_dot_str has another form than expected"
+        seen.append(f"{name} {len(nodes)}")
+    return "nodes: " + ", ".join(seen)
+
+
+CHECKS = {
+    "random numbers": check_random_numbers,
+    "products in a graph": check_products_in_a_graph,
+    "TF32": check_tf32,
+    "convolutions": check_convolutions,
+    "replay after other work": check_replay_survives_other_work,
+} | {f"losses of {name}": lambda name=name: check_losses(name) for name in SYSTEMS}
+QUESTIONS = {  # nothing fails if the answer is no
+    "nodes of a step's graph": check_graph_of_a_step,
+    "products in a graph without a workspace": check_products_without_a_workspace,
+    "CuPy's generator in a graph": check_cupys_generator_in_a_graph,
+}
