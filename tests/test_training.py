@@ -23,6 +23,8 @@ from .gans import IMAGE, small_gan
 SCRIPT = ROOT / "examples" / "mnist_mlp_gan.py"
 STEPS = 40
 
+pytestmark = pytest.mark.usefixtures("no_curves")  # of every run but `whole`, which is made before
+
 
 def settings(steps=STEPS, **changes):
     return RunSettings(**{"steps": steps, "batch_size": 6, "seed": 3, "log_every": 6, "sample_every": 15,
