@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from minigan import Sequential, models
 from minigan.cli import guarded
+from minigan.gan import NOISE
 from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
 from minigan.settings import option, parse_command
 
@@ -24,7 +25,7 @@ class Settings(FaceSettings, DCGANSettings):
 
     # D's Dropout, G's and D's common noise and smoothed labels keep D from winning: docs/gallery.md.
     lr: float = option(3e-4, "learning rate of both optimizers", minimum=0)
-    noise: str = option("same", "G's update draws fresh noise, or takes the same as D's", choices=("same", "fresh"))
+    noise: str = option("same", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)
     real_target: float = option(0.9, "D's target for real images: 0.9 smooths the labels", minimum=0, maximum=1)
     steps: int = option(20_000, "steps to train in all", minimum=1)
     width: int = option(32, "channels of the narrowest layer; the others are multiples", minimum=1, below=10_000)

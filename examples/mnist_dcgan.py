@@ -12,9 +12,9 @@ Samples are drawn with an average of G's weights over the last steps (--ema), wh
 import sys
 from dataclasses import dataclass
 
-from minigan import Sequential, data, models
+from minigan import Sequential, models
 from minigan.cli import guarded
-from minigan.image_runs import DCGANSettings, dcgan, train_on_images
+from minigan.image_runs import DCGANSettings, dcgan, digit_images, train_on_images
 from minigan.settings import option, parse_command
 
 
@@ -40,10 +40,8 @@ game = dcgan  # cross-entropy and two Adams, as the settings say
 
 def main(argv: list[str] | None = None) -> None:
     command = parse_command(Settings, __doc__, QUICK, argv)
-    settings = command.settings
-    found = data.load(settings.data)
-    images = data.ImageSet(found.images, found.name, sampling=settings.sampling)
-    players = networks(settings, images.image_shape, backend=settings.backend)
+    images = digit_images(command)
+    players = networks(command.settings, images.image_shape, backend=command.settings.backend)
     train_on_images(command, images, players, game, name="mnist_dcgan")
 
 

@@ -14,9 +14,9 @@ second derivatives that this takes.
 import sys
 from dataclasses import dataclass
 
-from minigan import GAN, Adam, GradientPenalty, Sequential, Wasserstein, data, models
+from minigan import GAN, Adam, GradientPenalty, Sequential, Wasserstein, models
 from minigan.cli import guarded
-from minigan.image_runs import ImageSettings, train_on_images
+from minigan.image_runs import ImageSettings, digit_images, train_on_images
 from minigan.initializers import he_normal
 from minigan.layers import Conv2D, Dense, Flatten, LeakyReLU
 from minigan.settings import option, parse_command
@@ -74,10 +74,8 @@ def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
 
 def main(argv: list[str] | None = None) -> None:
     command = parse_command(Settings, __doc__, QUICK, argv)
-    settings = command.settings
-    found = data.load(settings.data)
-    images = data.ImageSet(found.images, found.name, sampling=settings.sampling)
-    players = networks(settings, images.image_shape, backend=settings.backend)
+    images = digit_images(command)
+    players = networks(command.settings, images.image_shape, backend=command.settings.backend)
     train_on_images(command, images, players, game, name="mnist_wgan_gp")
 
 

@@ -17,6 +17,7 @@ from .data import (
     images,
     load,
 )
+from .data.decoding import ARRAYS
 from .data.folder import note
 from .errors import DataError, SettingsError, ShapeError
 from .gan import GAN, NOISE
@@ -28,7 +29,6 @@ from .settings import Command, RunSettings, option
 from .training import describe, train
 
 UNITS = ("epochs", "steps")
-ARRAYS = (".npy", ".npz")
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,12 @@ class FaceSettings(ImageSettings):
             (self.rotate > 0, RandomRotation(self.rotate)),
         ]
         return [transform for asked, transform in wanted if asked]
+
+
+def digit_images(command: Command[Any]) -> ImageSet:
+    """MNIST, or the images that `--data` names, in batches as the settings say. Raises DataError if there are none."""
+    found = load(command.settings.data)
+    return ImageSet(found.images, found.name, sampling=command.settings.sampling)
 
 
 def face_images(command: Command[Any]) -> ImageSet:

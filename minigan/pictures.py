@@ -67,17 +67,19 @@ def save_gif(path: str | Path, frames: Sequence[Path], seconds: float = 0.3) -> 
 def save_curves(path: str | Path, history: Mapping[str, Sequence[float]], undecided: float) -> None:
     """Both losses and D's score against the step, as they stand in the history: each point a mean over its steps.
 
-    The score is the history's `d_accuracy`, or `w_estimate` of a critic. `undecided` is D's loss when it cannot tell.
+    The score is the history's `d_accuracy`, or `w_estimate` of a critic. `undecided` is D's loss when it cannot tell,
+    without its penalty, if it has one: that depends on D's slope.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6), layout="constrained")
     losses, score = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    d_label = "D: real + fake" + (" + penalty" if "d_penalty" in history else "")
+    penalty, without = (" + penalty", ", without the penalty") if "d_penalty" in history else ("", "")
+    d_label = f"D: real + fake{penalty}"
     for name, label, color in (("d_loss", d_label, "tab:green"), ("g_loss", "G", "tab:red")):
         losses.plot(history["step"], history[name], label=label, color=color)
     line = {"color": "gray", "linestyle": ":", "linewidth": 1}
-    losses.axhline(undecided, label=f"D when it cannot tell: {undecided:.3f}", **line)
+    losses.axhline(undecided, label=f"D when it cannot tell{without}: {undecided:.3f}", **line)
     losses.set_ylabel("loss")
     if "d_accuracy" in history:
         score.plot(history["step"], history["d_accuracy"], label="D's accuracy", color="tab:blue")

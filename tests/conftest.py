@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from minigan import pictures
+
 ROOT = Path(__file__).parent.parent
 GPU_REASON = "needs an NVIDIA GPU that CuPy can use: "
 
@@ -18,3 +20,15 @@ def backend(request):
         return get_backend(request.param)  # made once, unlike `unusable_reason`, which tries the GPU every time
     except BackendError as error:
         pytest.skip(GPU_REASON + str(error))
+
+
+@pytest.fixture
+def no_curves(monkeypatch):
+    """An empty file in place of the curves, which are most of the time of a short run: test_pictures.py draws them."""
+    monkeypatch.setattr(pictures, "save_curves", lambda path, history, undecided: path.write_bytes(b""))
+
+
+@pytest.fixture
+def no_pictures(no_curves, monkeypatch):
+    """Nor the film: test_pictures.py has it."""
+    monkeypatch.setattr(pictures, "save_gif", lambda path, frames: path.write_bytes(b""))

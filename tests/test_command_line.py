@@ -53,13 +53,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """The film and the curves, most of the time of a short run, are left out: test_pictures.py has them."""
-    monkeypatch.setattr(pictures, "save_gif", lambda *arguments: None)
-    monkeypatch.setattr(pictures, "save_curves", lambda *arguments: None)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run of BASE, made once; tests that go on with it take a copy."""

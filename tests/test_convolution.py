@@ -15,6 +15,7 @@ from minigan.layers import (
     Cropping2D,
     GlobalAveragePooling2D,
     UpSampling2D,
+    UpSamplingConv2D,
     ZeroPadding2D,
 )
 
@@ -459,8 +460,11 @@ def test_shapes(layer, shape, out):
 @pytest.mark.parametrize(
     "build, words",
     [
-        (lambda: Conv2D(0, 3), "Conv2D: c_out is 0"),
-        (lambda: Conv2D(3, 0), "kernel 0"),
+        (lambda: Conv2D(0, 3), "Conv2D: c_out is 0; it must be at least 1"),
+        (lambda: Conv2D(2.5, 3), "Conv2D: c_out is 2.5; wanted a whole number"),
+        (lambda: Conv2DTranspose("2", 3), "Conv2DTranspose: c_out is '2'; wanted a whole number"),
+        (lambda: UpSamplingConv2D((2, 3), 3), r"UpSamplingConv2D: c_out is \(2, 3\); wanted a whole number"),
+        (lambda: Conv2D(3, 0), "Conv2D: kernel is 0 and stride 1; each must be at least 1"),
         (lambda: Conv2D(3, 3, (1, 0)), r"stride \(1, 0\)"),
         (lambda: Conv2D(3, (3, 3, 3)), r"Conv2D: kernel is \(3, 3, 3\); wanted a whole number or a pair"),
         (lambda: Conv2D(3, 2.5), "Conv2D: kernel is 2.5"),

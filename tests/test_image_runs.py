@@ -78,13 +78,6 @@ def folder(tmp_path, monkeypatch, sources):
 
 
 @pytest.fixture
-def no_pictures(monkeypatch):
-    """The film and the curves, most of the time of a short run, are left out: test_pictures.py has them."""
-    monkeypatch.setattr(pictures, "save_gif", lambda *arguments: None)
-    monkeypatch.setattr(pictures, "save_curves", lambda *arguments: None)
-
-
-@pytest.fixture
 def refused(capsys):
     """refused(status, *words): the command ended with 2 and one message, the last on stderr, that has these words."""
 

@@ -40,7 +40,7 @@ def test_the_tables_miss_no_layer_and_no_loss():
 
 
 @every_layer
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))  # test_mutants.py has 50, and is slow
 def test_gradients(case, seed):
     assert_gradients(case.layer, case.shape, seed=seed)
 
@@ -180,7 +180,10 @@ def test_reshape_is_row_major():
         (lambda: BatchNorm(momentum=1.0), "BatchNorm: momentum is 1.0"),
         (lambda: BatchNorm(eps=0), "eps 0"),
         (lambda: Sequential([Dense(3)], input_shape=(4, 4)), r"0\.Dense cannot take inputs of shape \(4, 4\).*Flatten"),
-        (lambda: Sequential([Dense(0)], input_shape=4), "Dense: d_out is 0"),
+        (lambda: Dense(0), "Dense: d_out is 0; it must be at least 1"),
+        (lambda: Dense(2.5), "Dense: d_out is 2.5; wanted a whole number"),
+        (lambda: Dense("2"), "Dense: d_out is '2'; wanted a whole number"),
+        (lambda: Dense(None), "Dense: d_out is None; wanted a whole number"),
         (lambda: Sequential([Reshape((3, 3))], input_shape=8), r"0\.Reshape cannot take .*9 numbers"),
         (lambda: Sequential([Flatten(), Reshape((-1,))], input_shape=8), "1.Reshape"),
     ],

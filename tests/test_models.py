@@ -123,7 +123,8 @@ def test_only_celeba64_draws_uniform_noise(whole):
 
 
 @pytest.mark.parametrize("name", TOTALS)
-def test_summary(name, capsys):
+def test_summary(name, whole, monkeypatch, capsys):
+    monkeypatch.setitem(models.MODELS, name, lambda: whole[name])  # built once
     assert main(["summary", name]) == 0
     (g, g_fixed), (d, d_fixed) = TOTALS[name]
     printed = capsys.readouterr().out

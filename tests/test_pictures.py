@@ -216,7 +216,7 @@ def curves(path, columns, undecided=1.386):
         return np.asarray(image.convert("RGB"))
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2, 19, 20, 21, 300])
+@pytest.mark.parametrize("rows", [0, 1, 2, 300])
 def test_curves_are_drawn_of_any_number_of_rows(tmp_path, rows):
     """No rows: a run that was stopped before its first row still gets its picture."""
     assert (curves(tmp_path / "losses.png", history(rows)) != 255).any()
@@ -255,7 +255,9 @@ def test_a_critics_curve_is_not_called_an_accuracy(monkeypatch):
         "real - fake score", "Wasserstein estimate", "no difference found",
     ]  # fmt: skip
     penalised = critics(history(40)) | {"d_penalty": [1.0] * 40}
-    assert words_in(monkeypatch, penalised, 0.0)[1] == "D: real + fake + penalty"
+    assert words_in(monkeypatch, penalised, 0.0)[1:4:2] == [
+        "D: real + fake + penalty", "D when it cannot tell, without the penalty: 0.000"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("change", ["w_estimate", "undecided"])

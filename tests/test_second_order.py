@@ -462,7 +462,7 @@ def test_weights_that_make_no_sense(wrong):
         R1(wrong)
 
 
-def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(tmp_path):
+def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(tmp_path, no_curves):
     """Stopped in the middle of a row of the history, whose penalties are in the checkpoint."""
     switches = GANS["WGAN-GP"] | {"d_steps": 2, "noise": "same"}
     choices = {"sample_every": 3, "log_every": 4}

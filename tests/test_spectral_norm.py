@@ -7,7 +7,7 @@ from minigan import GAN, Adam, Hinge, Sequential, load_model, models, save_model
 from minigan.errors import FileError, OrderError, SettingsError, ShapeError
 from minigan.gradcheck import check
 from minigan.initializers import normal, zeros
-from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Flatten, LeakyReLU, SpectralNorm
+from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Flatten, LeakyReLU, SpectralNorm, UpSamplingConv2D
 
 # Layer, shape of x; sizes that all differ.
 CASES = {
@@ -16,6 +16,7 @@ CASES = {
     "one": (Dense(1), (4, 6)),
     "conv": (Conv2D(4, (2, 3), (2, 1), "same"), (3, 5, 6, 2)),
     "no bias": (Conv2D(3, 2, bias=False), (2, 4, 5, 3)),
+    "upsampling": (UpSamplingConv2D(4, 3), (2, 2, 3, 5)),
 }
 every_case = pytest.mark.parametrize("name", CASES)
 
@@ -289,7 +290,7 @@ class Own(Dense):
 
 def test_a_wrapped_layer_of_ones_own_is_named_when_its_file_is_read(tmp_path):
     save_model(tmp_path / "model.npz", Sequential([SpectralNorm(Own(2))], input_shape=3))
-    with pytest.raises(FileError, match=r"SpectralNorm: the file has a layer 'Own' in it; wanted a Dense or a Conv2D"):
+    with pytest.raises(FileError, match=r"SpectralNorm: the file has a layer 'Own' in it; wanted a Dense, a Conv2D or"):
         load_model(tmp_path / "model.npz")
 
 
@@ -314,11 +315,12 @@ def test_the_bias_is_the_wrapped_layers_own():
 @pytest.mark.parametrize(
     "build_it, words",
     [
-        (lambda: SpectralNorm(Conv2DTranspose(3, 2)), r"layer is Conv2DTranspose\(.*wanted a Dense or a Conv2D"),
+        (lambda: SpectralNorm(Conv2DTranspose(3, 2)), r"layer is Conv2DTranspose\(.*wanted a Dense, a Conv2D or"),
         (lambda: SpectralNorm(BatchNorm()), r"layer is BatchNorm"),
         (lambda: SpectralNorm(SpectralNorm(Dense(1))), r"layer is SpectralNorm\(Dense"),
         (lambda: SpectralNorm(Dense), r"layer is <class .*such as SpectralNorm\(Dense\(1\)\)"),
         (lambda: SpectralNorm(Dense(1), iterations=-1), "iterations is -1; it must be at least 0"),
+        (lambda: SpectralNorm(Dense(1), iterations=0.5), "iterations is 0.5; wanted a whole number"),
         (lambda: Sequential([SpectralNorm(Dense(1))], input_shape=(2, 2, 1)), r"0\.SpectralNorm cannot take .*Flatten"),
     ],
 )

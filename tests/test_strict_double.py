@@ -262,7 +262,7 @@ def rows(run):
     return np.array([[float(value) for value in line.split(",")[:-1]] for line in lines])
 
 
-def test_the_training_loop_waits_only_to_log(images, tmp_path, monkeypatch, double):
+def test_the_training_loop_waits_only_to_log(images, tmp_path, monkeypatch, double, no_pictures):
     from minigan.training import Trainer
 
     from .systems import example
@@ -286,7 +286,7 @@ def test_the_training_loop_waits_only_to_log(images, tmp_path, monkeypatch, doub
 
 
 @pytest.mark.parametrize("first, second", [("cupy", "numpy"), pytest.param("numpy", "cupy", marks=pytest.mark.slow)])
-def test_a_run_goes_on_where_it_is_wanted(first, second, images, tmp_path, double):
+def test_a_run_goes_on_where_it_is_wanted(first, second, images, tmp_path, double, no_pictures):
     from .systems import example
 
     main, run, whole = example("mnist_mlp_gan").main, tmp_path / "run", tmp_path / "whole"

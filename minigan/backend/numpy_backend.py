@@ -24,6 +24,9 @@ class NumpyBackend(Backend):
     name: ClassVar[str] = "numpy"
     xp = np
 
+    def __init__(self) -> None:
+        WORKERS.count  # noqa: B018 - a MINIGAN_THREADS that is no number is told here, and not in the middle of a run
+
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """out = a b. For few rows and a transposed b, as in dx = dy W^T, as the transpose of b^T a^T.
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif")
+ARRAYS = (".npy", ".npz")  # files of many images, which NumPy writes
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")  # in Pillow's words; no other decoder is let loose on a file
 ORIENTATION = 0x0112  # the EXIF tag; its value 1 is upright
 TURNS = {

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import DataError, FileError
 from ..files import write_atomically
 from ..version import __version__
-from .decoding import SUFFIXES, check_target, fitted, read_picture, reason
+from .decoding import ARRAYS, SUFFIXES, check_target, fitted, read_picture, reason
 from .image_set import ImageSet
 
 MOST_THREADS = 8  # each may hold a whole photograph
@@ -106,7 +106,7 @@ def _nothing_found(folder: Path, others: Sequence[Path]) -> str:
         return f"{message}; it is empty"
     kinds = Counter(file.suffix.lower() or "without an ending" for file in others).most_common(NAMED)
     message += "; found other files: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds)
-    arrays = sorted(file for file in others if file.suffix.lower() in (".npy", ".npz") or "-idx" in file.name)
+    arrays = sorted(file for file in others if file.suffix.lower() in ARRAYS or "-idx" in file.name)
     if arrays:
         message += f"; {folder / arrays[0]} is an array file: give its path, not the folder's"
     return message

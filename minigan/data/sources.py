@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from .decoding import ARRAYS
 from .idx import read_idx
 from .image_set import ImageSet
 
@@ -40,7 +41,7 @@ def load(path: str | Path | None = None) -> ImageSet:
         path = _image_file_in(path)
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; wanted {KINDS}")
-    images = _read_numpy(path) if path.suffix.lower() in (".npy", ".npz") else _read_idx_images(path)
+    images = _read_numpy(path) if path.suffix.lower() in ARRAYS else _read_idx_images(path)
     return ImageSet(images, str(path))
 
 

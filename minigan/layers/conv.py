@@ -1,12 +1,10 @@
 """Convolution, and the same read backwards."""
 
-import operator
-
 from ..backend import Array, Sides, Window, same_padding
 from ..errors import SettingsError
 from ..initializers import Initializer, glorot_uniform, zeros
 from .base import Layer
-from .sides import Pair, pair, sides
+from .sides import Pair, pair, sides, whole
 
 
 class Convolution(Layer):
@@ -28,15 +26,13 @@ class Convolution(Layer):
         b_init: Initializer = zeros,
     ) -> None:
         kind = type(self).__name__
-        self.c_out, self.bias, self.W_init, self.b_init = operator.index(c_out), bool(bias), W_init, b_init
+        self.c_out, self.bias, self.W_init, self.b_init = whole(c_out, f"{kind}: c_out"), bool(bias), W_init, b_init
         self.kernel, self.stride = pair(kernel, f"{kind}: kernel"), pair(stride, f"{kind}: stride")
         if isinstance(padding, str) and padding not in ("same", "valid"):
             raise SettingsError(f"{kind}: padding is {padding!r}; wanted 'same', 'valid', or numbers of zeros")
         self.padding = padding if isinstance(padding, str) else sides(padding, f"{kind}: padding")
-        if min(self.c_out, *self.kernel, *self.stride) < 1:
-            raise SettingsError(
-                f"{kind}: c_out is {c_out}, kernel {kernel} and stride {stride}; each must be at least 1"
-            )
+        if min(*self.kernel, *self.stride) < 1:
+            raise SettingsError(f"{kind}: kernel is {kernel} and stride {stride}; each must be at least 1")
 
     def zeros_around(self, h: int, w: int) -> Sides:
         """The zeros put around an image of h x w."""
@@ -62,6 +58,11 @@ class Convolution(Layer):
 
         self.backend.over_channels(shift, (y,), (self.b,))
         return y
+
+    def sum_to_db(self, dy: Array) -> None:
+        """db = sum dy, over all images and places; nothing where there is no b."""
+        if self.bias:
+            self.db[...] = self.backend.sum_rows(lambda part: dy[part], dy.shape)
 
 
 class Conv2D(Convolution):
@@ -105,8 +106,7 @@ class Conv2D(Convolution):
         """dW = cols^T dy,  db = sum dy,  dx = col2im(dy W^T)."""
         if params:
             self.backend.conv_dW(self.x, dy, self.window, out=self.dW)
-            if self.bias:
-                self.db[...] = self.backend.sum_rows(lambda part: dy[part], dy.shape)
+            self.sum_to_db(dy)
         if not inputs:
             return None
         return self.backend.conv_dx(dy, self.W, self.window, out=self.buf("dx", self.x.shape))
@@ -188,8 +188,7 @@ class Conv2DTranspose(Convolution):
         """dW = im2col(dy)^T x,  db = sum dy,  dx = im2col(dy) W."""
         if params:
             self.backend.conv_dW(dy, self.x, self.window, out=self.dW)
-            if self.bias:
-                self.db[...] = self.backend.sum_rows(lambda part: dy[part], dy.shape)
+            self.sum_to_db(dy)
         if not inputs:
             return None
         return self.backend.conv(dy, self.W, self.window, out=self.buf("dx", self.x.shape))

@@ -1,11 +1,9 @@
 """The fully connected layer."""
 
-import operator
-
 from ..backend import Array
-from ..errors import SettingsError
 from ..initializers import Initializer, glorot_uniform, zeros
 from .base import Layer
+from .sides import whole
 
 
 class Dense(Layer):
@@ -23,9 +21,7 @@ class Dense(Layer):
     db: Array
 
     def __init__(self, d_out: int, W_init: Initializer = glorot_uniform, b_init: Initializer = zeros) -> None:
-        if d_out < 1:
-            raise SettingsError(f"Dense: d_out is {d_out}; it must be at least 1")
-        self.d_out, self.W_init, self.b_init = operator.index(d_out), W_init, b_init
+        self.d_out, self.W_init, self.b_init = whole(d_out, "Dense: d_out"), W_init, b_init
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """W (d_in, d_out) and b (d_out,). Raises ShapeError unless an input is one row of numbers."""

@@ -1,4 +1,4 @@
-"""How kernels, strides and borders are given: one number, a pair, or a pair of pairs."""
+"""How sizes, kernels, strides and borders are given: one whole number, a pair, or a pair of pairs."""
 
 import operator
 from typing import Any
@@ -7,6 +7,17 @@ from ..backend import Sides
 from ..errors import SettingsError
 
 Pair = tuple[int, int]  # (vertical, horizontal)
+
+
+def whole(value: Any, what: str, minimum: int = 1) -> int:
+    """A whole number, at least `minimum`."""
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise SettingsError(f"{what} is {value!r}; wanted a whole number") from error
+    if number < minimum:
+        raise SettingsError(f"{what} is {value}; it must be at least {minimum}")
+    return number
 
 
 def pair(value: Any, what: str) -> Pair:

@@ -1,6 +1,5 @@
 """Spectral normalisation: a weight divided by its largest singular value."""
 
-import operator
 from typing import Any
 
 from ..backend import Array
@@ -9,14 +8,16 @@ from ..initializers import Random
 from .base import Layer
 from .conv import Conv2D
 from .dense import Dense
+from .sides import whole
+from .upsampling_conv import UpSamplingConv2D
 
-KINDS = {"Dense": Dense, "Conv2D": Conv2D}
-WANTED = "a Dense or a Conv2D"
+KINDS = {"Dense": Dense, "Conv2D": Conv2D, "UpSamplingConv2D": UpSamplingConv2D}
+WANTED = "a Dense, a Conv2D or an UpSamplingConv2D"
 STARTING_ITERATIONS = 15  # so that a network that was never trained has a sigma as well; PyTorch does as many
 
 
 class SpectralNorm(Layer):
-    """A Dense or Conv2D that computes with W_SN = W / sigma.    W, W_SN: (rows, columns)   u: (columns,)   v: (rows,)
+    """A layer that computes with W_SN = W / sigma.    W, W_SN: (rows, columns)   u: (columns,)   v: (rows,)
 
     sigma = v^T W u,   where u and v have length 1 and turn towards W's first singular vectors: a training forward
     repeats `iterations` times, before it uses them,
@@ -28,7 +29,7 @@ class SpectralNorm(Layer):
 
         dW = (dW_SN - <dW_SN, W_SN> v u^T) / sigma     db and dx as the wrapped layer has them, with W_SN
 
-    layer       a Dense or a Conv2D of its own (or what `config` has made of one, in a model file)
+    layer       a Dense, a Conv2D or an UpSamplingConv2D of its own (or what `config` has made of one, in a model file)
     iterations  of the power method in a training forward; u and v are kept in the network's state, so that one is
                 enough while W moves slowly; 0 holds them fixed, as a check by differences wants it
 
@@ -51,9 +52,7 @@ class SpectralNorm(Layer):
             layer = KINDS[layer["type"]](**{name: value for name, value in layer.items() if name != "type"})
         if not isinstance(layer, Dense | Conv2D):
             raise SettingsError(f"SpectralNorm: layer is {layer!r}; wanted {WANTED}, such as SpectralNorm(Dense(1))")
-        if iterations < 0:
-            raise SettingsError(f"SpectralNorm: iterations is {iterations}; it must be at least 0")
-        self.layer, self.iterations = layer, operator.index(iterations)
+        self.layer, self.iterations = layer, whole(iterations, "SpectralNorm: iterations", minimum=0)
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The wrapped layer's W and b; u (columns,) and v (rows,), which are not trained."""

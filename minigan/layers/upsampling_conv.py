@@ -67,8 +67,7 @@ class UpSamplingConv2D(Conv2D):
         """dK = im2col(dy)^T x, which gives dW,  db = sum dy,  dx = im2col(dy) K."""
         if params:
             self.gather(self.backend.conv_dW(dy, self.x, self.window, out=self.temporary("dK", self.K.shape)))
-            if self.bias:
-                self.db[...] = self.backend.sum_rows(lambda part: dy[part], dy.shape)
+            self.sum_to_db(dy)
         if not inputs:
             return None
         return self.backend.conv(dy, self.K, self.window, out=self.buf("dx", self.x.shape))
