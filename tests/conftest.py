@@ -10,6 +10,15 @@ ROOT = Path(__file__).parent.parent
 GPU_REASON = "needs an NVIDIA GPU that CuPy can use: "
 
 
+def import_torch():
+    """PyTorch, or a skipped test. On one thread: with networks this small its threads do little but wait for work, and
+    they wait at full speed, for most of the processor's time.
+    """
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
+    torch.set_num_threads(1)
+    return torch
+
+
 @pytest.fixture(params=["numpy", pytest.param("cupy", marks=pytest.mark.gpu)])
 def backend(request):
     """Both backends; the GPU one is skipped, with the reason, where there is none."""

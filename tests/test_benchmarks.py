@@ -12,7 +12,7 @@ from minigan.backend import NumpyBackend
 
 from .benchmarks.step import judged
 from .benchmarks.systems import operations
-from .conftest import ROOT
+from .conftest import ROOT, import_torch
 from .systems import IMAGE_SYSTEMS, example, real_batch
 
 
@@ -73,7 +73,7 @@ def test_ratios_are_taken_round_by_round_and_to_the_best_setting():
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="peak memory is read from Linux's /proc")
 def test_it_runs_and_writes_what_it_measured(tmp_path):
-    pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
+    import_torch()
     command = [
         "mnist_wgan_gp",
         "--layers",

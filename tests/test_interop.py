@@ -25,6 +25,8 @@ from minigan.layers import (
     ZeroPadding2D,
 )
 
+from .conftest import import_torch
+
 SIZES = {  # not square, where the model can: rows and columns that change places cannot hide
     "mnist_mlp": {"image_shape": (5, 3, 2), "latent": 4, "widths": (6, 5), "d_widths": (7, 3)},
     "mnist_dcgan": {"image_shape": (8, 12, 3), "latent": 5, "width": 2},
@@ -131,7 +133,7 @@ def test_a_single_module_without_a_prefix():
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
+    return import_torch()
 
 
 def as_theirs(torch, images):

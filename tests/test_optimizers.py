@@ -12,6 +12,8 @@ from minigan.backend.workers import BLOCK, Workers
 from minigan.errors import SettingsError
 from minigan.layers import Dense
 
+from .conftest import import_torch
+
 
 def network(dtype="float64", width=3):
     return Sequential([Dense(width)], input_shape=4, dtype=dtype, backend="numpy")
@@ -127,7 +129,7 @@ def test_state_is_float32_with_float32_parameters(kind):
 
 @pytest.mark.parametrize("every, factor", [(1, 0.5), (3, 0.9), (7, 2.0)])
 def test_steplr_is_pytorchs(every, factor):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
+    torch = import_torch()
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
     theirs, ours = torch.optim.lr_scheduler.StepLR(optimizer, every, factor), StepLR(every, factor)
     for step in range(25):

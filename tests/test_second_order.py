@@ -36,6 +36,7 @@ from minigan.layers import (
 from minigan.network import Sequential as Network
 from minigan.penalties import R1, GradientPenalty, Penalty, double_backward
 
+from .conftest import import_torch
 from .gans import real_images, small_gan
 from .layer_table import CASES
 from .systems import real_batch, system
@@ -622,7 +623,7 @@ def test_planted_mistakes_are_caught(mistake, monkeypatch):
 
 @pytest.fixture(scope="module")
 def twins():
-    pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
+    import_torch()
     from . import test_torch, torch_twins
 
     return torch_twins, test_torch.run_beside_torch

@@ -9,6 +9,8 @@ from minigan.gradcheck import check
 from minigan.initializers import normal, zeros
 from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Flatten, LeakyReLU, SpectralNorm, UpSamplingConv2D
 
+from .conftest import import_torch
+
 # Layer, shape of x; sizes that all differ.
 CASES = {
     "dense": (Dense(5), (7, 3)),
@@ -132,7 +134,7 @@ def test_the_tangent(name):
 @pytest.mark.parametrize("iterations", [1, 2])
 def test_pytorchs_is_the_same(name, iterations):
     """Several steps, each of which moves W: forward, backward, W, b, u and v."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
+    torch = import_torch()
     from .torch_twins import in_minigan, nchw, torch_network
 
     net, _, _ = build(name, iterations)

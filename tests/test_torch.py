@@ -10,13 +10,14 @@ import pytest
 from minigan import SGD, Adam, RMSprop, models, objectives
 from minigan.layers import BatchNorm, Conv2DTranspose, Flatten, Reshape, SpectralNorm
 
+from .conftest import import_torch
 from .gans import real_images, small_gan
 from .layer_table import CASES
 from .systems import IMAGE_SYSTEMS, example, real_batch, system
 from .test_layers import build
 from .test_models import SMALL
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only needed to compare with")
+torch = import_torch()
 
 from .torch_twins import TorchGAN, in_minigan, nchw, torch_network  # noqa: E402 - needs PyTorch
 
