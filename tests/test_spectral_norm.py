@@ -286,6 +286,14 @@ def test_u_and_v_are_saved(tmp_path):
     assert np.array_equal(loaded.forward(x), net.forward(x))
 
 
+@every_case
+def test_every_layer_that_can_be_wrapped_can_be_loaded(name, tmp_path):
+    net, x, _ = build(name)
+    save_model(tmp_path / "model.npz", net)
+    loaded = load_model(tmp_path / "model.npz")
+    assert repr(loaded.layers[0]) == repr(net.layers[0]) and np.array_equal(loaded.predict(x), net.predict(x))
+
+
 class Own(Dense):
     pass
 

@@ -206,7 +206,7 @@ def test_a_second_signal_stops_at_once(tmp_path):
 
 # Kills ---------------------------------------------------------------------------------------------------------------
 
-SHORT = ["--steps", "60", "--batch-size", "8", "--sample-every", "20", "--log-every", "3", "--checkpoint-every", "5"]
+SHORT = ["--steps", "60", "--batch-size", "8", "--sample-every", "20", "--log-every", "7", "--checkpoint-every", "5"]
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def killable(tmp_path, monkeypatch):
     return flags
 
 
-@pytest.mark.parametrize("rows", [1, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (0, 9))])
+@pytest.mark.parametrize("rows", [1, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (0, 5))])
 def test_kill_9_at_any_moment_loses_nothing_but_time(killable, rows):
     run = Path("run")
     command = [sys.executable, str(SCRIPT), *killable, "--out", "run"]
@@ -229,7 +229,7 @@ def test_kill_9_at_any_moment_loses_nothing_but_time(killable, rows):
         time.sleep(0.001)
     process.kill()
     process.wait()
-    assert int(arrays(run / "checkpoint.npz")["steps"]) < 60
+    assert 5 * (rows > 0) <= int(arrays(run / "checkpoint.npz")["steps"]) < 60
     assert cli.guarded(example("mnist_mlp_gan").main, [*killable, "--resume", "run"]) == 0
     assert_same_run(run, Path("whole"))
 

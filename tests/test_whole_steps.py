@@ -23,6 +23,9 @@ GAMES = [
 ]  # fmt: skip
 CLIP = WeightClipping(0.3)
 SWITCHES = list(product(("fresh", "same"), ("summed", "two_steps"), (1, 2), (None, CLIP)))
+# In each half, any three switches meet in all their ways.
+SECOND = ("same", "two_steps", 2, CLIP)
+EVEN, ODD = ([s for s in SWITCHES if sum(map(s.count, SECOND)) % 2 == parity] for parity in (0, 1))
 FEW = [("fresh", "summed", 1, None), ("same", "two_steps", 2, CLIP)]  # between them, both choices of every switch
 
 
@@ -51,10 +54,10 @@ def test_a_whole_step_is_the_gradient_of_its_objective(maker, objective, loss, s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize("switches", EVEN, ids=str)
 @pytest.mark.parametrize("objective, loss", GAMES, ids=name_of)
 @pytest.mark.parametrize("maker", MAKERS, ids=name_of)
-def test_every_entry_with_all_switches(maker, objective, loss, switches):
+def test_every_entry_with_half_of_all_switches(maker, objective, loss, switches):
     must_be_right(*switched(maker, objective, loss, *switches), most=10_000)
 
 
@@ -87,8 +90,8 @@ def test_check_does_not_call_a_right_step_wrong(objective, loss, switches):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize("switches", ODD, ids=str)
 @pytest.mark.parametrize("objective, loss", GAMES, ids=name_of)
 @pytest.mark.parametrize("maker", MAKERS, ids=name_of)
-def test_check_does_not_call_a_right_step_wrong_with_all_switches(maker, objective, loss, switches):
+def test_check_does_not_call_a_right_step_wrong_with_the_other_half(maker, objective, loss, switches):
     must_not_alarm(*switched(maker, objective, loss, *switches)[:2], max_entries=3)
