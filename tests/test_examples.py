@@ -84,7 +84,7 @@ def test_the_quick_run_makes_bright_strokes_on_a_dark_border(tmp_path):
 def test_a_quick_run_of_faces_leaves_a_generator_to_sample_from(name, tmp_path, monkeypatch):
     """Its faces are colour images, different from each other, and no longer those of the first step."""
     monkeypatch.chdir(tmp_path)
-    run(ROOT / "examples" / f"{name}.py", "--quick", "--out", "run", folder=tmp_path)
+    run(ROOT / "examples" / f"{name}.py", "--quick", "--batch-size", "24", "--out", "run", folder=tmp_path)
     for count, out in ((1, "face.png"), (6, "faces.npy")):
         assert main(["sample", "run/generator.npz", "--count", str(count), "--seed", "7", "--out", out]) == 0
     faces = np.load(tmp_path / "faces.npy")
