@@ -40,7 +40,7 @@ def test_the_tables_miss_no_layer_and_no_loss():
 
 
 @every_layer
-@pytest.mark.parametrize("seed", range(2))  # test_mutants.py has 25, and is slow
+@pytest.mark.parametrize("seed", range(2))  # test_mutants.py has 50, and is slow
 def test_gradients(case, seed):
     assert_gradients(case.layer, case.shape, seed=seed)
 
