@@ -1,13 +1,21 @@
 """Fixtures that all tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from minigan import pictures
+from minigan.backend.workers import limit_blas
 
 ROOT = Path(__file__).parent.parent
 GPU_REASON = "needs an NVIDIA GPU that CuPy can use: "
+
+
+def pytest_configure():
+    """One thread, here and in commands: networks this small gain nothing from more, which test_threads.py has."""
+    os.environ.setdefault("MINIGAN_THREADS", "1")
+    limit_blas()
 
 
 def import_torch():

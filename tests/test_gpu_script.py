@@ -72,6 +72,7 @@ def test_questions_are_answered(small, monkeypatch):
     assert name == "nodes: mnist_mlp_gan" and 100 < int(count) < 200
 
 
+@pytest.mark.slow
 def test_timings_of_minigan(small):
     for tf32 in (False, True):
         assert set(timing.time_minigan("mnist_mlp_gan", tf32, 1, latent=5, batch_size=3)) == set(script.WAYS[:2])
@@ -81,6 +82,7 @@ def test_timings_of_minigan(small):
     assert len(rows) == 5 and all(value > 0 for row in rows for value in row.values() if not isinstance(value, str))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, mode", [
     ("mnist_mlp_gan", "eager"), ("mnist_mlp_gan", "compile"), ("anime_wgan", "graph")
 ])  # fmt: skip
