@@ -135,7 +135,7 @@ class NumpyBackend(Backend):
         """The same, some images at a time: their patches stay in the cache, and all cores copy and multiply."""
         if fast := winograd(window, len(x), W.shape[1]):
             return fast.conv(x, W, out)
-        if few_outputs(window, W.shape[1]):
+        if few_outputs(window, x.shape[3], W.shape[1]):
             return self._add_taps(x, W, window, out)
 
         def block(start: int, stop: int) -> None:
@@ -218,7 +218,7 @@ class NumpyBackend(Backend):
         """
         if fast := winograd(window, len(x), out.shape[1], gradient=True):
             return fast.conv_dW(x, dy, out)
-        if few_outputs(window, out.shape[1]) and (parts := phases(window, out.shape[1])):
+        if few_outputs(window, x.shape[3], out.shape[1]) and (parts := phases(window, out.shape[1])):
             turned = self.conv_dW(dy, x, parts[0][2], np.empty((out.size // x.shape[3], x.shape[3]), out.dtype))
             kernel = turned.reshape(*window.kernel, out.shape[1], x.shape[3])[::-1, ::-1].transpose(0, 1, 3, 2)
             out.reshape(kernel.shape)[...] = kernel
@@ -281,9 +281,9 @@ def sum_short_rows(x: Array) -> Array:
     return total + rows[whole:].sum(axis=0)
 
 
-def few_outputs(window: Window, d: int) -> bool:
-    """Are there so few channels of output that they, not those of the image, should be laid out for every tap?"""
-    return window.stride == (1, 1) and FEWER * d <= window.image[2]
+def few_outputs(window: Window, before: int, behind: int) -> bool:
+    """Are there so few channels behind a convolution that they, not those before, should be laid out for every tap?"""
+    return window.stride == (1, 1) and FEWER * behind <= before
 
 
 def gathering_pays(dy: Array, W: Array, window: Window) -> bool:
@@ -292,7 +292,7 @@ def gathering_pays(dy: Array, W: Array, window: Window) -> bool:
     nor where W, of which a turned copy is made, is as large as the images.
     """
     (h, w, c), (sh, sw), d = window.image, window.stride, W.shape[1]
-    fewer = d <= 2 * c or ((sh, sw) == (1, 1) and FEWER * c <= d)
+    fewer = d <= 2 * c or few_outputs(window, d, c)
     return fewer and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
 
 
