@@ -12,7 +12,7 @@ from .convolution import Window, add_kernel_row, im2col, padded_with_zeros, patc
 from .winograd import winograd
 from .workers import BLOCK, SMALLEST_BLOCK, WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
 
-FEW_ROWS, LONG_ROW, STRETCHED, MANY = 64, 1024, 8192, 4_000_000
+FEW_ROWS, LONG_ROW, STRETCHED, MANY = 64, 1024, 8192, 1_000_000
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
 FEW_COLUMNS = 64  # in a matrix product: below, it is slow
 FEWER = 4  # times as few channels behind a convolution as before it: see `few_outputs`

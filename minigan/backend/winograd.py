@@ -77,7 +77,7 @@ class Winograd:
 
     def conv_dx(self, dy: Array, W: Array, out: Array) -> Array:
         """out = B^T [(G w) * (A^T dy)]"""
-        kernel = [[matrix.T for matrix in row] for row in self._kernel(W)]
+        kernel = self._kernel(W).transpose(0, 1, 3, 2)
 
         def block(start: int, stop: int) -> None:
             self._pixels(products(self._change(dy[start:stop]), kernel), out[start:stop])
@@ -90,7 +90,7 @@ class Winograd:
         channels, d = self.window.stride[0] ** 2 * x.shape[3], dy.shape[3]
 
         def part_into(images: slice, into: Array) -> None:
-            products(self._image(x[images]).transpose(0, 1, 3, 2), self._change(dy[images]), into)
+            np.matmul(self._image(x[images]).transpose(0, 1, 3, 2), self._change(dy[images]), out=into)
 
         total = np.empty((self.t, self.t, channels, d), x.dtype)
         sum_of_shares(part_into, len(x), lambda n: self._blocks(n, d), total)
@@ -134,16 +134,20 @@ class Winograd:
         images = max(1, round(max(IMAGE / (rows * numbers), ROWS / rows)))
         return shared_blocks(n, images)
 
-    def _kernel(self, W: Array) -> list[list[Array]]:
+    def _kernel(self, W: Array) -> Array:
         """G w G^T, as t x t matrices (s s c, d)."""
         _, G, _, h = self.algorithm
         r, s, c = self.taps, self.window.stride[0], self.window.image[2]
-        phases, made = W.reshape(r, s, r, s, c, -1), []
+        phases = W.reshape(r, s, r, s, c, -1)
+        out = np.empty((self.t, self.t, s, s, *phases.shape[4:]), W.dtype)
+        half = np.empty_like(phases[0])  # (s, r, s, c, d)
         for k in range(self.t):
-            half = combined(G[k], phases, h[k])  # (s, r, s, c, d)
-            columns = [half[:, j] for j in range(r)]
-            made.append([combined(G[m], columns, h[m]).reshape(s * s * c, -1) for m in range(self.t)])
-        return made
+            combine(G[k], phases, half)
+            for m in range(self.t):
+                combine(G[m], half.swapaxes(0, 1), out[k, m])
+                if h[k] * h[m] != 1:
+                    out[k, m] *= h[k] * h[m]
+        return out.reshape(self.t, self.t, s * s * c, -1)
 
     def _kernel_gradient(self, total: Array, out: Array) -> Array:
         """out = G^T total G.    total: (t, t, s s c, d)"""
@@ -151,8 +155,10 @@ class Winograd:
         r, s, c = self.taps, self.window.stride[0], self.window.image[2]
         G_T, phases = transposed(G), out.reshape(r, s, r, s, c, -1)
         total *= np.multiply.outer(h, h).astype(total.dtype)[:, :, None, None]
+        total = total.reshape(self.t, self.t, s, s, c, -1)
+        half = np.empty_like(total[0])
         for i in range(r):
-            half = combined(G_T[i], total.reshape(self.t, self.t, s, s, c, -1))
+            combine(G_T[i], total, half)
             for j in range(r):
                 combine(G_T[j], half, phases[i, :, j])
         return out
@@ -256,33 +262,26 @@ def winograd(window: Window, n: int, d: int, gradient: bool = False) -> Winograd
     return best if pays else None
 
 
-def products(a: Array, b: Any, made: Array = None) -> Array:
-    """made[k, l] = a[k][l] b[k][l] for all of t x t matrices; without `made`, in this thread's scratch."""
-    if made is None:
-        made = scratch("winograd products", (len(a), len(a), a[0][0].shape[0], b[0][0].shape[1]), a[0][0].dtype)
-    for k in range(len(a)):
-        for left, right, into in zip(a[k], b[k], made[k], strict=True):
-            np.matmul(left, right, out=into)
-    return made
+def products(a: Array, b: Array) -> Array:
+    """a b for all of t x t matrices, in this thread's scratch."""
+    shape = (*a.shape[:3], b.shape[3])
+    return np.matmul(a, b, out=scratch("winograd products", shape, a.dtype))
 
 
 def combine(signs: Sequence[int], parts: Any, out: Array) -> None:
     """out = the sum of signs[i] parts[i], where a sign is -1, 0 or 1."""
-    terms = [(sign, part) for sign, part in zip(signs, parts, strict=True) if sign]
-    (sign, total), *others = sorted(terms, key=lambda term: -term[0])
+    (first, sign), *others = terms(tuple(signs))
+    total = parts[first]
     if sign < 0 or not others:
         total = np.multiply(total, sign, out=out)
-    for sign, part in others:
-        total = (np.add if sign > 0 else np.subtract)(total, part, out=out)
+    for i, sign in others:
+        total = (np.add if sign > 0 else np.subtract)(total, parts[i], out=out)
 
 
-def combined(signs: Sequence[int], parts: Any, factor: float = 1) -> Array:
-    """factor times the same, as a new array."""
-    out = np.empty_like(parts[0])
-    combine(signs, parts, out)
-    if factor != 1:
-        out *= factor
-    return out
+@cache
+def terms(signs: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(i, signs[i]) of those that count, with a plus in front if there is one."""
+    return sorted([(i, sign) for i, sign in enumerate(signs) if sign], key=lambda term: -term[1])
 
 
 def transposed(matrix: Matrix) -> Matrix:
