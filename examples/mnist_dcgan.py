@@ -12,19 +12,25 @@ Samples are drawn with an average of G's weights over the last steps (--ema), wh
 import sys
 from dataclasses import dataclass
 
-from minigan import Sequential, models
+from minigan import GAN, Sequential, models
 from minigan.cli import guarded
+from minigan.gan import NOISE
 from minigan.image_runs import DCGANSettings, dcgan, digit_images, train_on_images
 from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
 class Settings(DCGANSettings):
-    """Radford, Metz and Chintala 2015, for small images."""
+    """Radford, Metz and Chintala 2015, for small images. The learning rate is five times theirs: the digits are there
+    after a third of the steps, and no player loses.
+    """
 
-    steps: int = option(10_000, "steps to train in all", minimum=1)
+    steps: int = option(7_500, "steps to train in all", minimum=1)
     width: int = option(32, "channels of the widest images", minimum=1, below=10_000)
-    ema: float = option(0.999, "decay of the average of G's weights that samples are drawn with", minimum=0, below=1)
+    lr: float = option(1e-3, "learning rate of both optimizers", minimum=0)
+    beta2: float = option(0.99, "decay of Adam's mean square", minimum=0, below=1)
+    noise: str = option("same", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)
+    ema: float = option(0.998, "decay of the average of G's weights that samples are drawn with", minimum=0, below=1)
     sample_every: int = option(1_000, "steps between sample grids", minimum=1)
 
 
@@ -35,7 +41,8 @@ def networks(settings: Settings, image_shape=(28, 28, 1), **options) -> tuple[Se
     return models.mnist_dcgan(image_shape, settings.latent, settings.width, seed=settings.seed, **options)
 
 
-game = dcgan  # cross-entropy and two Adams, as the settings say
+def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
+    return dcgan(settings, G, D, epoch, beta2=settings.beta2)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -18,6 +18,7 @@ from .penalties import Penalty
 
 NOISE = ("fresh", "same")
 D_UPDATES = ("summed", "two_steps")
+STATISTICS = 50, 32  # batches of noise, and their size, that renew running statistics: 0.9^50 of the old is left
 
 
 class Losses(NamedTuple):
@@ -110,16 +111,26 @@ class GAN:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within it G has its averaged parameters, to sample with and to save; after it those in training, even if an
-        error was raised. Running statistics are those in training. Without `ema` nothing changes.
+        """Within it G has its averaged parameters, to sample with and to save, and their running statistics; after it
+        those in training, even if an error was raised. Without `ema` nothing changes.
         """
-        trained = self.G.params.copy()
+        G = self.G
+        trained, forwards = (G.params.copy(), G.state.copy()), G.forwards
         try:
             if self.average is not None:
-                self.G.params[...] = self.average
+                G.params[...] = self.average
+                self._renew_statistics()
             yield
         finally:
-            self.G.params[...] = trained
+            (G.params[...], G.state[...]), G.forwards = trained, forwards
+
+    def _renew_statistics(self) -> None:
+        """BatchNorm's running statistics, of what G computes now. Those in training do not fit the averaged parameters,
+        whose layers make smaller numbers: noise is averaged out of them. Izmailov et al. 2018, section 3.2.
+        """
+        self.G.discard()
+        for batch in range(STATISTICS[0] if self.G.state.size else 0):
+            self.G.forward(self.draw_noise(STATISTICS[1], "statistics", batch), backward=False)
 
     def step(self, x_real: Array) -> Losses | LossesWithPenalty:
         """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n for each update of D."""

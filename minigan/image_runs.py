@@ -164,10 +164,16 @@ def train_on_images(
 
 
 def dcgan(
-    settings: DCGANSettings, G: Sequential, D: Sequential, epoch: int, eps: float = 1e-8, d_update: str = "summed"
+    settings: DCGANSettings,
+    G: Sequential,
+    D: Sequential,
+    epoch: int,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    d_update: str = "summed",
 ) -> GAN:
-    """Cross-entropy and two Adams, as the settings say.    eps: of Adam   d_update: of GAN"""
-    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "eps": eps}
+    """Cross-entropy and two Adams, as the settings say.    beta2, eps: of Adam   d_update: of GAN"""
+    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "beta2": beta2, "eps": eps}
     return GAN(
         G,
         D,

@@ -278,7 +278,7 @@ class Interrupted(Exception):
 def test_averaged_parameters_are_lent_and_given_back(ema, raised):
     gan = small_gan(ema=ema)
     gan.step(real_images(gan))
-    params, trained = gan.G.params, gan.G.params.copy()
+    params, trained, state = gan.G.params, gan.G.params.copy(), gan.G.state.copy()
     average = trained.copy() if ema is None else gan.average.copy()
     z = gan.draw_noise(6, "samples", 0)
     before = gan.G.predict(z)
@@ -291,7 +291,22 @@ def test_averaged_parameters_are_lent_and_given_back(ema, raised):
     except (Interrupted, KeyboardInterrupt) as error:
         assert type(error) is raised
     assert np.array_equal(gan.G.params, trained) and np.array_equal(gan.G.predict(z), before)
+    assert np.array_equal(gan.G.state, state) and gan.G.forwards == 2  # D's fakes, and G's
     assert ema is None or np.array_equal(gan.average, average)
+
+
+def test_running_statistics_fit_the_averaged_parameters():
+    """What the averaged G predicts is what it makes in training mode; with the statistics of training it is not."""
+    gan = small_gan(ema=0.9)
+    for step in range(30):
+        gan.step(real_images(gan, step=step))
+    z, in_training = gan.draw_noise(2_000, "test", 0), gan.G.state.copy()
+    with gan.averaged():
+        renewed = gan.G.predict(z)
+        wanted = gan.G.forward(z, backward=False).copy()
+        gan.G.state[...] = in_training
+        stale = gan.G.predict(z)
+    assert abs(renewed - wanted).mean() < 0.5 * abs(stale - wanted).mean()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -376,9 +376,10 @@ def test_samples_and_the_saved_generator_are_the_averages(tmp_path):
     saved, checkpoint = arrays(tmp_path / "run" / "generator.npz"), arrays(tmp_path / "run" / "checkpoint.npz")
     assert np.array_equal(saved["params"], gan.average) and np.array_equal(checkpoint["average"], gan.average)
     assert np.array_equal(checkpoint["G.params"], gan.G.params) and not np.array_equal(gan.G.params, gan.average)
+    assert not np.array_equal(saved["state"], gan.G.state) and np.array_equal(checkpoint["G.state"], gan.G.state)
     z = gan.draw_noise(25, "samples", 0)
-    for params, same in ((gan.average, True), (gan.G.params.copy(), False)):
-        gan.G.params[...] = params
+    for params, state, same in ((gan.average, saved["state"], True), (gan.G.params.copy(), gan.G.state.copy(), False)):
+        gan.G.params[...], gan.G.state[...] = params, state
         grid = pictures.grid(gan.G.predict(z), 5)[..., 0]
         with Image.open(tmp_path / "run" / "samples" / "000015.png") as image:
             assert np.array_equal(np.asarray(image), grid) == same
