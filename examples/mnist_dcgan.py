@@ -1,7 +1,7 @@
 """Train a convolutional GAN on MNIST: better digits than mnist_mlp_gan.py's.
 
     python examples/mnist_dcgan.py                         the whole run
-    python examples/mnist_dcgan.py --width 64              twice the channels, three times the work
+    python examples/mnist_dcgan.py --width 64              twice the channels
     python examples/mnist_dcgan.py --quick                 a short one, to see that it works
     python examples/mnist_dcgan.py --data FASHION          IDX files, or a .npy or .npz file
     python examples/mnist_dcgan.py --resume RUN            go on with a run that was stopped
@@ -21,9 +21,7 @@ from minigan.settings import option, parse_command
 
 @dataclass(frozen=True)
 class Settings(DCGANSettings):
-    """Radford, Metz and Chintala 2015, for small images. The learning rate is five times theirs: the digits are there
-    after a third of the steps, and no player loses.
-    """
+    """Radford, Metz and Chintala 2015, for small images; at five times their learning rate, for a run of minutes."""
 
     steps: int = option(7_500, "steps to train in all", minimum=1)
     width: int = option(32, "channels of the widest images", minimum=1, below=10_000)

@@ -88,23 +88,22 @@ def mnist_dcgan(
     image_shape  (h, w, c); h and w are multiples of 4
     width        channels of the widest images; twice as many where images are half as large
     """
-    (top, left), init = _start("mnist_dcgan", image_shape, 4), {"W_init": normal(0.02)}
-    c = image_shape[2]
+    (top, left), c, init = _start("mnist_dcgan", image_shape, 4), image_shape[2], normal(0.02)
     G = Sequential(
         [
-            Dense(16 * width, **init), _norm(0.02), ReLU(),  # 1,024
-            Dense(top * left * 2 * width, **init), _norm(0.02), ReLU(), Reshape((top, left, 2 * width)),  # 7 x 7 x 128
-            Conv2DTranspose(width, 4, 2, 1, bias=False, **init), _norm(0.02), ReLU(),  # 14 x 14 x 64
-            Conv2DTranspose(c, 4, 2, 1, **init), Tanh(),  # 28 x 28 x 1
+            Dense(16 * width, W_init=init), _norm(0.02), ReLU(),  # 1,024
+            Dense(top * left * 2 * width, W_init=init), _norm(0.02), ReLU(), Reshape((top, left, 2 * width)),  # 7 x 7 x 128
+            Conv2DTranspose(width, 4, 2, 1, bias=False, W_init=init), _norm(0.02), ReLU(),  # 14 x 14 x 64
+            Conv2DTranspose(c, 4, 2, 1, W_init=init), Tanh(),  # 28 x 28 x 1
         ],
         input_shape=latent, name="G", **options,
     )  # fmt: skip
     D = Sequential(
         [  # 28 x 28 x 1
-            Conv2D(width, 4, 2, 1, **init), LeakyReLU(0.2), Dropout(0.5),  # 14 x 14 x 64
-            Conv2D(2 * width, 4, 2, 1, **init), LeakyReLU(0.2), Dropout(0.5),  # 7 x 7 x 128
-            Flatten(), Dense(8 * width, **init), LeakyReLU(0.2),  # 6,272, then 512
-            Dense(1, **init), *_ending(output),  # 1
+            Conv2D(width, 4, 2, 1, W_init=init), LeakyReLU(0.2), Dropout(0.5),  # 14 x 14 x 64
+            Conv2D(2 * width, 4, 2, 1, W_init=init), LeakyReLU(0.2), Dropout(0.5),  # 7 x 7 x 128
+            Flatten(), Dense(8 * width, W_init=init), LeakyReLU(0.2),  # 6,272, then 512
+            Dense(1, W_init=init), *_ending(output),  # 1
         ],
         input_shape=image_shape, name="D", **options,
     )  # fmt: skip
