@@ -92,7 +92,8 @@ def mnist_dcgan(
     G = Sequential(
         [
             Dense(16 * width, W_init=init), _norm(0.02), ReLU(),  # 1,024
-            Dense(top * left * 2 * width, W_init=init), _norm(0.02), ReLU(), Reshape((top, left, 2 * width)),  # 7 x 7 x 128
+            Dense(top * left * 2 * width, W_init=init), _norm(0.02), ReLU(),  # 6,272
+            Reshape((top, left, 2 * width)),  # 7 x 7 x 128
             Conv2DTranspose(width, 4, 2, 1, bias=False, W_init=init), _norm(0.02), ReLU(),  # 14 x 14 x 64
             Conv2DTranspose(c, 4, 2, 1, W_init=init), Tanh(),  # 28 x 28 x 1
         ],
