@@ -93,10 +93,15 @@ class RMSprop(Optimizer):
         self.rho, self.eps = rho, eps
 
     def update(self, p: Array, g: Array) -> None:
-        """One step, each parameter at its own scale."""
-        self.v *= self.rho
-        self.v += (1 - self.rho) * g * g
-        p -= self.rate.astype(p.dtype) * g / (self.backend.xp.sqrt(self.v) + self.eps)
+        """One step, each parameter at its own scale, part by part."""
+        rate = self.rate.astype(p.dtype)
+
+        def move(part: slice) -> None:
+            self.v[part] *= self.rho
+            self.v[part] += (1 - self.rho) * g[part] * g[part]
+            p[part] -= rate * g[part] / (self.backend.xp.sqrt(self.v[part]) + self.eps)
+
+        self.backend.over_batch(move, p.shape)
 
 
 class Adam(Optimizer):

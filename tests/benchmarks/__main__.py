@@ -17,6 +17,8 @@ from pathlib import Path
 from tests.benchmarks import layers, scaling, step
 from tests.benchmarks.systems import IMAGE_SYSTEMS, SYSTEMS, machine
 
+SECOND = {"mnist_mlp_gan": 30, "mnist_dcgan": 10, "mnist_wgan_gp": 5}  # steps in a turn; the others are slower
+
 
 def parse():
     parser = argparse.ArgumentParser(
@@ -30,7 +32,11 @@ def parse():
     )
     parser.add_argument("--compile", action="store_true", help="try torch.compile, too: some minutes for each system")
     parser.add_argument("--rounds", type=int, help="turns of each side (default: 20; of layers and --scaling 5)")
-    parser.add_argument("--steps", type=int, help="steps in a turn (default: 30 for the MLP, 1 for the others)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help="steps in a turn (default: 30 for the MLP, 10 and 5 for the other digits, 1 for faces)",
+    )
     parser.add_argument("--width", type=int, help="of the convolutional systems")
     parser.add_argument("--json", metavar="FILE", help="write the numbers to this file")
     arguments = parser.parse_args()
@@ -56,7 +62,7 @@ def main():
     found = {"machine": machine(), "systems": {}}
     print(", ".join(f"{name} {value}" for name, value in found["machine"].items()))
     for name in arguments.systems:
-        settings, steps = settings_of(name, arguments), arguments.steps or (30 if name == "mnist_mlp_gan" else 1)
+        settings, steps = settings_of(name, arguments), arguments.steps or SECOND.get(name, 1)
         measured = step.compare(name, settings, arguments.rounds or 20, steps, arguments.compile)
         found["systems"][name] = measured
         step.report(name, measured)
