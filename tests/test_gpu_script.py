@@ -30,7 +30,7 @@ def small(monkeypatch):
         yield counts
 
 
-QUICK = {"mnist_mlp_gan", "mnist_dcgan", "mnist_wgan_gp"}
+QUICK = {"mnist_mlp_gan", "mnist_dcgan"}
 NAMES = [pytest.param(name, marks=[pytest.mark.slow] * (name.startswith("losses") and name.split()[-1] not in QUICK))
          for name in checks.CHECKS if name != "TF32"]  # fmt: skip
 

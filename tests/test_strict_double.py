@@ -28,7 +28,7 @@ SYSTEMS = {
     "mnist_wgan_gp": SMALL,
     "faces_dcgan": SMALL | {"size": 32},
     "anime_dcgan": SMALL | {"size": 32},
-    "anime_wgan": SMALL | {"size": 32},
+    "anime_wgan": SMALL | {"size": 32, "d_steps": 2},
     "cats_dcgan": SMALL | {"size": 24},
     "celeba_dcgan": SMALL | {"size": 32},
 }
