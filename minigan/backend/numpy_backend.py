@@ -10,7 +10,17 @@ from . import philox
 from .base import Array, Backend, adam_step
 from .convolution import Window, add_kernel_row, im2col, padded_with_zeros, patches, phases
 from .winograd import winograd
-from .workers import BLOCK, SMALLEST_BLOCK, WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
+from .workers import (
+    BLOCK,
+    SMALLEST_BLOCK,
+    WORKERS,
+    equal_blocks,
+    on_all_cores,
+    product_into,
+    scratch,
+    shared_blocks,
+    sum_of_shares,
+)
 
 FEW_ROWS, LONG_ROW, STRETCHED, MANY = 64, 1024, 8192, 1_000_000
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
@@ -224,11 +234,11 @@ class NumpyBackend(Backend):
             out.reshape(kernel.shape)[...] = kernel
             return out
 
-        def part_into(images: slice, into: Array) -> None:
+        def add_part(images: slice, total: Array, add: bool) -> None:
             cols = self.im2col(x[images], window)
-            np.matmul(cols.T, dy[images].reshape(len(cols), -1), out=into)
+            product_into(cols.T, dy[images].reshape(len(cols), -1), total, add)
 
-        return sum_of_shares(part_into, len(x), lambda n: image_blocks(n, window), out)
+        return sum_of_shares(add_part, len(x), lambda n: image_blocks(n, window), out)
 
     def im2col(self, x: Array, window: Window) -> Array:
         """The same, into this thread's scratch."""

@@ -27,7 +27,7 @@ import numpy as np
 
 from .base import Array
 from .convolution import Window
-from .workers import on_all_cores, scratch, shared_blocks, sum_of_shares
+from .workers import on_all_cores, product_into, scratch, shared_blocks, sum_of_shares
 
 Matrix: TypeAlias = Sequence[Sequence[int]]
 
@@ -89,11 +89,13 @@ class Winograd:
         """out = G^T [(B x) * (A^T dy)]"""
         channels, d = self.window.stride[0] ** 2 * x.shape[3], dy.shape[3]
 
-        def part_into(images: slice, into: Array) -> None:
-            np.matmul(self._image(x[images]).transpose(0, 1, 3, 2), self._change(dy[images]), out=into)
+        def add_part(images: slice, total: Array, add: bool) -> None:
+            image, change = self._image(x[images]), self._change(dy[images])
+            for tile in np.ndindex(self.t, self.t):
+                product_into(image[tile].T, change[tile], total[tile], add)
 
         total = np.empty((self.t, self.t, channels, d), x.dtype)
-        sum_of_shares(part_into, len(x), lambda n: self._blocks(n, d), total)
+        sum_of_shares(add_part, len(x), lambda n: self._blocks(n, d), total)
         return self._kernel_gradient(total, out)
 
     # -----------------------------------------------------------------------------------------------------------------

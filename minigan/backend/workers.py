@@ -96,9 +96,12 @@ def shared_blocks(n: int, size: int) -> list[tuple[int, int]]:
 
 
 def sum_of_shares(
-    part_into: Callable[[slice, np.ndarray], None], n: int, blocks: Callable[[int], list[tuple[int, int]]], out: Any
+    add_part: Callable[[slice, np.ndarray, bool], None],
+    n: int,
+    blocks: Callable[[int], list[tuple[int, int]]],
+    out: Any,
 ) -> Any:
-    """out = the sum of what part_into(samples, into) writes for all blocks of n samples.
+    """out = the sum of what add_part(samples, total, add) writes, or adds, to `total` for all blocks of n samples.
 
     Every core adds up its own share of the samples, in `blocks(samples)`; the shares are added in order, so that which
     core was faster changes no bit.
@@ -107,17 +110,25 @@ def sum_of_shares(
     sums = {first: np.empty_like(out) if first else out for first, _ in shares}
 
     def share(first: int, last: int) -> None:
-        total = sums[first]
         for start, stop in blocks(last - first):
-            into = total if start == 0 else scratch("part of a sum", out.shape, out.dtype)
-            part_into(slice(first + start, first + stop), into)
-            if into is not total:
-                total += into
+            add_part(slice(first + start, first + stop), sums[first], start > 0)
 
     on_all_cores(share, shares)
     for first, _ in shares[1:]:
         out += sums[first]
     return out
+
+
+def product_into(a: np.ndarray, b: np.ndarray, total: np.ndarray, add: bool) -> None:
+    """total = a b; or total += a b, some rows at a time: what is to be added stays in the cache, and needs no memory
+    beside it.
+    """
+    if not add:
+        np.matmul(a, b, out=total)
+        return
+    for start, stop in equal_blocks(len(a), -(-total.size // BLOCK)):
+        part = np.matmul(a[start:stop], b, out=scratch("part of a sum", (stop - start, b.shape[1]), total.dtype))
+        total[start:stop] += part
 
 
 WORKERS = Workers()  # one pool a process: networks and backends share it, so that cores are never oversubscribed
