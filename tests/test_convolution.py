@@ -126,8 +126,8 @@ SHAPES = [(7, 3), (2, 5, 7, 3), (1, 1), (3000, 5), (9, 40, 50, 8), (2, 2000), (3
 @pytest.mark.parametrize("stride", [1, 2])
 def test_sums_and_moments(shape, stride, monkeypatch):
     """In several parts, of many short rows taken as long ones, of which some are left over; and lying in pieces."""
-    monkeypatch.setattr(numpy_backend, "BLOCK", 1000)
-    monkeypatch.setattr(numpy_backend, "MANY", 2000)
+    monkeypatch.setattr(workers, "BLOCK", 1000)
+    monkeypatch.setattr(workers, "MANY", 2000)
     x = (5 + draw("x", *shape))[..., ::stride]
     fast, plain = get_backend("numpy"), Plain()
     for backend in (fast, plain):
@@ -144,7 +144,7 @@ def test_the_variance_of_numbers_far_from_zero():
 
 
 def test_over_batch_misses_no_sample(monkeypatch):
-    monkeypatch.setattr(numpy_backend, "BLOCK", 10)
+    monkeypatch.setattr(workers, "BLOCK", 10)
     for shape in [(1, 3), (7, 3), (50, 2, 2)]:
         seen = np.zeros(shape[0], int)
 

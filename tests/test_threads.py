@@ -16,11 +16,11 @@ from .conftest import ROOT
 # Two steps of a GAN whose batches are cut into blocks; then one more step, in a forked child and here.
 SCRIPT = """
 import json, os, threading
-from minigan.backend import numpy_backend
+from minigan.backend import workers
 from minigan.backend.workers import blas, on_all_cores
 from tests.systems import real_batch, system
 
-numpy_backend.MANY = 1
+workers.MANY = 1
 gan, settings = system("mnist_dcgan", width=16, batch_size=24)
 x = real_batch(gan, settings.batch_size)
 for _ in range(2):

@@ -11,18 +11,18 @@ from .base import Array, Backend, adam_step
 from .convolution import Window, add_kernel_row, im2col, padded_with_zeros, patches, phases
 from .winograd import winograd
 from .workers import (
-    BLOCK,
     SMALLEST_BLOCK,
     WORKERS,
     equal_blocks,
     on_all_cores,
+    over_samples,
     product_into,
     scratch,
     shared_blocks,
     sum_of_shares,
 )
 
-FEW_ROWS, LONG_ROW, STRETCHED, MANY = 64, 1024, 8192, 1_000_000
+FEW_ROWS, LONG_ROW, STRETCHED = 64, 1024, 8192
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
 FEW_COLUMNS = 64  # in a matrix product: below, it is slow
 FEWER = 4  # times as few channels behind a convolution as before it: see `few_outputs`
@@ -245,18 +245,6 @@ class NumpyBackend(Backend):
         padded = scratch("padded", (len(x), *window.padded), x.dtype)
         rows = len(x) * math.prod(window.stops)
         return im2col(np, x, window, padded, out=scratch("cols", (rows, window.patch), x.dtype))
-
-
-def over_samples(task: Callable[[int, int], None], shape: tuple[int, ...]) -> None:
-    """task(start, stop) for the samples of a batch in blocks of about BLOCK numbers. On one core if it has fewer
-    than MANY: to wake the others would take longer than they save.
-    """
-    blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // BLOCK)))
-    if math.prod(shape) >= MANY:
-        return WORKERS.run(task, blocks)
-    for block in blocks:
-        task(*block)
-    return None
 
 
 def in_long_rows(arrays: Any, vectors: Any) -> Iterator[tuple[list[Array], list[Array]]]:

@@ -22,6 +22,7 @@ from ..errors import SettingsError
 # Elements of a block. Smaller ones spend their time handing Python's lock from thread to thread, larger ones do not fit
 # a core's cache; below the smallest, waking another thread costs more than it helps.
 BLOCK, SMALLEST_BLOCK = 262_144, 65_536
+MANY = 1_000_000  # numbers of an array worth more than one core
 
 
 def usable_cores() -> int:
@@ -93,6 +94,18 @@ def shared_blocks(n: int, size: int) -> list[tuple[int, int]]:
     """n samples in blocks of some `size`, as many blocks as give all workers the same number of them."""
     count = -(-n // size)
     return equal_blocks(n, min(n, -(-count // WORKERS.count) * WORKERS.count))
+
+
+def over_samples(task: Callable[[int, int], None], shape: tuple[int, ...]) -> None:
+    """task(start, stop) for the samples of a batch in blocks of about BLOCK numbers. On one core if it has fewer
+    than MANY: to wake the others would take longer than they save.
+    """
+    blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // BLOCK)))
+    if math.prod(shape) >= MANY:
+        return WORKERS.run(task, blocks)
+    for block in blocks:
+        task(*block)
+    return None
 
 
 def sum_of_shares(
