@@ -17,7 +17,7 @@ FLOORS = [
     ["gradcheck.report"],
     ["backend.philox", "backend.convolution", "backend.workers", "files"],
     ["backend.base"],
-    ["backend.winograd"],
+    ["backend.rows", "backend.winograd"],
     ["backend.cublas", "backend.graph"],
     ["backend.numpy_backend", "backend.cupy_backend"],
     ["backend"],

@@ -85,6 +85,19 @@ def test_dx_row_by_row_of_the_kernel(window, fast, monkeypatch):
 
 
 @every_window
+@pytest.mark.parametrize("many", [0, 10**9])
+def test_dW_as_one_product(window, many, monkeypatch):
+    """Patches laid out by several threads, some images each, or by one."""
+    x, W, dy = data(window)
+    monkeypatch.setattr(numpy_backend, "FEW_PATCHES", 10**9)
+    monkeypatch.setattr(workers, "BLOCK", 1)
+    monkeypatch.setattr(workers, "MANY", many)
+    expected = Plain().conv_dW(x, dy, window, np.empty_like(W))
+    found = get_backend("numpy").conv_dW(x, dy, window, np.full_like(W, np.nan))
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@every_window
 def test_adjoints(window, fast):
     """<conv(x), dy> = <x, conv_dx(dy)> = <W, conv_dW(x, dy)>: the three are one trilinear form."""
     x, W, dy = data(window)

@@ -5,11 +5,13 @@ adds every row back onto the patch it came from. Both go over the same view of t
 not copied but seen: NumPy and CuPy read it with strides.
 """
 
+import math
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 Sides = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
+FEWER = 4  # times as few channels behind a convolution as before it: see `few_outputs`
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,24 @@ def axis_phases(
         zeros = taps - 1 - last_stop, last_stop + pixels - stops
         found.append((slice(first_pixel, None, stride), slice(first_tap, None, stride), taps, zeros))
     return found
+
+
+def few_outputs(window: Window, before: int, behind: int) -> bool:
+    """Are there so few channels behind a convolution that they, not those before, should be laid out for every tap? Not
+    where most pixels are border or seen by few taps, as with a kernel as large as the image.
+    """
+    h, w, _ = window.padded
+    return window.stride == (1, 1) and FEWER * behind <= before and h * w <= 3 * math.prod(window.stops)
+
+
+def gathering_pays(dy: Any, W: Any, window: Window) -> bool:
+    """Is dx better gathered than added up? A number gathered, kh kw d at every stop, costs less than half of one added
+    up, kh kw c at every stop. Not where dx has many more pixels than dy, whose patches would be zeros mostly;
+    nor where W, of which a turned copy is made, is as large as the images.
+    """
+    (h, w, c), (sh, sw), d = window.image, window.stride, W.shape[1]
+    fewer = d <= 2 * c or few_outputs(window, d, c)
+    return fewer and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
 
 
 def naive_convolution(xp: ModuleType, x: Any, W: Any, window: Window) -> Any:

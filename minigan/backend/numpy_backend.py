@@ -1,14 +1,24 @@
 """Arrays in the computer's memory: the plain bodies again, in blocks that fit a cache, on all cores."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from . import philox
 from .base import Array, Backend, adam_step
-from .convolution import Window, add_kernel_row, im2col, padded_with_zeros, patches, phases
+from .convolution import (
+    Window,
+    add_kernel_row,
+    few_outputs,
+    gathering_pays,
+    im2col,
+    padded_with_zeros,
+    patches,
+    phases,
+)
+from .rows import in_long_rows, subtract_mean, sum_short_rows
 from .winograd import winograd
 from .workers import (
     SMALLEST_BLOCK,
@@ -22,10 +32,10 @@ from .workers import (
     sum_of_shares,
 )
 
-FEW_ROWS, LONG_ROW, STRETCHED = 64, 1024, 8192
+FEW_ROWS = 64
 COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
 FEW_COLUMNS = 64  # in a matrix product: below, it is slow
-FEWER = 4  # times as few channels behind a convolution as before it: see `few_outputs`
+FEW_PATCHES = 5  # for a column of W: up to here every core has its part of dW
 
 
 class NumpyBackend(Backend):
@@ -224,7 +234,7 @@ class NumpyBackend(Backend):
 
     def conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
         """The same, some images at a time. Every core adds up its own share of the images, and the shares are added in
-        order: which core was faster changes no bit.
+        order: which core was faster changes no bit. Beside few patches every core has a part of dW instead.
         """
         if fast := winograd(window, len(x), out.shape[1], gradient=True):
             return fast.conv_dW(x, dy, out)
@@ -234,64 +244,36 @@ class NumpyBackend(Backend):
             out.reshape(kernel.shape)[...] = kernel
             return out
 
+        if len(x) * math.prod(window.stops) <= FEW_PATCHES * out.shape[1]:
+            return self._parts_of_dW(x, dy, window, out)
+
         def add_part(images: slice, total: Array, add: bool) -> None:
             cols = self.im2col(x[images], window)
             product_into(cols.T, dy[images].reshape(len(cols), -1), total, add)
 
         return sum_of_shares(add_part, len(x), lambda n: image_blocks(n, window), out)
 
+    def _parts_of_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
+        """Every core lays out some images, then makes some rows of dW: nothing to add up, and no second dW."""
+        cols = scratch("cols", (len(x), math.prod(window.stops), window.patch), x.dtype)
+        rows, change = cols.reshape(-1, window.patch), dy.reshape(-1, out.shape[1])
+
+        def lay_out(start: int, stop: int) -> None:
+            padded = scratch("padded", (stop - start, *window.padded), x.dtype)
+            im2col(np, x[start:stop], window, padded, out=cols[start:stop])
+
+        def multiply(start: int, stop: int) -> None:
+            np.matmul(rows[:, start:stop].T, change, out=out[start:stop])
+
+        over_samples(lay_out, cols.shape)
+        on_all_cores(multiply, equal_blocks(len(out), min(WORKERS.count, len(out))))
+        return out
+
     def im2col(self, x: Array, window: Window) -> Array:
         """The same, into this thread's scratch."""
         padded = scratch("padded", (len(x), *window.padded), x.dtype)
         rows = len(x) * math.prod(window.stops)
         return im2col(np, x, window, padded, out=scratch("cols", (rows, window.patch), x.dtype))
-
-
-def in_long_rows(arrays: Any, vectors: Any) -> Iterator[tuple[list[Array], list[Array]]]:
-    """Arrays (..., c) and vectors (c,) as arrays (m, many c) and vectors (many c,), then the rest, (1, ...).
-
-    What does not lie in one piece, NumPy copies into a buffer of 8,192 numbers: rows, too, that a vector is stretched
-    over. Unless the rows are as long as that: then it works on them where they are, twice as fast.
-    """
-    c, size = len(vectors[0]), arrays[0].size
-    length = c * max(1, STRETCHED // c)
-    whole = size // length * length
-    flat, stretched = [array.reshape(-1) for array in arrays], [np.tile(vector, length // c) for vector in vectors]
-    if whole:
-        yield [array[:whole].reshape(-1, length) for array in flat], stretched
-    if whole < size:
-        yield [array[None, whole:] for array in flat], [vector[: size - whole] for vector in stretched]
-
-
-def subtract_mean(x: Array, mean: Array, out: Array) -> None:
-    """out = x - mean.    mean: (c,)"""
-    for (x_rows, out_rows), (mean_row,) in in_long_rows((x, out), (mean,)):
-        np.subtract(x_rows, mean_row, out=out_rows)
-
-
-def sum_short_rows(x: Array) -> Array:
-    """The sum of all rows (..., c). NumPy adds row to row; short rows cost ten times what long ones do: many as one."""
-    c = x.shape[-1]
-    rows = x.reshape(-1, c)
-    together = max(1, LONG_ROW // c)
-    whole = len(rows) // together * together
-    total = rows[:whole].reshape(-1, together * c).sum(axis=0).reshape(together, c).sum(axis=0)
-    return total + rows[whole:].sum(axis=0)
-
-
-def few_outputs(window: Window, before: int, behind: int) -> bool:
-    """Are there so few channels behind a convolution that they, not those before, should be laid out for every tap?"""
-    return window.stride == (1, 1) and FEWER * behind <= before
-
-
-def gathering_pays(dy: Array, W: Array, window: Window) -> bool:
-    """Is dx better gathered than added up? A number gathered, kh kw d at every stop, costs less than half of one added
-    up, kh kw c at every stop. Not where dx has many more pixels than dy, whose patches would be zeros mostly;
-    nor where W, of which a turned copy is made, is as large as the images.
-    """
-    (h, w, c), (sh, sw), d = window.image, window.stride, W.shape[1]
-    fewer = d <= 2 * c or few_outputs(window, d, c)
-    return fewer and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
 
 
 def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tuple[int, int]]:
