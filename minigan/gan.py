@@ -89,6 +89,7 @@ class GAN:
         if penalty is not None:
             penalty.require_fit(D)
         self.G, self.D, self.objective = G, D, objective
+        G.workspace.share(D.workspace)  # they work in turns
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.noise, self.d_update, self.d_steps = noise, d_update, d_steps
         self.clip, self.penalty, self.schedule, self.ema = clip, penalty, schedule, ema
@@ -158,7 +159,7 @@ class GAN:
 
     def _buffers(self) -> list[Array]:
         """What the layers write into."""
-        return [buffer for net in (self.G, self.D) for buffer in net.workspace.held.values()]
+        return [buffer for net in (self.G, self.D) for buffer in net.workspace.arrays()]
 
     def _can_be_captured(self, x_real: Array) -> bool:
         """Nothing looks at numbers on the way, and one backend sees everything: what else is wrong, a step will say."""

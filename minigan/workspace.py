@@ -14,11 +14,12 @@ not, fails at once. The tests run all three.
 """
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 from .backend import Array, Backend
 from .errors import OrderError, SettingsError
 
+Memory: TypeAlias = dict[tuple[str, str], Array]
 MODES = ("reuse", "fresh", "poison")
 
 
@@ -27,16 +28,25 @@ class Workspace:
 
     Most belong to one layer, since its backward needs what its forward left. Two kinds are shared, each as large as the
     largest that was asked for: temporaries, which live only within a call; and `dx`, which lives until the layer below
-    has used it, so that two in turn are enough for a whole network.
+    has used it, so that two in turn are enough for a whole network, and for both networks of a GAN.
     """
 
     def __init__(self, backend: Backend, mode: str = "reuse") -> None:
         if mode not in MODES:
             raise SettingsError(f"workspace is {mode!r}; the modes are {', '.join(MODES)}")
         self.backend, self.mode = backend, mode
-        self.held: dict[tuple[str, str], Array] = {}
+        self.own: Memory = {}  # by layer and name
+        self.shared: Memory = {}
         self.fetched: set[tuple[str, str]] = set()
         self.keep, self.dy = True, None
+
+    def share(self, other: "Workspace") -> None:
+        """Temporaries and dx in the other network's memory, from now on: of the two, one works at a time."""
+        self.shared = other.shared
+
+    def arrays(self) -> list[Array]:
+        """All memory that is held."""
+        return [*self.own.values(), *self.shared.values()]
 
     def begin_call(self, keep: bool, dy: Array = None) -> None:
         """A layer's forward or backward begins. With keep=False its buffers live only as long as it uses them."""
@@ -52,25 +62,27 @@ class Workspace:
         if self.mode == "fresh" or not self.keep:
             buffer = self.backend.xp.empty(shape, dtype)
         elif name == "dx":
-            buffer = self._at(("dx", self._free_place()), shape, dtype)
+            buffer = self._at(self.shared, ("dx", self._free_place()), shape, dtype)
+        elif temporary:
+            buffer = self._at(self.shared, ("temporary", name), shape, dtype)
         else:
-            buffer = self._at(("temporary" if temporary else layer, name), shape, dtype)
+            buffer = self._at(self.own, (layer, name), shape, dtype)
         if self.mode == "poison":
             buffer.fill(float("nan") if buffer.dtype.kind == "f" else True)
         return buffer
 
     def _free_place(self) -> str:
         """The one of the two for dx in which dy does not lie."""
-        first = self.held.get(("dx", "first"))
+        first = self.shared.get(("dx", "first"))
         taken = first is not None and self.dy is not None and self.backend.xp.may_share_memory(first, self.dy)
         return "second" if taken else "first"
 
-    def _at(self, key: tuple[str, str], shape: tuple[int, ...], dtype: Any) -> Array:
+    def _at(self, memory: Memory, key: tuple[str, str], shape: tuple[int, ...], dtype: Any) -> Array:
         """The first numbers of what is held there, or of a new piece of memory if that is too small."""
-        size, held = math.prod(shape), self.held.get(key)
+        size, held = math.prod(shape), memory.get(key)
         if held is None or held.size < size or held.dtype != dtype:
-            self.held.pop(key, None)  # free it before the larger one is made
-            held = self.held[key] = self.backend.xp.empty(size, dtype)
+            memory.pop(key, None)  # free it before the larger one is made
+            held = memory[key] = self.backend.xp.empty(size, dtype)
         return held[:size].reshape(shape)
 
     def input(self, array: Array) -> Array:

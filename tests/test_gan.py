@@ -112,6 +112,16 @@ def test_workspace_modes_agree_over_whole_steps(switches, d_steps):
     assert np.array_equal(weights[0], weights[1]) and np.array_equal(weights[0], weights[2])
 
 
+def test_the_networks_share_temporaries_and_dx():
+    gan = small_gan()
+    gan.step(real_images(gan))
+    ours, theirs = ({id(a) for a in net.workspace.arrays()} for net in (gan.G, gan.D))
+    assert {("dx", "first"), ("dx", "second")} <= gan.D.workspace.shared.keys()
+    assert ours & theirs == {id(a) for a in gan.D.workspace.shared.values()}
+    alone = gan.G.clone()
+    assert not alone.workspace.arrays(), "a copy has memory of its own"
+
+
 @pytest.mark.parametrize("objective", [NonSaturating(BCEWithLogits()), LeastSquares(), Hinge()])
 def test_a_gan_learns_a_distribution(objective):
     """Not only right gradients: G finds the mean and the spread of a one-dimensional normal distribution."""

@@ -161,6 +161,4 @@ def test_float32_stays_float32(name):
     losses = gan.step(real_batch(gan, 3))
     assert {np.asarray(value).dtype.name for value in losses} <= {"float32", "float64"}
     assert {a.dtype.name for net in (gan.G, gan.D) for a in (net.params, net.grads, net.state)} == {"float32"}
-    assert all(
-        buffer.dtype.name in ("float32", "bool") for net in (gan.G, gan.D) for buffer in net.workspace.held.values()
-    )
+    assert {a.dtype.name for net in (gan.G, gan.D) for a in net.workspace.arrays()} <= {"float32", "bool"}

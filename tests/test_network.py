@@ -106,11 +106,11 @@ def test_buffers_are_reused_and_predict_neither_takes_nor_keeps_any():
     x = noise(net)
     first = net.forward(x)
     net.backward(np.ones_like(first))
-    held = dict(net.workspace.held)
+    held = net.workspace.arrays()
     prediction = net.predict(noise(net, 300))
-    assert net.workspace.held.keys() == held.keys()
-    assert all(net.workspace.held[key] is held[key] for key in held)
-    assert not any(np.shares_memory(prediction, buffer) for buffer in held.values())
+    assert len(net.workspace.arrays()) == len(held) > 2
+    assert all(now is before for now, before in zip(net.workspace.arrays(), held, strict=True))
+    assert not any(np.shares_memory(prediction, buffer) for buffer in held)
     assert np.shares_memory(first, net.forward(x))
 
 

@@ -682,7 +682,8 @@ def test_a_step_whose_graph_forgets_its_memory_is_seen(forgotten, monkeypatch, d
     gan = small_gan()
     trained(gan, 3)
     for net in (gan.G, gan.D):
-        net.workspace.held.clear()
+        net.workspace.own.clear()
+        net.workspace.shared.clear()
     trained(gan, 2, 3)
     setattr(gan._captured, forgotten, None)
     with pytest.raises(TypeError, match="memory which was freed"):
