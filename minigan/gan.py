@@ -89,7 +89,7 @@ class GAN:
         if penalty is not None:
             penalty.require_fit(D)
         self.G, self.D, self.objective = G, D, objective
-        G.workspace.share(D.workspace)  # they work in turns
+        G.workspace.shared = D.workspace.shared  # they work in turns
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.noise, self.d_update, self.d_steps = noise, d_update, d_steps
         self.clip, self.penalty, self.schedule, self.ema = clip, penalty, schedule, ema
@@ -97,7 +97,7 @@ class GAN:
         self.average = None if ema is None else G.params.copy()
         self.graph, self.seed, self.steps = graph, seed, 0
         counters = [(G, "forwards"), (D, "forwards"), (g_optimizer, "steps"), (d_optimizer, "steps"), (self, "steps")]
-        self._captured = D.backend.capture(self._updates, counters, self._buffers)
+        self._captured = D.backend.capture(self._updates, counters, lambda: G.workspace.arrays() + D.workspace.arrays())
         # What a step measures, in order: the columns of a run's history.
         self.losses: type[Losses | LossesWithPenalty] = Losses if penalty is None else LossesWithPenalty
         self.measures = tuple(objective.score if name == "d_score" else name for name in self.losses._fields)
@@ -156,10 +156,6 @@ class GAN:
         g_loss = self._update_G(x_fake)
         self.steps += 1
         return [*d_losses, g_loss]
-
-    def _buffers(self) -> list[Array]:
-        """What the layers write into."""
-        return [buffer for net in (self.G, self.D) for buffer in net.workspace.arrays()]
 
     def _can_be_captured(self, x_real: Array) -> bool:
         """Nothing looks at numbers on the way, and one backend sees everything: what else is wrong, a step will say."""

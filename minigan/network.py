@@ -73,12 +73,10 @@ class Sequential:
         self.params, self.slots = pack(self.layers, "params", self.backend, self.dtype, name, seed)
         self.state, self.state_slots = pack(self.layers, "state", self.backend, self.dtype, name, seed)
         self.grads = self.backend.xp.zeros_like(self.params)
-        slots, self.parts = iter(self.slots), []  # parts[i] of params and grads belongs to layer i
+        slots = iter(self.slots)
         for layer in self.layers:
-            own = [next(slots) for _ in layer.declared["params"]]
-            for item, slot in zip(layer.declared["params"], own, strict=True):
-                layer.bind(f"d{item.name}", slot.view(self.grads))
-            self.parts.append(slice(own[0].start, own[-1].stop) if own else slice(0))
+            for item in layer.declared["params"]:
+                layer.bind(f"d{item.name}", next(slots).view(self.grads))
         # Nothing needs the gradient of what comes before the first layer that learns.
         self.first_learner = next((i for i, layer in enumerate(self.layers) if layer.declared["params"]), len(layers))
         self.forwards = 0  # training forwards so far: names the noise of Dropout
@@ -137,6 +135,7 @@ class Sequential:
             )
         self._check_rows("dy", dy, self.output_shape)
         self.kept = []
+        before = self.grads.copy() if add and params else None
         stop = 0 if inputs else self.first_learner
         for i in reversed(range(stop, len(self.layers))):
             layer = self.layers[i]
@@ -145,15 +144,13 @@ class Sequential:
                 copy = self.workspace.get(layer.name, "kept dy", dy.shape, self.dtype)
                 copy[...] = dy
                 self.kept.insert(0, copy)
-            part = self.grads[self.parts[i]]
-            before = part.copy() if add and params and part.size else None
             # dx is needed where it was asked for, and below every layer that has learners in front of it.
             dy = layer.backward(self.workspace.input(dy), params, inputs or i > self.first_learner)
             if self.check_finite:
                 self._check_finite_backward(layer, dy)
-            if before is not None:
-                part += before
         self.awaits_backward = False
+        if before is not None:
+            self.grads += before
         return dy if inputs else None
 
     def tangent(self, t: Array) -> Array:

@@ -36,13 +36,9 @@ class Workspace:
             raise SettingsError(f"workspace is {mode!r}; the modes are {', '.join(MODES)}")
         self.backend, self.mode = backend, mode
         self.own: Memory = {}  # by layer and name
-        self.shared: Memory = {}
+        self.shared: Memory = {}  # temporaries and dx
         self.fetched: set[tuple[str, str]] = set()
         self.keep, self.dy = True, None
-
-    def share(self, other: "Workspace") -> None:
-        """Temporaries and dx in the other network's memory, from now on: of the two, one works at a time."""
-        self.shared = other.shared
 
     def arrays(self) -> list[Array]:
         """All memory that is held."""
@@ -61,10 +57,9 @@ class Workspace:
         self.fetched.add((layer, name))
         if self.mode == "fresh" or not self.keep:
             buffer = self.backend.xp.empty(shape, dtype)
-        elif name == "dx":
-            buffer = self._at(self.shared, ("dx", self._free_place()), shape, dtype)
-        elif temporary:
-            buffer = self._at(self.shared, ("temporary", name), shape, dtype)
+        elif temporary or name == "dx":
+            place = "temporary" if temporary else self._free_place()
+            buffer = self._at(self.shared, (place, name), shape, dtype)
         else:
             buffer = self._at(self.own, (layer, name), shape, dtype)
         if self.mode == "poison":
@@ -73,7 +68,7 @@ class Workspace:
 
     def _free_place(self) -> str:
         """The one of the two for dx in which dy does not lie."""
-        first = self.shared.get(("dx", "first"))
+        first = self.shared.get(("first", "dx"))
         taken = first is not None and self.dy is not None and self.backend.xp.may_share_memory(first, self.dy)
         return "second" if taken else "first"
 

@@ -1,5 +1,7 @@
 """Convolutions: against the definition, against their adjoint, against known numbers; whole and in blocks of images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -288,6 +290,14 @@ def identity_error(tile, taps):
 @every_fast_way
 def test_winograds_ways_equal_the_plain_ones(way, n, places):
     assert max(errors_of(way, n).values()) < 1e-12
+
+
+@every_fast_way
+def test_winograds_dW_by_columns(way, places):
+    """Columns enough for it to be a larger sum than what it is of: no thread has one of its own."""
+    d = 1 + 2 * 5 * way.tiles[0] * way.tiles[1]
+    many = replace(way.window, image=(*way.window.image[:2], d))
+    assert errors_of(Winograd(many, way.tile), 5, d)["conv_dW"] < 1e-12
 
 
 @every_fast_way

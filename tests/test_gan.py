@@ -116,7 +116,7 @@ def test_the_networks_share_temporaries_and_dx():
     gan = small_gan()
     gan.step(real_images(gan))
     ours, theirs = ({id(a) for a in net.workspace.arrays()} for net in (gan.G, gan.D))
-    assert {("dx", "first"), ("dx", "second")} <= gan.D.workspace.shared.keys()
+    assert {("first", "dx"), ("second", "dx")} <= gan.D.workspace.shared.keys()
     assert ours & theirs == {id(a) for a in gan.D.workspace.shared.values()}
     alone = gan.G.clone()
     assert not alone.workspace.arrays(), "a copy has memory of its own"

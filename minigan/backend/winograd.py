@@ -27,7 +27,7 @@ import numpy as np
 
 from .base import Array
 from .convolution import Window
-from .workers import on_all_cores, product_into, scratch, shared_blocks, sum_of_shares
+from .workers import WORKERS, equal_blocks, on_all_cores, product_into, scratch, shared_blocks, sum_of_shares
 
 Matrix: TypeAlias = Sequence[Sequence[int]]
 
@@ -86,16 +86,25 @@ class Winograd:
         return out
 
     def conv_dW(self, x: Array, dy: Array, out: Array) -> Array:
-        """out = G^T [(B x) * (A^T dy)]"""
-        channels, d = self.window.stride[0] ** 2 * x.shape[3], dy.shape[3]
+        """out = G^T [(B x) * (A^T dy)]. Every core has its own images; or, where that sum is larger than what it is of,
+        its own columns, so that there is one sum only.
+        """
+        channels, d, tiles = self.window.stride[0] ** 2 * x.shape[3], dy.shape[3], len(x) * math.prod(self.tiles)
 
-        def add_part(images: slice, total: Array, add: bool) -> None:
-            image, change = self._image(x[images]), self._change(dy[images])
+        def add_part(images: slice, total: Array, add: bool, columns: slice = slice(None)) -> None:
+            image, change = self._image(x[images]), self._change(dy[images][..., columns])
             for tile in np.ndindex(self.t, self.t):
-                product_into(image[tile].T, change[tile], total[tile], add)
+                product_into(image[tile].T, change[tile], total[tile][:, columns], add)
+
+        def add_columns(first: int, last: int) -> None:
+            for start, stop in self._blocks(len(x), d):
+                add_part(slice(start, stop), total, start > 0, slice(first, last))
 
         total = np.empty((self.t, self.t, channels, d), x.dtype)
-        sum_of_shares(add_part, len(x), lambda n: self._blocks(n, d), total)
+        if tiles * (channels + d) < channels * d:
+            on_all_cores(add_columns, equal_blocks(d, min(WORKERS.count, d)))
+        else:
+            sum_of_shares(add_part, len(x), lambda n: self._blocks(n, d), total)
         return self._kernel_gradient(total, out)
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -170,7 +179,7 @@ class Winograd:
         n, c, s, m, (T, S), (h, w) = len(x), x.shape[3], self.window.stride[0], self.tile, self.tiles, self.phase
         rows = self._padded(x).reshape(n, h, s, w * s * c)
         half = scratch("winograd half", (n, T, s, w * s * c), x.dtype)
-        out = scratch("winograd image", (self.t, self.t, n, T, S, s, s * c), x.dtype)
+        out = scratch("cols", (self.t, self.t, n, T, S, s, s * c), x.dtype)
         for k in range(self.t):
             combine(self.algorithm[0][k], [rows[:, i : i + m * T - m + 1 : m] for i in range(self.t)], half)
             columns = half.reshape(n, T, s, w, s * c).transpose(0, 1, 3, 2, 4)

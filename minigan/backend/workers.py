@@ -102,10 +102,10 @@ def over_samples(task: Callable[[int, int], None], shape: tuple[int, ...]) -> No
     """
     blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // BLOCK)))
     if math.prod(shape) >= MANY:
-        return WORKERS.run(task, blocks)
-    for block in blocks:
-        task(*block)
-    return None
+        WORKERS.run(task, blocks)
+    else:
+        for block in blocks:
+            task(*block)
 
 
 def sum_of_shares(
