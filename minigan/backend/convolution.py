@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 Sides = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
+Slices = tuple[slice, slice]  # rows, columns
 FEWER = 4  # times as few channels behind a convolution as before it: see `few_outputs`
 
 
@@ -106,37 +107,38 @@ def add_kernel_row(xp: ModuleType, cols: Any, row: int, window: Window, seen: An
         xp.add(seen[:, :, :, row, part], cols[:, :, :, part], out=seen[:, :, :, row, part])
 
 
-def phases(window: Window, d: int) -> list[tuple[tuple[slice, slice], tuple[slice, slice], Window]]:
+def phases(window: Window, d: int) -> tuple[Window, list[tuple[Slices, ...]]] | None:
     """Another way to dx: gathered, nothing added up.    d: channels of dy
 
     Pixels of dx that lie a stride apart are seen by the same part of the kernel: every sh-th of its rows, every sw-th
     of its columns. Turned by 180 degrees, that part slides over dy with stride 1 and makes those pixels. Of such phases
-    there are sh sw, each as (rows and columns of dx, rows and columns of the kernel, window over dy). The list is empty
-    where a phase has no part of the kernel, or where dy's border would have to be cut.
+    there are sh sw, each as (rows and columns of dx, rows and columns of the kernel, stops). The window over dy is the
+    same for all of them, but for the outermost stops, of which each phase leaves some out. None for a kernel that is no
+    multiple of its stride, or where all of dy's border would have to be cut.
     """
-    found = []
     axes = zip(window.image[:2], window.kernel, window.stride, window.padding, window.stops, strict=True)
-    vertical, horizontal = (axis_phases(*axis) for axis in axes)
-    for rows, kernel_rows, length, above in vertical:
-        for columns, kernel_columns, width, aside in horizontal:
-            over = Window((*window.stops, d), (length, width), (1, 1), (above, aside))
-            found.append(((rows, columns), (kernel_rows, kernel_columns), over))
-    fit = all(min(over.kernel) > 0 and min(*over.padding[0], *over.padding[1]) >= 0 for _, _, over in found)
-    return found if fit else []
+    (length, above, vertical), (width, aside, horizontal) = (axis_phases(*axis) for axis in axes)
+    if any(k % s for k, s in zip(window.kernel, window.stride, strict=True)) or min(*above, *aside) < 0:
+        return None
+    over = Window((*window.stops, d), (length, width), (1, 1), (above, aside))
+    return over, [tuple(zip(rows, columns, strict=True)) for rows in vertical for columns in horizontal]
 
 
 def axis_phases(
     size: int, kernel: int, stride: int, padding: tuple[int, int], stops: int
-) -> list[tuple[slice, slice, int, tuple[int, int]]]:
-    """Along one axis: pixels of dx, taps of the kernel, their number, and the zeros around dy."""
-    found = []
+) -> tuple[int, tuple[int, int], list[tuple[slice, slice, slice]]]:
+    """Along one axis: taps of a phase, zeros around dy; and of each phase the pixels of dx, taps, and stops."""
+    taps, found = kernel // stride, []
     for first_tap in range(stride):
         first_pixel = (first_tap - padding[0]) % stride
         last_stop = (first_pixel + padding[0] - first_tap) // stride  # that sees the first pixel
-        pixels, taps = -(-(size - first_pixel) // stride), len(range(first_tap, kernel, stride))
-        zeros = taps - 1 - last_stop, last_stop + pixels - stops
-        found.append((slice(first_pixel, None, stride), slice(first_tap, None, stride), taps, zeros))
-    return found
+        found.append((first_pixel, first_tap, taps - 1 - last_stop, -(-(size - first_pixel) // stride)))
+    before = max(zeros for _, _, zeros, _ in found)
+    after = max(pixels - zeros for _, _, zeros, pixels in found) + taps - 1 - stops
+    return taps, (before, after), [
+        (slice(pixel, None, stride), slice(tap, None, stride), slice(before - zeros, before - zeros + pixels))
+        for pixel, tap, zeros, pixels in found
+    ]  # fmt: skip
 
 
 def few_outputs(window: Window, before: int, behind: int) -> bool:
@@ -148,12 +150,12 @@ def few_outputs(window: Window, before: int, behind: int) -> bool:
 
 
 def gathering_pays(dy: Any, W: Any, window: Window) -> bool:
-    """Is dx better gathered than added up? A number gathered, kh kw d at every stop, costs less than half of one added
-    up, kh kw c at every stop. Not where dx has many more pixels than dy, whose patches would be zeros mostly;
+    """Is dx better gathered than added up? A number gathered, kh kw d / (sh sw) at every stop, costs less than half of
+    one added up, kh kw c at every stop. Not where dx has many more pixels than dy, whose patches would be zeros mostly;
     nor where W, of which a turned copy is made, is as large as the images.
     """
     (h, w, c), (sh, sw), d = window.image, window.stride, W.shape[1]
-    fewer = d <= 2 * c or few_outputs(window, d, c)
+    fewer = d <= 2 * c * sh * sw or few_outputs(window, d, c)
     return fewer and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
 
 

@@ -8,16 +8,7 @@ import numpy as np
 
 from . import philox
 from .base import Array, Backend, adam_step
-from .convolution import (
-    Window,
-    add_kernel_row,
-    few_outputs,
-    gathering_pays,
-    im2col,
-    padded_with_zeros,
-    patches,
-    phases,
-)
+from .convolution import Window, add_kernel_row, few_outputs, gathering_pays, im2col, padded_with_zeros, patches, phases
 from .rows import in_long_rows, subtract_mean, sum_short_rows
 from .winograd import winograd
 from .workers import (
@@ -193,8 +184,8 @@ class NumpyBackend(Backend):
         """The same, some images at a time; gathered phase by phase where that moves fewer numbers."""
         if fast := winograd(window, len(dy), W.shape[1]):
             return fast.conv_dx(dy, W, out)
-        if gathering_pays(dy, W, window) and (parts := phases(window, W.shape[1])):
-            return self._gather_dx(dy, W, window, parts, out)
+        if gathering_pays(dy, W, window) and (found := phases(window, W.shape[1])):
+            return self._gather_dx(dy, W, window, *found, out)
 
         kh, kw_c = window.kernel[0], len(W) // window.kernel[0]
         together = 1 if kw_c >= FEW_COLUMNS else kh  # rows of the kernel in one product: one stays nearer in the cache
@@ -216,20 +207,22 @@ class NumpyBackend(Backend):
         on_all_cores(block, image_blocks(len(out), window, together * kw_c))
         return out
 
-    def _gather_dx(self, dy: Array, W: Array, window: Window, parts: list[Any], out: Array) -> Array:
+    def _gather_dx(self, dy: Array, W: Array, window: Window, over: Window, parts: list[Any], out: Array) -> Array:
+        """The patches of dy are laid out once: one product for all phases."""
         c = window.image[2]
         kernel = W.reshape(*window.kernel, c, -1).transpose(0, 1, 3, 2)
-        turned = [np.ascontiguousarray(kernel[taps][::-1, ::-1]).reshape(-1, c) for _, taps, _ in parts]
+        turned = np.concatenate([kernel[taps][::-1, ::-1].reshape(-1, c) for _, taps, _ in parts], axis=1)
         if len(parts) == 1:
-            return self.conv(dy, turned[0], parts[0][2], out)
+            return self.conv(dy, turned, over, out)
 
         def block(start: int, stop: int) -> None:
-            for (pixels, _, over), part_of_kernel in zip(parts, turned, strict=True):
-                cols = self.im2col(dy[start:stop], over)
-                made = np.matmul(cols, part_of_kernel, out=scratch("pixels", (len(cols), c), W.dtype))
-                out[start:stop, *pixels] = made.reshape(stop - start, *over.stops, c)
+            cols = self.im2col(dy[start:stop], over)
+            made = np.matmul(cols, turned, out=scratch("pixels", (len(cols), len(parts) * c), W.dtype))
+            made = made.reshape(stop - start, *over.stops, len(parts), c)
+            for i, (pixels, _, stops) in enumerate(parts):
+                out[start:stop, *pixels] = made[:, *stops, i]
 
-        on_all_cores(block, image_blocks(len(out), window))
+        on_all_cores(block, image_blocks(len(out), over, over.patch + turned.shape[1]))
         return out
 
     def conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
@@ -238,8 +231,8 @@ class NumpyBackend(Backend):
         """
         if fast := winograd(window, len(x), out.shape[1], gradient=True):
             return fast.conv_dW(x, dy, out)
-        if few_outputs(window, x.shape[3], out.shape[1]) and (parts := phases(window, out.shape[1])):
-            turned = self.conv_dW(dy, x, parts[0][2], np.empty((out.size // x.shape[3], x.shape[3]), out.dtype))
+        if few_outputs(window, x.shape[3], out.shape[1]) and (found := phases(window, out.shape[1])):
+            turned = self.conv_dW(dy, x, found[0], np.empty((out.size // x.shape[3], x.shape[3]), out.dtype))
             kernel = turned.reshape(*window.kernel, out.shape[1], x.shape[3])[::-1, ::-1].transpose(0, 1, 3, 2)
             out.reshape(kernel.shape)[...] = kernel
             return out
@@ -272,8 +265,8 @@ class NumpyBackend(Backend):
     def im2col(self, x: Array, window: Window) -> Array:
         """The same, into this thread's scratch."""
         padded = scratch("padded", (len(x), *window.padded), x.dtype)
-        rows = len(x) * math.prod(window.stops)
-        return im2col(np, x, window, padded, out=scratch("cols", (rows, window.patch), x.dtype))
+        cols = scratch("cols", (len(x) * math.prod(window.stops), window.patch), x.dtype)
+        return im2col(np, x, window, padded, out=cols)
 
 
 def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tuple[int, int]]:
