@@ -88,7 +88,7 @@ def test_dx_row_by_row_of_the_kernel(window, fast, monkeypatch):
 
 @every_window
 @pytest.mark.parametrize("many", [0, 10**9])
-def test_dW_as_one_product(window, many, monkeypatch):
+def test_dW_by_rows(window, many, monkeypatch):
     """Patches laid out by several threads, some images each, or by one."""
     x, W, dy = data(window)
     monkeypatch.setattr(numpy_backend, "FEW_PATCHES", 10**9)

@@ -181,7 +181,7 @@ class NumpyBackend(Backend):
         return out
 
     def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
-        """The same, some images at a time; gathered phase by phase where that moves fewer numbers."""
+        """The same, some images at a time; gathered, for all phases at once, where that moves fewer numbers."""
         if fast := winograd(window, len(dy), W.shape[1]):
             return fast.conv_dx(dy, W, out)
         if gathering_pays(dy, W, window) and (found := phases(window, W.shape[1])):
@@ -252,8 +252,7 @@ class NumpyBackend(Backend):
         rows, change = cols.reshape(-1, window.patch), dy.reshape(-1, out.shape[1])
 
         def lay_out(start: int, stop: int) -> None:
-            padded = scratch("padded", (stop - start, *window.padded), x.dtype)
-            im2col(np, x[start:stop], window, padded, out=cols[start:stop])
+            self.im2col(x[start:stop], window, out=cols[start:stop])
 
         def multiply(start: int, stop: int) -> None:
             np.matmul(rows[:, start:stop].T, change, out=out[start:stop])
@@ -262,11 +261,12 @@ class NumpyBackend(Backend):
         on_all_cores(multiply, equal_blocks(len(out), min(WORKERS.count, len(out))))
         return out
 
-    def im2col(self, x: Array, window: Window) -> Array:
-        """The same, into this thread's scratch."""
+    def im2col(self, x: Array, window: Window, out: Array = None) -> Array:
+        """The same, into this thread's scratch unless `out` is given."""
         padded = scratch("padded", (len(x), *window.padded), x.dtype)
-        cols = scratch("cols", (len(x) * math.prod(window.stops), window.patch), x.dtype)
-        return im2col(np, x, window, padded, out=cols)
+        if out is None:
+            out = scratch("cols", (len(x) * math.prod(window.stops), window.patch), x.dtype)
+        return im2col(np, x, window, padded, out=out)
 
 
 def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tuple[int, int]]:
