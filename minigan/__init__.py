@@ -15,11 +15,13 @@ from .backend import Backend, get_backend
 from .checkpoint import load_model, save_model
 from .errors import MiniganError
 from .gan import GAN, Losses
-from .losses import BCE, BCEWithLogits
+from .generator import Generator
+from .layers import Layer
+from .losses import BCE, BCEWithLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from .network import Sequential
-from .objectives import Hinge, LeastSquares, NonSaturating, Saturating, Wasserstein
-from .optimizers import SGD, Adam, RMSprop, StepLR, WeightClipping
-from .penalties import R1, GradientPenalty
+from .objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein
+from .optimizers import SGD, Adam, Optimizer, RMSprop, StepLR, WeightClipping
+from .penalties import R1, GradientPenalty, Penalty
 from .version import __version__
 
 __all__ = [

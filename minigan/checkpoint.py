@@ -1,13 +1,14 @@
 """Saving and loading: model files that hold one network, and checkpoints that hold all that a run needs to go on.
 
 Both are .npz archives of plain arrays, read with allow_pickle=False: opening one can run no code. The architecture of
-a network is JSON inside the file, so a model file is enough to sample from.
+a network is JSON inside the file, so a model file is enough to sample from. Files of version 1 (minigan 0.1), whose
+layers hold no layers and whose checkpoints know less of their GAN, load as well.
 """
 
 import dataclasses
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,57 +16,51 @@ import numpy as np
 
 from . import layers as own_layers
 from .backend import get_backend
+from .config import config_of, differences
 from .errors import FileError, MiniganError, SettingsError
 from .files import write_atomically
 from .gan import GAN
+from .generator import Generator
 from .layers import Layer
 from .network import Sequential
 
-MODEL_FORMAT = "minigan model 1"
-CHECKPOINT_FORMAT = "minigan checkpoint 1"
-
-
-def architecture(network: Sequential) -> dict[str, Any]:
-    """The network without its numbers, as JSON can hold it. Initializers are left out: a loaded network has started."""
-    described = {
-        "name": network.name,
-        "input_shape": list(network.input_shape),
-        "dtype": network.dtype.name,
-        "seed": network.seed,
-        "layers": [
-            {"type": type(layer).__name__, **{k: v for k, v in layer.config().items() if not callable(v)}}
-            for layer in network.layers
-        ],
-    }
-    return described if network.latent == "normal" else described | {"latent": network.latent}
+MODEL_FORMATS = ("minigan model 2", "minigan model 1")  # the first is written, all are read
+CHECKPOINT_FORMATS = ("minigan checkpoint 2", "minigan checkpoint 1")
+SHOWN = 6  # differences in a message
 
 
 def build(description: dict[str, Any], layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
-    """The network that `architecture` described. `layers` are classes of your own that it uses."""
-    known = {name: getattr(own_layers, name) for name in own_layers.__all__} | {kind.__name__: kind for kind in layers}
-    built = []
-    for entry in description["layers"]:
-        settings = dict(entry)
-        kind = settings.pop("type")
-        if kind not in known:
-            raise FileError(f"the model has a layer {kind!r} that is not minigan's: load it with layers=[{kind}]")
-        built.append(known[kind](**settings))
-    return Sequential(
-        built,
-        input_shape=tuple(description["input_shape"]),
-        name=description["name"],
-        dtype=description["dtype"],
-        seed=description["seed"],
-        latent=description.get("latent", "normal"),
-        backend=backend,
-    )
+    """The network that `Sequential.describe` described. `layers` are classes of your own that it uses."""
+    known = {name: getattr(own_layers, name) for name in own_layers.__all__} | {"Sequential": Sequential}
+    known |= {kind.__name__: kind for kind in layers}
+    options = {name: value for name, value in description.items() if name != "layers"}
+    options["input_shape"] = tuple(options["input_shape"])
+    is_generator = "latent" in options or "classes" in options
+    built = [_build_layer(entry, known) for entry in description["layers"]]
+    return (Generator if is_generator else Sequential)(built, backend=backend, **options)
+
+
+def _build_layer(entry: Any, known: dict[str, type[Layer]]) -> Any:
+    """A layer from its description, with the layers inside it; anything else as it is."""
+    if isinstance(entry, list):
+        return [_build_layer(inner, known) for inner in entry]
+    if not isinstance(entry, dict):
+        return entry
+    settings = {name: _build_layer(value, known) for name, value in entry.items()}
+    kind = settings.pop("type")
+    if kind not in known:
+        raise FileError(f"the model has a layer {kind!r} that is not minigan's: load it with layers=[{kind}]")
+    return known[kind].from_config(settings)
 
 
 def save_model(path: str | Path, network: Sequential, overwrite: bool = True) -> None:
-    """Write one network, architecture and numbers, to a model file."""
-    if not isinstance(network, Sequential):
+    """Write one network, architecture and numbers, to a model file.
+
+    Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold.
+    """
+    if not isinstance(network, Sequential) or not network.is_network:
         raise SettingsError(f"save_model(path, network): network is a {type(network).__name__}")
-    arrays = {"format": np.array(MODEL_FORMAT), "architecture": np.array(json.dumps(architecture(network)))}
+    arrays = {"format": np.array(MODEL_FORMATS[0]), "architecture": np.array(json.dumps(network.describe()))}
     _write(path, arrays | _numbers(network, ""), overwrite)
 
 
@@ -74,24 +69,33 @@ def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: An
     backend = get_backend(backend)
     if isinstance(layers, type) or not all(isinstance(kind, type) for kind in layers):
         raise SettingsError(f"load_model: layers must be a list of classes, such as [MyLayer]; it is {layers}")
-    arrays = _read(path, MODEL_FORMAT, "a model file (a run's generator.npz is one)")
+    arrays = _read(path, MODEL_FORMATS, "a model file (a run's generator.npz is one)")
     try:
         network = build(json.loads(str(arrays["architecture"])), layers, backend)
         _put_numbers(network, arrays, "")
     except MiniganError as error:
         raise FileError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return network
 
 
-def save_checkpoint(path: str | Path, gan: GAN, extra: dict[str, np.ndarray]) -> None:
-    """Write both networks, both optimizers, G's average and the step count; and the trainer's own arrays, as extra."""
-    arrays = {
-        "format": np.array(CHECKPOINT_FORMAT),
-        "made_by": np.array(_makers(gan)),
-        "steps": np.array(gan.steps),
-    }
+def save_checkpoint(
+    path: str | Path, gan: GAN, extra: Mapping[str, np.ndarray], run: Mapping[str, Any] | None = None
+) -> None:
+    """Write both networks, both optimizers, G's average and the step count; and the trainer's own arrays, as extra.
+
+    run: what else makes the run what it is, such as its data and its batch size
+    """
+    _write(path, checkpoint_arrays(gan) | {
+        "made_by": np.array(json.dumps(gan.config() | {"run": config_of(run or {})})),
+        **{f"extra.{name}": array for name, array in extra.items()},
+    })  # fmt: skip
+
+
+def checkpoint_arrays(gan: GAN) -> dict[str, np.ndarray]:
+    """All numbers of a GAN, on the host."""
+    arrays = {"format": np.array(CHECKPOINT_FORMATS[0]), "steps": np.array(gan.steps)}
     if gan.average is not None:
         arrays["average"] = gan.G.backend.to_host(gan.average)
     for side, network, optimizer in _sides(gan):
@@ -100,20 +104,30 @@ def save_checkpoint(path: str | Path, gan: GAN, extra: dict[str, np.ndarray]) ->
         arrays[f"{side}optimizer.learning_rate"] = np.array(optimizer.learning_rate)
         for name in optimizer.vectors:
             arrays[f"{side}optimizer.{name}"] = network.backend.to_host(getattr(optimizer, name))
-    _write(path, arrays | {f"extra.{name}": array for name, array in extra.items()})
+    return arrays
 
 
-def load_checkpoint(path: str | Path, gan: GAN) -> dict[str, np.ndarray]:
+def load_checkpoint(
+    path: str | Path, gan: GAN, run: Mapping[str, Any] | None = None
+) -> dict[str, np.ndarray]:
     """Put a checkpoint's numbers into a GAN of the same networks and optimizers; returns the trainer's own arrays.
 
-    Raises FileError, saying in what they differ, if another GAN wrote it, and if it is missing or damaged.
+    Raises FileError, saying in what they differ, if another GAN or another run wrote it, and if it is missing or
+    damaged; the GAN is as it was then.
     """
-    arrays = _read(path, CHECKPOINT_FORMAT, "a checkpoint")
+    arrays = _read(path, CHECKPOINT_FORMATS, "a checkpoint")
     try:
-        theirs, ours = json.loads(str(arrays["made_by"])), json.loads(_makers(gan))
-        differing = [name for name in ours if ours[name] != theirs.get(name)]
+        theirs = json.loads(str(arrays["made_by"]))
+        old = str(arrays["format"]) == CHECKPOINT_FORMATS[1]
+        ours = _config_of_version_1(gan) if old else gan.config() | {"run": config_of(run or {})}
+        if run is None:
+            theirs.pop("run", None), ours.pop("run", None)
+        differing = differences(ours, theirs)
         if differing:
-            raise FileError(f"{path} was written by another GAN: the two differ in {', '.join(differing)}")
+            more = f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
+            raise FileError(
+                f"{path} was written by another GAN: the two differ in {'; '.join(differing[:SHOWN])}{more}"
+            )
         for side, network, optimizer in _sides(gan):
             _put_numbers(network, arrays, side)
             optimizer.steps = int(arrays[f"{side}optimizer.steps"])
@@ -123,14 +137,27 @@ def load_checkpoint(path: str | Path, gan: GAN) -> dict[str, np.ndarray]:
         if gan.average is not None:
             _put(gan.average, arrays["average"], gan.G)
         gan.steps = int(arrays["steps"])
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, AttributeError, OverflowError) as error:
+        if isinstance(error, FileError):
+            raise
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
 
 
-def _makers(gan: GAN) -> str:
-    """What must be equal for a run to go on as it began, as JSON. With a schedule, that is its first learning rates."""
-    makers = {
+def _config_of_version_1(gan: GAN) -> dict[str, Any]:
+    """What minigan 0.1 knew of a GAN, in its own words: settings of optimizers and losses were no part of it."""
+
+    def words(switch: Any) -> Any:
+        if switch is None or dataclasses.is_dataclass(switch):
+            return None if switch is None else repr(switch)
+        return getattr(switch, "__qualname__", type(switch).__name__)
+
+    def architecture(network: Sequential) -> dict[str, Any]:
+        described = network.describe()
+        described = {name: value for name, value in described.items() if (name, value) != ("latent", "normal")}
+        return {name: value for name, value in described.items() if (name, value) != ("classes", 0)}
+
+    return {
         "seed": gan.seed,
         "G": architecture(gan.G),
         "D": architecture(gan.D),
@@ -140,18 +167,12 @@ def _makers(gan: GAN) -> str:
         "d_update": gan.d_update,
         "d_steps": gan.d_steps,
         "objective": type(gan.objective).__name__,
-        "clip": gan.clip,
-        "penalty": gan.penalty,
-        "schedule": gan.schedule,
-        "learning rates": None if gan.schedule is None else gan.learning_rates,
+        "clip": words(gan.clip),
+        "penalty": words(gan.penalty),
+        "schedule": words(gan.schedule),
+        "learning rates": None if gan.schedule is None else list(gan.learning_rates),
         "ema": gan.ema,
     }
-    return json.dumps(makers, default=_describe)
-
-
-def _describe(switch: Any) -> str:
-    """A dataclass with its values; of another function the name, since its repr has an address in memory."""
-    return repr(switch) if dataclasses.is_dataclass(switch) else getattr(switch, "__qualname__", type(switch).__name__)
 
 
 def _sides(gan: GAN) -> list[tuple[str, Sequential, Any]]:
@@ -192,8 +213,8 @@ def _write(path: str | Path, arrays: dict[str, np.ndarray], overwrite: bool = Tr
     write_atomically(path, write, overwrite)
 
 
-def _read(path: str | Path, wanted: str, kind: str) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file of the wanted format."""
+def _read(path: str | Path, wanted: tuple[str, ...], kind: str) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file of one of the wanted formats."""
     try:
         with open(path, "rb") as file:
             archive = np.load(file, allow_pickle=False)
@@ -208,6 +229,6 @@ def _read(path: str | Path, wanted: str, kind: str) -> dict[str, np.ndarray]:
         if "pickle" in str(error).lower():
             raise FileError(f"{path} is not {kind}, or it holds pickled objects, which minigan never loads") from error
         raise FileError(f"{path} is truncated or damaged: {error}") from error
-    if str(arrays["format"]) != wanted:
-        raise FileError(f"{path} is not {kind}: it says {str(arrays['format'])!r}, wanted {wanted!r}")
+    if str(arrays["format"]) not in wanted:
+        raise FileError(f"{path} is not {kind}: it says {str(arrays['format'])!r}, wanted {wanted[0]!r}")
     return arrays

@@ -15,7 +15,7 @@ from .checkpoint import load_model
 from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError
 from .files import write_atomically
-from .gan import draw_noise
+from .generator import draw_noise
 from .gradcheck import command as gradcheck
 from .models import MODELS
 from .network import Sequential

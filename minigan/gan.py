@@ -4,20 +4,27 @@ Everything here is a sequence of forwards and backwards of two networks; docs/ga
 """
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from .backend import Array
-from .errors import SettingsError, ShapeError
-from .layers import Sigmoid
+import numpy as np
+
+from .backend import Array, Backend
+from .config import config_of
+from .errors import OrderError, SettingsError, ShapeError
+from .generator import checked_labels, classes_of, draw_noise, label_rows, with_labels, with_rows
+from .layers import Layer, Sigmoid
+from .layers.base import require_picklable
 from .losses import BCE, BCEWithLogits
 from .network import Sequential
-from .objectives import Hinge, LeastSquares, Objective, Wasserstein
-from .optimizers import Optimizer, WeightClipping
+from .objectives import OBJECTIVES, Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Wasserstein
+from .optimizers import Adam, Optimizer, WeightClipping
 from .penalties import Penalty
 
 NOISE = ("fresh", "same")
 D_UPDATES = ("summed", "two_steps")
+SWITCHES = ("noise", "d_update", "d_steps", "g_steps", "clip", "penalty", "schedule", "ema")
 STATISTICS = 50, 32  # batches of noise, and their size, that renew running statistics: 0.9^50 of the old is left
 
 
@@ -25,42 +32,47 @@ class Losses(NamedTuple):
     """What one step measured, as 0-d arrays: reading them makes a GPU wait, so read them only to log.
 
     Each is taken from the forward whose gradient was used, before the update that it led to. With several d_steps those
-    of D are from the last. `d_loss` is d_loss_real + d_loss_fake; `d_score` is what the objective's `score` names: D's
-    accuracy (0.5 is a coin toss), or a critic's estimate of the Wasserstein distance; `g_loss` is what G's update
-    minimised.
+    of D are from the last, with several g_steps `g_loss` is. `d_loss` is d_loss_real + d_loss_fake + d_penalty; the
+    halves are None where the objective sees both batches at once, the penalty where there is none. `d_score` is what
+    the objective's `score` names: D's accuracy (0.5 is a coin toss), or a critic's estimate of the Wasserstein
+    distance; `g_loss` is what G's update minimised.
     """
 
     d_loss: Array
-    d_loss_real: Array
-    d_loss_fake: Array
+    d_loss_real: Array | None
+    d_loss_fake: Array | None
+    d_penalty: Array | None
     d_score: Array
     g_loss: Array
 
-
-class LossesWithPenalty(NamedTuple):
-    """`Losses` of a GAN with a penalty on D's slope: d_loss is d_loss_real + d_loss_fake + d_penalty."""
-
-    d_loss: Array
-    d_loss_real: Array
-    d_loss_fake: Array
-    d_penalty: Array
-    d_score: Array
-    g_loss: Array
+    def values(self) -> list[Array]:
+        """Those that are measured, in the order of `GAN.measures`."""
+        return [value for value in self if value is not None]
 
 
 class GAN:
-    """Two networks, two optimizers, and `step`.
+    """Two networks, two optimizers, and `step`. `GAN(G, D)` has the settings of DCGAN (Radford et al. 2015).
 
-    objective what the players minimise, such as NonSaturating(BCEWithLogits()) or Hinge()
-    noise     "fresh": G's update draws noise of its own; "same": it takes the noise of D's last fakes, whose forward of
-              G is still valid and is not repeated
-    d_update  "summed": one update of D on the gradient of its real plus its fake batch; "two_steps": an update on each
-    d_steps   updates of D for one of G
-    clip      WeightClipping: D's parameters are clamped after every update of D
-    penalty   GradientPenalty or R1: a term of D's loss, in every update of D, that bounds its slope
-    schedule  a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now
-    ema       decay of a moving average of G's parameters, `average`, which `averaged()` puts into G: 0.999, say
-    graph     on a GPU, launch a whole step at once (docs/backends.md); the numbers are the same
+    G          from noise to images: a Sequential, or a Generator that says how its noise is drawn and its classes
+    D          from images to one number; or to one for each class, if G has classes: that of the image's label counts
+               (a projection, Miyato and Koyama 2018, equation 3)
+    objective  what the two minimise: an object such as Hinge(), or its name, such as "hinge"; by default
+               NonSaturating, with cross-entropy for what D ends in
+    g_optimizer, d_optimizer   one for each network; by default Adam(network, 2e-4, 0.5)
+    noise      "fresh": G's update draws noise of its own; "same": it takes the noise of D's last fakes, whose forward
+               of G is still valid and is not repeated
+    d_update   "summed": one update of D on the gradient of its real plus its fake batch; "two_steps": one on each
+    d_steps    updates of D in a step
+    g_steps    updates of G in a step, each with noise of its own (but for the first, if the noise is the same)
+    clip       WeightClipping: D's parameters are clamped after every update of D
+    penalty    GradientPenalty or R1: a term of D's loss, in every update of D, that bounds its slope
+    schedule   a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now
+    ema        decay of a moving average of G's parameters, `average`, which `averaged()` puts into G: 0.999, say
+    graph      on a GPU, launch a whole step at once (docs/backends.md); the numbers are the same
+    seed       noise is a function of it and of the step
+
+    `steps` counts the steps so far, `measures` names what a step measures. Raises SettingsError or ShapeError for parts
+    that do not fit each other.
     """
 
     def __init__(
@@ -68,12 +80,13 @@ class GAN:
         G: Sequential,
         D: Sequential,
         *,
-        objective: Objective,
-        g_optimizer: Optimizer,
-        d_optimizer: Optimizer,
+        objective: Objective | str | None = None,
+        g_optimizer: Optimizer | None = None,
+        d_optimizer: Optimizer | None = None,
         noise: str = "fresh",
         d_update: str = "summed",
         d_steps: int = 1,
+        g_steps: int = 1,
         clip: WeightClipping | None = None,
         penalty: Penalty | None = None,
         schedule: Callable[[int], float] | None = None,
@@ -81,34 +94,69 @@ class GAN:
         graph: bool = True,
         seed: int = 0,
     ) -> None:
-        _require_switches(noise, d_update, d_steps, clip, penalty, schedule, ema)
+        _require_networks(G, D)
+        objective = _as_objective(objective, D)
+        _require_switches(noise, d_update, d_steps, g_steps, clip, penalty, schedule, ema)
         _require_fit(G, D, objective)
+        g_optimizer = Adam(G, 2e-4, 0.5) if g_optimizer is None else g_optimizer
+        d_optimizer = Adam(D, 2e-4, 0.5) if d_optimizer is None else d_optimizer
         for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
-            if optimizer.network is not network:
+            if not isinstance(optimizer, Optimizer) or optimizer.network is not network:
                 raise SettingsError(f"{name} was made for another network; each network needs an optimizer of its own")
-        if penalty is not None:
-            penalty.require_fit(D)
+        if objective.sees_both and d_update != "summed":
+            raise SettingsError(f"{objective!r} sees both batches at once: it needs d_update='summed'")
         self.G, self.D, self.objective = G, D, objective
-        G.workspace.shared = D.workspace.shared  # they work in turns
+        self.classes = classes_of(G)
+        if penalty is not None:
+            penalty.require_fit(D, self.classes or 1)
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
-        self.noise, self.d_update, self.d_steps = noise, d_update, d_steps
+        self.noise, self.d_update, self.d_steps, self.g_steps = noise, d_update, d_steps, g_steps
         self.clip, self.penalty, self.schedule, self.ema = clip, penalty, schedule, ema
         self.learning_rates = g_optimizer.learning_rate, d_optimizer.learning_rate  # what a schedule begins with
         self.average = None if ema is None else G.params.copy()
         self.graph, self.seed, self.steps = graph, seed, 0
-        counters = [(G, "forwards"), (D, "forwards"), (g_optimizer, "steps"), (d_optimizer, "steps"), (self, "steps")]
-        self._captured = D.backend.capture(self._updates, counters, lambda: G.workspace.arrays() + D.workspace.arrays())
-        # What a step measures, in order: the columns of a run's history.
-        self.losses: type[Losses | LossesWithPenalty] = Losses if penalty is None else LossesWithPenalty
-        self.measures = tuple(objective.score if name == "d_score" else name for name in self.losses._fields)
+        self._share()
+
+    def _share(self) -> None:
+        """The networks work in turns, and share their temporaries; a step has a runner of its own."""
+        self.G.workspace.shared = self.D.workspace.shared
+        self._run = self.D.backend.step_runner()
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The names of what a step measures, in order: the columns of a run's history."""
+        names = (name for name, measured in zip(Losses._fields, self._measured(), strict=True) if measured)
+        return tuple(self.objective.score if name == "d_score" else name for name in names)
+
+    # Noise and samples. ----------------------------------------------------------------------------------------------
 
     def draw_noise(self, n: int, stream: str, step: int) -> Array:
-        """z of shape (n, *latent), a function of (seed, stream, step)."""
+        """z, the noise for n images, a function of (seed, stream, step). Labels are no part of it."""
         return draw_noise(self.G, n, self.seed, f"noise.{stream}", step)
 
     def draw_share(self, n: int, count: int) -> Array:
         """e of shape (n, 1, ...), uniform in [0, 1), for the penalty: a function of (seed, count of D's updates)."""
         return self.D.backend.uniform((n, *[1] * len(self.D.input_shape)), self.seed, "penalty", count, self.D.dtype)
+
+    def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
+        """n images of G, with its averaged parameters if there is an average.    (n, h, w, c), NumPy, in [-1, 1]
+
+        Which ones is a function of the seed: those of `minigan sample --seed`. labels: (n,) classes; for a G that has
+        classes, by default 0, 1, 2, ... in turn.
+
+        Raises ShapeError for labels that there are not, SettingsError for n < 1 or labels of a G without classes.
+        """
+        if n < 1:
+            raise SettingsError(f"sample: n is {n}; it must be at least 1")
+        return self.images(draw_noise(self.G, n, seed, "samples", 0), labels)
+
+    def images(self, z: Array, labels: Any = None) -> np.ndarray:
+        """What the averaged G makes of the noise z and these labels, as a NumPy array; see `sample`."""
+        if labels is None and self.classes:
+            labels = np.arange(len(z)) % self.classes
+        z = with_labels(self.G, z, None if labels is None else np.asarray(list(labels)))
+        with self.averaged():
+            return self.G.backend.to_host(self.G.predict(z))
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -130,30 +178,66 @@ class GAN:
         whose layers make smaller numbers: noise is averaged out of them. Izmailov et al. 2018, section 3.2.
         """
         self.G.discard()
-        for batch in range(STATISTICS[0] if self.G.state.size else 0):
-            self.G.forward(self.draw_noise(STATISTICS[1], "statistics", batch), backward=False)
+        batches, n = STATISTICS
+        labels = np.arange(n) % self.classes if self.classes else None
+        for batch in range(batches if self.G.state.size else 0):
+            z = with_labels(self.G, self.draw_noise(n, "statistics", batch), labels)
+            self.G.forward(z, backward=False)
 
-    def step(self, x_real: Array) -> Losses | LossesWithPenalty:
-        """One step: d_steps updates of D, then one of G.    x_real: (d_steps n, *image), n for each update of D."""
-        if len(x_real) % self.d_steps:
-            raise ShapeError(f"step got {len(x_real)} real images, which {self.d_steps} updates of D cannot share")
+    # The step. -------------------------------------------------------------------------------------------------------
+
+    def step(self, x_real: Array, labels: Any = None) -> Losses:
+        """One step: d_steps updates of D, then g_steps of G.    x_real: (d_steps n, *image), n for each update of D
+
+        labels: (d_steps n,) classes of the images, where G has classes; G makes its images of the same ones.
+
+        Raises ShapeError for images or labels of the wrong shape, dtype or range, SettingsError for labels that are
+        missing, or of a GAN without classes.
+        """
+        n = len(x_real)
+        if n % self.d_steps:
+            raise ShapeError(f"step got {n} real images, which {self.d_steps} updates of D cannot share")
         if self.steps == 0 or getattr(x_real, "dtype", None) != self.D.dtype:
             self._require_range(x_real)
+        labels = checked_labels(labels, n, self.classes, "the GAN")
+        arrays = (x_real,) if labels is None else (x_real, label_rows(self.G, labels))
         self.G.discard()  # what an interrupted step left behind
         self.D.discard()
         if self.schedule is not None:
             factor = self.schedule(self.steps)
             self.g_optimizer.learning_rate, self.d_optimizer.learning_rate = (factor * r for r in self.learning_rates)
-        updates = self._captured if self.graph and self._can_be_captured(x_real) else self._updates
-        return self.losses._make(updates(x_real))
+        if self.graph and self._can_be_captured(x_real):
+            values = iter(self._run(self._updates, arrays, self._counters(), self._buffers))
+        else:
+            values = iter(self._updates(*arrays))
+        return Losses(*(next(values) if measured else None for measured in self._measured()))
 
-    def _updates(self, x_real: Array) -> list[Array]:
-        """All updates of one step. Returns what they measured."""
+    def _measured(self) -> list[bool]:
+        """Which of the fields of Losses there are."""
+        absent = {"d_loss_real", "d_loss_fake"} if self.objective.sees_both else set()
+        absent |= {"d_penalty"} if self.penalty is None else set()
+        return [name not in absent for name in Losses._fields]
+
+    def _counters(self) -> list[tuple[Any, str]]:
+        """The whole numbers that a step moves, and on which its random numbers depend."""
+        contexts = self.G.context, self.D.context
+        return [(thing, "forwards") for thing in contexts] + [
+            (thing, "steps") for thing in (self.g_optimizer, self.d_optimizer, self)
+        ]
+
+    def _buffers(self) -> list[Array]:
+        return self.G.workspace.arrays() + self.D.workspace.arrays()
+
+    def _updates(self, x_real: Array, chosen: Array = None) -> list[Array]:
+        """All updates of one step. Returns what they measured.    chosen: the labels' one-hot rows, or None"""
         n = len(x_real) // self.d_steps
         for k in range(self.d_steps):
-            x = x_real[k * n : (k + 1) * n]
-            d_losses, x_fake = self._update_D(x, self.steps * self.d_steps + k, last=k == self.d_steps - 1)
-        g_loss = self._update_G(x_fake)
+            here = slice(k * n, (k + 1) * n)
+            rows = None if chosen is None else chosen[here]
+            count, last = self.steps * self.d_steps + k, k == self.d_steps - 1
+            d_losses, x_fake = self._update_D(x_real[here], rows, count, last)
+        for k in range(self.g_steps):
+            g_loss = self._update_G(x_fake, x_real[here], rows, k)
         self.steps += 1
         return [*d_losses, g_loss]
 
@@ -176,33 +260,87 @@ class GAN:
                 f"x.astype({self.D.dtype.name!r}) / 127.5 - 1"
             )
 
-    def _update_D(self, x_real: Array, count: int, last: bool) -> tuple[list[Array], Array]:
-        """D: minimise  real(D(x)) + fake(D(G(z))) + penalty.  Returns D's losses and score, and its fake images.
+    # D: minimise  real(D(x)) + fake(D(G(z))) + penalty. ---------------------------------------------------------------
 
-        `count` names the noise; `last` says that G's update comes next.
+    def _update_D(self, x_real: Array, rows: Array, count: int, last: bool) -> tuple[list[Array], Array]:
+        """One update of D. Returns its losses and score, and the fake images.
+
+        `count` names the noise; `last` says that G's update comes next; `rows` are the labels' one-hot rows, or None.
         """
-        G, D = self.G, self.D
+        z = with_rows(self.draw_noise(len(x_real), "D", count), rows)
+        both = self._gradient_of_pairs if self.objective.sees_both else self._gradient_of_halves
+        losses, score, x_fake = both(x_real, rows, z, last and self.noise == "same")
+        if self.penalty is not None:
+            x = self.penalty.images(x_real, x_fake, self.draw_share(len(x_real), count))
+            losses.append(self.penalty(self.D, x, rows))  # D.grads += its gradient
+        self._move_D()
+        return [*([sum(losses)] if self._has_parts() else []), *losses, score], x_fake
 
-        pred = D.forward(x_real)
-        score = self.objective.score_real(pred)
-        loss_real, dpred = self.objective.real(pred)
-        D.backward(dpred, inputs=False)  # at once: the next forward reuses D's buffers
+    def _gradient_of_halves(
+        self, x_real: Array, rows: Array, z: Array, same: bool
+    ) -> tuple[list[Array], Array, Array]:
+        """D.grads = those of real(D(x)) + fake(D(G(z))), a batch at a time. Returns both losses, the score, G(z)."""
+        G, D, objective = self.G, self.D, self.objective
+
+        pred = self._scores(x_real, rows)
+        score = objective.score_real(pred)
+        loss_real, dpred = objective.real(pred)
+        D.backward(self._for_D(dpred, pred, rows), inputs=False)  # at once: the next forward reuses D's buffers
         if self.d_update == "two_steps":
             self._move_D()
 
         # G's batch statistics, but no gradient of G is wanted here; with the same noise, G's update goes back through
         # this very forward.
-        x_fake = G.forward(self.draw_noise(len(x_real), "D", count), backward=last and self.noise == "same")
-        pred = D.forward(x_fake)
-        score = score + self.objective.score_fake(pred)
-        loss_fake, dpred = self.objective.fake(pred)
-        D.backward(dpred, inputs=False, add=self.d_update == "summed")  # D.grads = real + fake
-        losses = [loss_real, loss_fake]
-        if self.penalty is not None:
-            x = self.penalty.images(x_real, x_fake, self.draw_share(len(x_real), count))
-            losses.append(self.penalty(D, x))  # D.grads += its gradient
-        self._move_D()
-        return [sum(losses), *losses, score], x_fake
+        x_fake = G.forward(z, backward=same)
+        pred = self._scores(x_fake, rows)
+        score = score + objective.score_fake(pred)
+        loss_fake, dpred = objective.fake(pred)
+        D.backward(self._for_D(dpred, pred, rows), inputs=False, add=self.d_update == "summed")  # real + fake
+        return [loss_real, loss_fake], score, x_fake
+
+    def _gradient_of_pairs(
+        self, x_real: Array, rows: Array, z: Array, same: bool
+    ) -> tuple[list[Array], Array, Array]:
+        """D.grads = those of discriminator(D(x), D(G(z))), which needs both predictions before it has a gradient.
+
+        D keeps the activations of one batch, so that it goes through the real images once more, exactly as before:
+        with the same masks of Dropout and the same vectors of SpectralNorm.
+        """
+        D, objective = self.D, self.objective
+        before = D.state.copy(), D.forwards
+        real = self._scores(x_real, rows, backward=False).copy()
+        x_fake = self.G.forward(z, backward=same)
+        fake = self._scores(x_fake, rows)
+        score = objective.score_pairs(real, fake)
+        loss, d_real, d_fake = objective.discriminator(real, fake)
+        D.backward(self._for_D(d_fake, fake, rows), inputs=False)
+        after = D.state.copy(), D.forwards
+
+        D.state[...], D.forwards = before
+        self._scores(x_real, rows)
+        D.backward(self._for_D(d_real, real, rows), inputs=False, add=True)
+        D.state[...], D.forwards = after
+        return [loss], score, x_fake
+
+    def _has_parts(self) -> bool:
+        """Whether d_loss is a sum of several losses, each a column of its own; one alone is d_loss itself."""
+        return not self.objective.sees_both or self.penalty is not None
+
+    def _scores(self, x: Array, rows: Array, backward: bool = True) -> Array:
+        """D's predictions, (n, 1) or as D makes them: of its numbers for each class that of the label."""
+        pred = self.D.forward(x, backward=backward)
+        return pred if rows is None else (pred * rows).sum(axis=1, keepdims=True)
+
+    def _for_D(self, dpred: Array, pred: Array, rows: Array) -> Array:
+        """The gradient for D's output: 0 for the classes that a label does not name. Raises ShapeError for a gradient
+        of another shape than the predictions.
+        """
+        if getattr(dpred, "shape", None) != pred.shape:
+            raise ShapeError(
+                f"{self.objective!r} returned a gradient of shape {getattr(dpred, 'shape', None)} for predictions of "
+                f"shape {pred.shape}: they must be equal"
+            )
+        return dpred if rows is None else dpred * rows
 
     def _move_D(self) -> None:
         """One step of D's optimizer, and back into the box if there is one."""
@@ -210,56 +348,148 @@ class GAN:
         if self.clip is not None:
             self.clip(self.D)
 
-    def _update_G(self, x_fake: Array) -> Array:
-        """G: minimise  generator(D(G(z)))  through the D just updated, hence a new forward of D.  Returns G's loss."""
-        G, D = self.G, self.D
-        if self.noise == "fresh":
-            x_fake = G.forward(self.draw_noise(len(x_fake), "G", self.steps))
-        loss, dpred = self.objective.generator(D.forward(x_fake))
-        dx_fake = D.backward(dpred, params=False)  # D is only the way to G
+    # G: minimise  generator(D(G(z))). --------------------------------------------------------------------------------
+
+    def _update_G(self, x_fake: Array, x_real: Array, rows: Array, k: int) -> Array:
+        """Update k of G in this step, through the D just updated, hence a new forward of D.  Returns G's loss."""
+        G, D, objective = self.G, self.D, self.objective
+        if self.noise == "fresh" or k > 0:
+            z = self.draw_noise(len(x_fake), "G", self.steps * self.g_steps + k)
+            x_fake = G.forward(with_rows(z, rows))
+        if objective.sees_both:
+            real = self._scores(x_real, rows, backward=False).copy()
+            pred = self._scores(x_fake, rows)
+            loss, dpred = objective.generator(pred, real)
+        else:
+            pred = self._scores(x_fake, rows)
+            loss, dpred = objective.generator(pred)
+        dx_fake = D.backward(self._for_D(dpred, pred, rows), params=False)  # D is only the way to G
         G.backward(dx_fake, inputs=False)
         self.g_optimizer.step()
         if self.ema is not None:
             self.average += (1 - self.ema) * (G.params - self.average)
         return loss
 
+    # What it is, and copies. -----------------------------------------------------------------------------------------
 
-def draw_noise(G: Sequential, n: int, seed: int, stream: str, step: int) -> Array:
-    """z of shape (n, *G.input_shape), a function of (seed, stream, step): N(0, 1), or uniform on [-1, 1) if G's
-    `latent` is "uniform".
-    """
-    shape = (n, *G.input_shape)
-    if G.latent == "uniform":
-        return 2 * G.backend.uniform(shape, seed, stream, step, G.dtype) - 1
-    return G.backend.normal(shape, seed, stream, step, G.dtype)
+    def config(self) -> dict[str, Any]:
+        """All that makes an equal GAN, as JSON can hold it: a checkpoint knows by it whose it is."""
+        return {
+            "seed": self.seed,
+            "G": self.G.describe(),
+            "D": self.D.describe(),
+            "objective": config_of(self.objective),
+            "G's optimizer": _without_rate(self.g_optimizer),
+            "D's optimizer": _without_rate(self.d_optimizer),
+            "learning rates of G and D": list(self.learning_rates),
+            **{name: config_of(getattr(self, name)) for name in SWITCHES},
+        }
+
+    def clone(self, dtype: Any = None, backend: str | Backend | None = None) -> "GAN":
+        """A GAN at the same step with the same numbers, sharing no array with this one: what copy.deepcopy makes."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.G, other.D = self.G.clone(dtype, backend), self.D.clone(dtype, backend)
+        other.g_optimizer, other.d_optimizer = self.g_optimizer.clone(other.G), self.d_optimizer.clone(other.D)
+        if self.average is not None:
+            other.average = other.G.backend.asarray(self.G.backend.to_host(self.average), other.G.dtype).copy()
+        other._share()
+        return other
+
+    def __deepcopy__(self, memo: Any) -> "GAN":
+        return self.clone()
+
+    def __copy__(self) -> "GAN":
+        raise OrderError(
+            "copy.copy would share both networks with the original, and a step of one would train both: use gan.clone() "
+            "or copy.deepcopy(gan)"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.schedule is not None:
+            require_picklable(self.schedule, "the GAN's schedule")
+        return {name: value for name, value in vars(self).items() if name != "_run"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._share()
+
+    def require_finite(self) -> None:
+        """Raises DivergedError, naming the array, unless all numbers of networks and optimizers are finite."""
+        for part in (self.G, self.D, self.g_optimizer, self.d_optimizer):
+            part.require_finite()
+
+    def __repr__(self) -> str:
+        G, D = self.G, self.D
+        return (
+            f"GAN of {G.name} ({G.params.size:,} parameters) and {D.name} ({D.params.size:,}): {self.objective!r}, "
+            f"{type(self.g_optimizer).__name__} and {type(self.d_optimizer).__name__}, {self.steps:,} steps so far"
+        )
+
+
+def _require_networks(G: Any, D: Any) -> None:
+    """Both are networks, and not one and the same."""
+    for name, net in (("G", G), ("D", D)):
+        if not isinstance(net, Sequential) or not net.is_network:
+            raise SettingsError(f"{name} is {net!r}; wanted a Sequential with an input_shape")
+    if G is D:
+        raise SettingsError("G and D are one network; a GAN takes two")
+
+
+def _as_objective(objective: Any, D: Sequential) -> Objective:
+    """The objective itself, or the one of that name, with the loss that fits D's last layer."""
+    name = "non-saturating" if objective is None else objective
+    if isinstance(name, str) and name in OBJECTIVES:
+        kind = OBJECTIVES[name]
+        return kind(BCE()) if issubclass(kind, NonSaturating) and isinstance(_last(D), Sigmoid) else kind()
+    if not isinstance(objective, Objective):
+        names = ", ".join(map(repr, OBJECTIVES))
+        raise SettingsError(f"objective is {objective!r}; wanted an object such as NonSaturating(), or one of {names}")
+    return objective
+
+
+def _last(D: Sequential) -> Layer:
+    """D's last layer, also where it stands in a Sequential inside D."""
+    last: Layer = D
+    while type(last) is Sequential:
+        last = last.layers[-1]
+    return last
+
+
+def _without_rate(optimizer: Optimizer) -> dict[str, Any]:
+    """Its configuration; the learning rate, which may be changed on the way, stands in the checkpoint by itself."""
+    return {name: value for name, value in config_of(optimizer).items() if name != "learning_rate"}
 
 
 def _require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
     """G's images are D's inputs, D's outputs the objective's predictions, and all arrays of one kind."""
-    if not isinstance(objective, Objective):
-        raise SettingsError(f"objective is {objective!r}; wanted an object such as NonSaturating(BCEWithLogits())")
     if G.output_shape != D.input_shape:
         raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}")
-    last, loss = D.layers[-1], getattr(objective, "loss", None)
+    last, loss = _last(D), getattr(objective, "loss", None)
     if isinstance(loss, BCE | BCEWithLogits) and isinstance(loss, BCE) != isinstance(last, Sigmoid):
         raise SettingsError(f"D ends in {last!r}: BCE belongs behind a Sigmoid, BCEWithLogits behind a Dense")
-    if isinstance(objective, LeastSquares | Hinge | Wasserstein) and isinstance(last, Sigmoid):
+    if isinstance(objective, LeastSquares | Hinge | Wasserstein | Relativistic) and isinstance(last, Sigmoid):
         raise SettingsError(f"D ends in {last!r}: {type(objective).__name__} takes scores of any size; leave it out")
-    kinds = {(part.backend.name, getattr(part, "dtype", G.dtype)) for part in (G, D, objective)}
+    kinds = {(part.backend.name, part.dtype.name) for part in (G, D)}
     if len(kinds) > 1:
-        raise SettingsError(
-            f"G, D and the objective need one backend and one dtype; they have {sorted(map(str, kinds))}"
+        raise SettingsError(f"G and D need one backend and one dtype; they have {sorted(map(str, kinds))}")
+    classes = classes_of(G)
+    if classes and D.output_shape != (classes,):
+        raise ShapeError(
+            f"G makes images of {classes} classes, and D ends in {D.output_shape}: end it in one number for each class, "
+            f"Dense({classes}), of which that of the label counts"
         )
 
 
 def _require_switches(
-    noise: str, d_update: str, d_steps: int, clip: Any, penalty: Any, schedule: Any, ema: float | None
+    noise: str, d_update: str, d_steps: int, g_steps: int, clip: Any, penalty: Any, schedule: Any, ema: float | None
 ) -> None:
     for name, value, choices in (("noise", noise, NOISE), ("d_update", d_update, D_UPDATES)):
         if value not in choices:
             raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(choices)}")
-    if d_steps < 1:
-        raise SettingsError(f"d_steps is {d_steps}; it must be at least 1")
+    for name, count in (("d_steps", d_steps), ("g_steps", g_steps)):
+        if not isinstance(count, int) or count < 1:
+            raise SettingsError(f"{name} is {count!r}; it must be a whole number, at least 1")
     if not isinstance(clip, WeightClipping | None):
         raise SettingsError(f"clip is {clip!r}; wanted an object such as WeightClipping(0.01)")
     if not isinstance(penalty, Penalty | None):

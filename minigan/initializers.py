@@ -7,6 +7,7 @@ rounds once to its own dtype, so a float32 network starts at the rounded weights
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from .backend import Array, Backend
@@ -34,13 +35,21 @@ class Random:
 Initializer: TypeAlias = Callable[[Random, tuple[int, ...], int, int], Array]
 
 
+@dataclass(frozen=True)
+class Normal:
+    """What `normal` returns: an object, so that it can be pickled and compared."""
+
+    std: float
+    mean: float
+
+    def __call__(self, random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+        """N(mean, std^2), float64."""
+        return self.mean + self.std * random.normal(shape)
+
+
 def normal(std: float = 0.02, mean: float = 0.0) -> Initializer:
     """N(mean, std^2). Radford, Metz and Chintala 2015 (DCGAN), section 3: std 0.02."""
-
-    def init(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-        return mean + std * random.normal(shape)
-
-    return init
+    return Normal(std, mean)
 
 
 def glorot_uniform(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:

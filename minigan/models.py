@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from .errors import SettingsError
+from .generator import Generator
 from .initializers import normal
 from .layers import (
     BatchNorm,
@@ -75,7 +76,12 @@ def mnist_mlp(
 
 
 def mnist_dcgan(
-    image_shape: Shape = (28, 28, 1), latent: int = 100, width: int = 64, output: str = "logit", **options: Any
+    image_shape: Shape = (28, 28, 1),
+    latent: int = 100,
+    width: int = 64,
+    output: str = "logit",
+    classes: int = 0,
+    **options: Any,
 ) -> Networks:
     """A small convolutional GAN for MNIST, ours: 6,679,041 parameters in G, 14,720 not trained; 3,344,577 in D.
 
@@ -85,11 +91,16 @@ def mnist_dcgan(
     G's second BatchNorm stands before the Reshape and takes the mean out of every pixel: behind it, G made one image of
     all noise. Ours is Dropout in D in place of BatchNorm, so that D does not learn the images by heart.
 
+    With `classes` it makes images of a label: G takes the label's one-hot row behind its noise (Mirza and Osindero
+    2014), and D ends in a number for each class, of which that of the label counts: the projection of Miyato and Koyama
+    2018, equation 3, with the unconditional part in each class's own row.
+
     image_shape  (h, w, c); h and w are multiples of 4
     width        channels of the widest images; twice as many where images are half as large
+    classes      10 for digits with their labels; 0 for images without
     """
     (top, left), c, init = _start("mnist_dcgan", image_shape, 4), image_shape[2], normal(0.02)
-    G = Sequential(
+    G = Generator(
         [
             Dense(16 * width, W_init=init), _norm(0.02), ReLU(),  # 1,024
             Dense(top * left * 2 * width, W_init=init), _norm(0.02), ReLU(),  # 6,272
@@ -97,14 +108,14 @@ def mnist_dcgan(
             Conv2DTranspose(width, 4, 2, 1, bias=False, W_init=init), _norm(0.02), ReLU(),  # 14 x 14 x 64
             Conv2DTranspose(c, 4, 2, 1, W_init=init), Tanh(),  # 28 x 28 x 1
         ],
-        input_shape=latent, name="G", **options,
+        input_shape=latent + classes, classes=classes, name="G", **options,
     )  # fmt: skip
     D = Sequential(
         [  # 28 x 28 x 1
             Conv2D(width, 4, 2, 1, W_init=init), LeakyReLU(0.2), Dropout(0.5),  # 14 x 14 x 64
             Conv2D(2 * width, 4, 2, 1, W_init=init), LeakyReLU(0.2), Dropout(0.5),  # 7 x 7 x 128
             Flatten(), Dense(8 * width, W_init=init), LeakyReLU(0.2),  # 6,272, then 512
-            Dense(1, W_init=init), *_ending(output),  # 1
+            Dense(classes or 1, W_init=init), *_ending(output),  # 1, or one for each class
         ],
         input_shape=image_shape, name="D", **options,
     )  # fmt: skip
@@ -303,7 +314,7 @@ def celeba64(
         wide, narrow = Conv2D(c, 3, padding="same", bias=False), Conv2D(c, 4, 2, 1, bias=False)
         return [wide, _norm(0.02), LeakyReLU(0.2), narrow, _norm(0.02), LeakyReLU(0.2), Dropout(0.25)]
 
-    G = Sequential(
+    G = Generator(
         [
             Dense(top * left * 8 * width, W_init=normal(0.02)), ReLU(),
             Reshape((top, left, 8 * width)),  # 4 x 4 x 256
@@ -313,7 +324,7 @@ def celeba64(
             *larger(width),  # 64 x 64 x 32
             Conv2D(image_shape[2], 3, padding="same", W_init=normal(0.02)), Tanh(),  # 64 x 64 x 3
         ],
-        input_shape=latent, name="G", latent="uniform", **options,
+        input_shape=latent, latent="uniform", name="G", **options,
     )  # fmt: skip
     D = Sequential(
         [  # 64 x 64 x 3

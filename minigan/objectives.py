@@ -1,29 +1,31 @@
 """Objectives: what D and G minimise, as functions of D's predictions. docs/losses.md derives and compares them.
 
-Each has three functions from predictions to (loss, dpred), the loss a 0-d array and dpred = dloss/dpred: `real` and
-`fake` are D's, for its two batches, and `generator` is G's. All are means over the predictions.
+Most look at one batch at a time, and have three functions from predictions to (loss, dpred), the loss a 0-d array and
+dpred = dloss/dpred: `real` and `fake` are D's, for its two batches, and `generator` is G's. One that has to see both
+batches at once, as Relativistic does, has two: `discriminator(real, fake)` and `generator(fake, real)`. All are means
+over the predictions.
 """
 
-from typing import Any
+import numpy as np
 
-from .backend import Array, Backend, get_backend
+from .backend import Array, backend_of
 from .errors import SettingsError
-from .losses import Loss
+from .losses import BCE, BCEWithLogits, Loss
 
 
 class Objective:
-    """The three functions, and two that say how well D does: score_real(pred) + score_fake(pred) is what `score` names.
+    """What D and G minimise, and how well D does.
 
-    Unless a subclass says otherwise that is "d_accuracy", the share of real and of fake images that D classified
-    correctly, 0.5 being a coin toss. Predictions above `decision` mean "real".
+    Write `real`, `fake` and `generator(pred)`, for one batch of predictions each; or, where both have to be seen at
+    once, `discriminator(real, fake)` and `generator(fake, real)`. All predictions are (n, 1), and so are the gradients.
+
+    `score` names what says how well D does, a column of the history: `score_real(pred) + score_fake(pred)`, or
+    `score_pairs(real, fake)` where both are seen. Unless a subclass says otherwise that is "d_accuracy", the share of
+    images that D classified correctly, predictions above `decision` meaning "real": 0.5 is a coin toss.
     """
 
-    score = "d_accuracy"
+    score: str = "d_accuracy"
     decision: float = 0.0
-
-    def __init__(self, backend: str | Backend | None = None) -> None:
-        self.backend = get_backend(backend)
-        self.xp = self.backend.xp
 
     def real(self, pred: Array) -> tuple[Array, Array]:
         """D's loss on real images, and its gradient for D's predictions."""
@@ -33,9 +35,24 @@ class Objective:
         """D's loss on generated images, and its gradient."""
         raise NotImplementedError(f"{type(self).__name__} has no fake")
 
-    def generator(self, pred: Array) -> tuple[Array, Array]:
-        """G's loss, and its gradient for D's predictions of generated images."""
+    def discriminator(self, real: Array, fake: Array) -> tuple[Array, Array, Array]:
+        """D's loss, and its gradients for the predictions of real and of generated images.
+
+        Unless a subclass says otherwise: the sum of the two halves.
+        """
+        (loss_real, d_real), (loss_fake, d_fake) = self.real(real), self.fake(fake)
+        return loss_real + loss_fake, d_real, d_fake
+
+    def generator(self, fake: Array, real: Array = None) -> tuple[Array, Array]:
+        """G's loss, and its gradient for D's predictions of generated images. `real` are those of D's last images,
+        where the objective sees both.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no generator")
+
+    @property
+    def sees_both(self) -> bool:
+        """Whether D's loss takes the predictions of both batches: the subclass has a `discriminator` of its own."""
+        return type(self).discriminator is not Objective.discriminator
 
     def score_real(self, pred: Array) -> Array:
         """Half the share of these real images that D calls real."""
@@ -45,23 +62,33 @@ class Objective:
         """Half the share of these generated images that D calls fake."""
         return (pred <= self.decision).mean() / 2
 
+    def score_pairs(self, real: Array, fake: Array) -> Array:
+        """The share of pairs in which D scores the real image higher: what is left of accuracy where only differences
+        count.
+        """
+        return (real > fake).mean()
+
     def undecided(self) -> float:
         """D's loss if every prediction is `decision`: 2 ln 2 with cross-entropy."""
-        pred = self.xp.full((1, 1), self.decision)
-        return float(self.real(pred)[0] + self.fake(pred)[0])
+        pred = np.full((1, 1), float(self.decision))
+        return float(self.discriminator(pred, pred)[0])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
 
 class NonSaturating(Objective):
     """D: minimise loss(D(x), 1) + loss(D(G(z)), 0).    G: minimise loss(D(G(z)), 1).
 
     Goodfellow et al. 2014, end of section 3: the same fixed point as the minimax game, and strong gradients for G when
-    D wins. `real_target` below 1 is one-sided label smoothing (Salimans et al. 2016, section 3.4).
+    D wins. `loss` is BCEWithLogits() for a D that ends in logits, BCE() behind a Sigmoid. `real_target` below 1 is
+    one-sided label smoothing (Salimans et al. 2016, section 3.4).
     """
 
-    def __init__(self, loss: Loss, real_target: float = 1.0) -> None:
-        if not isinstance(loss, Loss):
+    def __init__(self, loss: Loss | None = None, real_target: float = 1.0) -> None:
+        loss = BCEWithLogits() if loss is None else loss
+        if not isinstance(loss, Loss) or loss.decision is None:
             raise SettingsError(f"{type(self).__name__}: loss is {loss!r}; wanted one such as BCEWithLogits()")
-        super().__init__(loss.backend)
         self.loss, self.real_target, self.decision = loss, float(real_target), loss.decision
 
     def real(self, pred: Array) -> tuple[Array, Array]:
@@ -72,9 +99,13 @@ class NonSaturating(Objective):
         """D wants generated images called fake."""
         return self.loss(pred, 0.0)
 
-    def generator(self, pred: Array) -> tuple[Array, Array]:
+    def generator(self, fake: Array, real: Array = None) -> tuple[Array, Array]:
         """G wants its images called real."""
-        return self.loss(pred, 1.0)
+        return self.loss(fake, 1.0)
+
+    def __repr__(self) -> str:
+        smoothed = f", real_target={self.real_target}" if self.real_target != 1 else ""
+        return f"{type(self).__name__}({self.loss!r}{smoothed})"
 
 
 class Saturating(NonSaturating):
@@ -84,9 +115,9 @@ class Saturating(NonSaturating):
     and G learns next to nothing: compare the two.
     """
 
-    def generator(self, pred: Array) -> tuple[Array, Array]:
+    def generator(self, fake: Array, real: Array = None) -> tuple[Array, Array]:
         """G's loss is the negative of D's."""
-        loss, dpred = self.loss(pred, 0.0)
+        loss, dpred = self.loss(fake, 0.0)
         return -loss, -dpred
 
 
@@ -109,12 +140,12 @@ class LeastSquares(Objective):
         """D wants 0 for generated images."""
         return self._half_square(pred)
 
-    def generator(self, pred: Array) -> tuple[Array, Array]:
+    def generator(self, fake: Array, real: Array = None) -> tuple[Array, Array]:
         """G wants 1 for its images."""
-        return self._half_square(pred - 1)
+        return self._half_square(fake - 1)
 
     def _half_square(self, error: Array) -> tuple[Array, Array]:
-        return self.xp.asarray(self.xp.mean(error * error) / 2), error / error.size
+        return backend_of(error).xp.asarray((error * error).mean() / 2), error / error.size
 
 
 class Hinge(Objective):
@@ -134,13 +165,13 @@ class Hinge(Objective):
         """D wants at most -1 for generated images."""
         return self._hinge(1 + pred, 1)
 
-    def generator(self, pred: Array) -> tuple[Array, Array]:
+    def generator(self, fake: Array, real: Array = None) -> tuple[Array, Array]:
         """G wants as much as it can get."""
-        return _signed_mean(self.xp, -1, pred)
+        return _signed_mean(-1, fake)
 
     def _hinge(self, short: Array, slope: int) -> tuple[Array, Array]:
         """mean(max(0, short)) and its gradient for the predictions; `slope` is dshort/dpred."""
-        xp = self.xp
+        xp = backend_of(short).xp
         missed = (short > 0).astype(short.dtype)
         return xp.asarray(xp.mean(xp.maximum(short, 0))), missed * (slope / short.size)
 
@@ -161,15 +192,15 @@ class Wasserstein(Objective):
 
     def real(self, pred: Array) -> tuple[Array, Array]:
         """The critic wants high scores for real images."""
-        return _signed_mean(self.xp, -1, pred)
+        return _signed_mean(-1, pred)
 
     def fake(self, pred: Array) -> tuple[Array, Array]:
         """The critic wants low scores for generated images."""
-        return _signed_mean(self.xp, 1, pred)
+        return _signed_mean(1, pred)
 
-    def generator(self, pred: Array) -> tuple[Array, Array]:
+    def generator(self, fake: Array, real: Array = None) -> tuple[Array, Array]:
         """G wants high scores for its images."""
-        return _signed_mean(self.xp, -1, pred)
+        return _signed_mean(-1, fake)
 
     def score_real(self, pred: Array) -> Array:
         """The mean score of real images."""
@@ -180,6 +211,57 @@ class Wasserstein(Objective):
         return -pred.mean()
 
 
-def _signed_mean(xp: Any, sign: int, pred: Array) -> tuple[Array, Array]:
+class Relativistic(Objective):
+    """D: minimise mean f(D(x_i) - D(G(z_i))).    G: minimise mean f(D(G(z_i)) - D(x_i)).    over pairs i
+
+    f(s) = softplus(-s) with BCEWithLogits, (s - 1)^2 with MeanSquaredError, and what LeastSquares, Hinge or another
+    objective of one batch has for a real image: max(0, 1 - s) for Hinge().
+
+    RpGAN (Jolicoeur-Martineau 2018, section 4): D says how much more real one image is than another, not whether one
+    is. Only differences count: the last bias of D has no gradient. The score is the share of pairs that D ranks right.
+
+    loss   a Loss, whose f(s) is loss(s, 1), or an Objective, whose f is `real`. Raises SettingsError for BCE, since a
+           difference of two probabilities is none.
+    """
+
+    def __init__(self, loss: Loss | Objective | None = None) -> None:
+        loss = BCEWithLogits() if loss is None else loss
+        one_batch = isinstance(loss, Objective) and not loss.sees_both
+        logits = not isinstance(getattr(loss, "loss", loss), BCE)
+        if not (one_batch or isinstance(loss, Loss)) or not logits:
+            raise SettingsError(
+                f"Relativistic: loss is {loss!r}; wanted one of scores of any size, such as BCEWithLogits() or Hinge()"
+            )
+        self.loss = loss
+
+    def discriminator(self, real: Array, fake: Array) -> tuple[Array, Array, Array]:
+        """D wants each real image above its fake: with s = real - fake, d_real = df/ds and d_fake = -df/ds."""
+        loss, ds = self._f(real - fake)
+        return loss, ds, -ds
+
+    def generator(self, fake: Array, real: Array = None) -> tuple[Array, Array]:
+        """G wants each fake above its real image."""
+        return self._f(fake - real)
+
+    def _f(self, s: Array) -> tuple[Array, Array]:
+        return self.loss.real(s) if isinstance(self.loss, Objective) else self.loss(s, 1.0)
+
+    def __repr__(self) -> str:
+        return f"Relativistic({self.loss!r})"
+
+
+# What `GAN(objective="hinge")` means.
+OBJECTIVES: dict[str, type[Objective]] = {
+    "non-saturating": NonSaturating,
+    "saturating": Saturating,
+    "least-squares": LeastSquares,
+    "hinge": Hinge,
+    "wasserstein": Wasserstein,
+    "relativistic": Relativistic,
+}
+
+
+def _signed_mean(sign: int, pred: Array) -> tuple[Array, Array]:
     """sign mean(pred), and its gradient."""
-    return xp.asarray(sign * xp.mean(pred)), xp.full_like(pred, sign / pred.size)
+    xp = backend_of(pred).xp
+    return xp.asarray(sign * pred.mean()), xp.full_like(pred, sign / pred.size)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .backend import Array
-from .errors import SettingsError
+from .config import arguments_of
+from .errors import DivergedError, SettingsError
 
 SCOPES = ("all", "kernels")
 
@@ -33,9 +34,34 @@ class Optimizer:
         for name in self.vectors:
             setattr(self, name, self.backend.xp.zeros_like(network.params))
 
+    def config(self) -> dict[str, Any]:
+        """The settings that make an equal one, but for the network."""
+        return {name: value for name, value in arguments_of(self).items() if name != "network"}
+
+    def clone(self, network: Any) -> "Optimizer":
+        """An equal one, at the same step and with the same vectors, for an equal network: its clone."""
+        other = type(self)(network, **self.config())
+        other.steps = self.steps
+        for name in self.vectors:
+            getattr(other, name)[...] = other.backend.asarray(self.backend.to_host(getattr(self, name)), network.dtype)
+        return other
+
+    def require_finite(self) -> None:
+        """Raises DivergedError, naming the vector, unless all its vectors are finite: a number that is not moves its
+        parameter never again, or to nowhere.
+        """
+        for name in self.vectors:
+            if not self.backend.xp.isfinite(getattr(self, name)).all():
+                kind = type(self).__name__
+                raise DivergedError(f"{self.network.name}: {kind}'s {name} is not finite: a gradient was too large")
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.config().items())
+        return f"{type(self).__name__}({self.network.name}, {settings})"
+
     @property
     def learning_rate(self) -> float:
-        """What a step is multiplied by."""
+        """The factor of every step; it may be changed at any time."""
         return self._learning_rate
 
     @learning_rate.setter

@@ -6,16 +6,13 @@ saving and the gradient check are then statements about vectors.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .backend import Array, Backend
 from .errors import ShapeError
 from .initializers import Initializer, Random
-
-if TYPE_CHECKING:
-    from .layers.base import Layer
-
 
 @dataclass(frozen=True)
 class Declaration:
@@ -46,8 +43,23 @@ class Slot:
         return vector[self.start : self.stop].reshape(self.shape)
 
 
-def pack(layers: "list[Layer]", kind: str, backend: Backend, dtype: Any, stream: str, seed: int) -> tuple:
-    """One vector for all that the layers declared of this kind ("params" or "state"), initialised; and its slots."""
+class Declarer(Protocol):
+    """What can be packed: a layer, with what it declared of each kind, "params" or "state"."""
+
+    name: str
+    declared: dict[str, list[Declaration]]
+
+    def bind(self, name: str, view: Array) -> None:
+        """Take this view as the array of that name."""
+
+
+def pack(
+    layers: Sequence[Declarer], kind: str, backend: Backend, dtype: Any, stream: str, seed: int
+) -> tuple[Array, list[Slot]]:
+    """One vector for all that the layers declared of this kind ("params" or "state"), initialised; and its slots.
+
+    Every layer is given its views. Raises ShapeError for an initializer that makes another shape.
+    """
     declared = [(layer, item) for layer in layers for item in layer.declared[kind]]
     slots, size = [], 0
     for layer, item in declared:

@@ -12,14 +12,15 @@ import math
 from dataclasses import dataclass
 
 from .backend import Array
-from .errors import OrderError, SettingsError
+from .errors import SettingsError
 from .network import Sequential
 
 
 class Penalty:
     """A term of D's loss that looks at g, the slope of D at some images. Subclasses say at which, and what they want.
 
-    D gives every image one number, which no other image has a part in: no layer of it may be a BatchNorm.
+    D gives every image one number, or one for each class, in which no other image has a part: no layer of it may be a
+    BatchNorm.
     """
 
     def images(self, x_real: Array, x_fake: Array, share: Array) -> Array:
@@ -30,23 +31,25 @@ class Penalty:
         """(P, dP/dg), from the slopes g of shape (n, ...)."""
         raise NotImplementedError(f"{type(self).__name__} has no term")
 
-    def __call__(self, D: Sequential, x: Array) -> Array:
-        """Add the gradient of P at the images x to `D.grads`. Returns P."""
-        ones = D.backend.xp.ones_like(D.forward(x))
-        g = D.backward(ones, params=False, keep=True)
+    def __call__(self, D: Sequential, x: Array, chosen: Array = None) -> Array:
+        """Add the gradient of P at the images x to `D.grads`. Returns P.
+
+        chosen: (n, classes), the one-hot rows of the images' labels, where D has a number for each class
+        """
+        pred = D.forward(x)
+        g = D.backward(D.backend.xp.ones_like(pred) if chosen is None else chosen, params=False, keep=True)
         loss, u = self.term(g)
-        double_backward(D, u, add=True)
+        D.double_backward(u, add=True)
         return loss
 
-    def require_fit(self, D: Sequential) -> None:
+    def require_fit(self, D: Sequential, outputs: int = 1) -> None:
         """Raises SettingsError, saying why, if D is no critic whose slope can be penalised."""
-        if D.output_shape != (1,):
+        if D.output_shape != (outputs,):
             raise SettingsError(
                 f"{type(self).__name__} needs a D with one number for an image; it has {D.output_shape}"
             )
-        for layer in D.layers:
-            if not layer.has_tangent():
-                raise layer.refuse_tangent()
+        if not D.has_tangent():
+            raise D.refuse_tangent()
 
 
 @dataclass(frozen=True)
@@ -95,36 +98,6 @@ class R1(Penalty):
     def term(self, g: Array) -> tuple[Array, Array]:
         """P and dP/dg."""
         return self.gamma / 2 * (g * g).sum() / len(g), self.gamma / len(g) * g
-
-
-def double_backward(net: Sequential, u: Array, add: bool = False) -> None:
-    """`net.grads` = d<u, dx>/dparams, for the dx that net.backward(dy, keep=True) has just returned.    u: (n, ...)
-
-    dy and u are fixed. <u, dx> = <J u, dy>: u goes forwards and meets, at every layer, the dy that came down to it.
-    Where a layer is curved, J depends on its x and so on the parameters below it; their share is one more backward.
-    `add=True` adds to the gradients from before.
-    """
-    if len(net.kept) < len(net.layers):
-        raise OrderError(f"{net.name}: double_backward needs a backward(dy, keep=True), with its dx, before it")
-    net.require_direction("u", u)
-    total = net.grads.copy() if add else net.backend.xp.zeros_like(net.grads)
-    net.grads[...] = 0
-    t, curved = u, []
-    for layer, dy in zip(net.layers, net.kept, strict=True):
-        net.workspace.begin_call(keep=True, dy=t)
-        t = net.workspace.input(t)
-        curved.append(layer.tangent_backward(t, net.workspace.input(dy)))
-        t = layer.tangent(t)
-    if any(dx is not None for dx in curved):
-        total += net.grads
-        dy = net.backend.xp.zeros_like(t)  # y itself has no part in dx; what is curved below it has
-        for i in reversed(range(net.first_learner, len(net.layers))):
-            net.workspace.begin_call(keep=True, dy=dy)
-            dy = net.layers[i].backward(net.workspace.input(dy), True, i > net.first_learner)
-            if dy is not None and curved[i] is not None:
-                dy = dy + curved[i]
-    net.grads += total
-    net.discard()
 
 
 def _require_positive(name: str, value: float) -> None:

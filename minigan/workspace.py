@@ -37,24 +37,33 @@ class Workspace:
         self.backend, self.mode = backend, mode
         self.own: Memory = {}  # by layer and name
         self.shared: Memory = {}  # temporaries and dx
-        self.fetched: set[tuple[str, str]] = set()
+        self.fetched: dict[str, set[str]] = {}  # by layer, since its call began
         self.keep, self.dy = True, None
 
     def arrays(self) -> list[Array]:
         """All memory that is held."""
         return [*self.own.values(), *self.shared.values()]
 
-    def begin_call(self, keep: bool, dy: Array = None) -> None:
-        """A layer's forward or backward begins. With keep=False its buffers live only as long as it uses them."""
+    def begin_pass(self, keep: bool) -> None:
+        """A way through the network begins. With keep=False buffers live only as long as their layer uses them."""
         self.fetched.clear()
-        self.keep = keep
+        self.keep, self.dy = keep, None
+
+    def begin_call(self, layer: str, dy: Array = None) -> None:
+        """A layer's forward or backward begins."""
+        self.fetched[layer] = set()
         self.dy = dy
 
     def get(self, layer: str, name: str, shape: tuple[int, ...], dtype: Any, temporary: bool = False) -> Array:
         """The buffer `name` of `layer`. Its contents are whatever is left in it: write before you read."""
-        if (layer, name) in self.fetched:
+        if layer not in self.fetched:
+            raise OrderError(
+                f"{layer} was called by itself and cannot know its dy: whoever holds a layer writes "
+                f"layer.run_forward(x, train) and layer.run_backward(dy, params, inputs), which prepare its buffers"
+            )
+        if name in self.fetched[layer]:
             raise OrderError(f"{layer} fetched its buffer {name!r} twice in one call: both would be the same memory")
-        self.fetched.add((layer, name))
+        self.fetched[layer].add(name)
         if self.mode == "fresh" or not self.keep:
             buffer = self.backend.xp.empty(shape, dtype)
         elif temporary or name == "dx":

@@ -5,14 +5,14 @@ import os
 import numpy
 
 from ..errors import BackendError
-from .base import Array, Backend, Counter
+from .base import Array, Backend, Counter, StepRunner
 from .convolution import Sides, Window, same_padding
-from .numpy_backend import NumpyBackend
+from .numpy_backend import NumpyBackend, shared_backend
 from .workers import usable_cores
 
 __all__ = [
-    "NAMES", "Array", "Backend", "Counter", "NumpyBackend", "Sides", "Window", "get_backend", "same_padding",
-    "usability",
+    "NAMES", "Array", "Backend", "Counter", "NumpyBackend", "Sides", "StepRunner", "Window", "backend_of",
+    "get_backend", "same_padding", "usability",
 ]  # fmt: skip
 
 NAMES = ("numpy", "cupy")
@@ -29,12 +29,19 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
     if backend is None:
         backend, source = os.environ.get("MINIGAN_BACKEND") or "numpy", "environment variable MINIGAN_BACKEND"
     if backend == "numpy":
-        return NumpyBackend()
-    if backend == "cupy":
-        from .cupy_backend import shared_backend
-
         return shared_backend()
+    if backend == "cupy":
+        from . import cupy_backend
+
+        return cupy_backend.shared_backend()
     raise BackendError(f"{source} is {backend!r}; the backends are {' and '.join(NAMES)}")
+
+
+def backend_of(array: Array) -> Backend:
+    """The backend whose arrays are of this kind: NumPy's for a number or a list, too."""
+    if isinstance(array, numpy.ndarray | numpy.generic) or not hasattr(array, "get"):
+        return shared_backend()
+    return get_backend("cupy")
 
 
 def usability() -> dict[str, tuple[bool, str]]:

@@ -139,11 +139,31 @@ class Backend:
     def synchronize(self) -> None:
         """Wait until the device has done all it was asked to. NumPy is always done."""
 
-    def capture(
-        self, function: Callable[[Array], list[Array]], counters: list[Counter], buffers: Callable[[], Any]
-    ) -> Callable[[Array], Any]:
-        """function(x), in as few launches as can be; on a CPU, the function itself. `StepGraph` has the rest."""
-        return function
+    def step_runner(self) -> "StepRunner":
+        """What runs the steps of one GAN: in as few launches as possible on a GPU (`StepGraph`), as they are here."""
+        return StepRunner()
+
+    # A backend is one object a process: its copies are itself, and a pickle says where to find it. --------------------
+
+    def __copy__(self) -> "Backend":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "Backend":
+        return self
+
+
+class StepRunner:
+    """Runs a function of arrays. It refers to nothing between two calls, so that nothing is kept alive by it."""
+
+    def __call__(
+        self,
+        function: Callable[..., list[Array]],
+        arrays: tuple[Array, ...],
+        counters: list[Counter],
+        buffers: Callable[[], Any],
+    ) -> Any:
+        """function(*arrays), which moves `counters` (object, attribute) and works in the arrays of `buffers()`."""
+        return function(*arrays)
 
 
 def adam_step(t: int, rate: float, beta1: float, beta2: float, eps: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import BackendError
 from . import philox
-from .base import Array, Backend, Counter
+from .base import Array, Backend
 from .convolution import Window
 from .cublas import Cublas
 from .graph import StepGraph, StepNumbers
@@ -50,12 +50,6 @@ def device_name() -> str:
     return f"CuPy {cupy.__version__} on {name}"
 
 
-@functools.cache
-def shared_backend() -> "CupyBackend":
-    """The one that all networks of a process share, and with it the step numbers of a captured step."""
-    return CupyBackend()
-
-
 class CupyBackend(Backend):
     """Arrays on the current CUDA device. Raises BackendError, with the reason, where there is none.
 
@@ -78,6 +72,9 @@ class CupyBackend(Backend):
         self.modules: dict[str, Any] = {}
         self.kernels: dict[tuple[str, str], Any] = {}
         self.resident: tuple[np.ndarray | None, Array] = None, None  # a data set, on the host and on the device
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return shared_backend, ()
 
     # Arrays. ---------------------------------------------------------------------------------------------------------
 
@@ -237,11 +234,9 @@ class CupyBackend(Backend):
         numbers = [np.uint64(number) for number in self.numbers.of(t)]
         self._launch("adam", p, p, g, m, v, p.size, rate, *settings, *numbers, self.numbers.replays)
 
-    def capture(
-        self, function: Callable[[Array], list[Array]], counters: list[Counter], buffers: Callable[[], Any]
-    ) -> Callable[[Array], Any]:
-        """The function as one launch: see graph.py."""
-        return StepGraph(self, function, counters, buffers)
+    def step_runner(self) -> StepGraph:
+        """A whole step as one launch: see graph.py."""
+        return StepGraph(self)
 
     def _launch(self, name: str, like: Array, *arguments: Any) -> None:
         """Run a kernel, compiled for the dtype of `like`. Plain numbers among its arguments are counts, and the first
@@ -263,3 +258,9 @@ class CupyBackend(Backend):
 def _geometry(window: Window) -> list[np.int32]:
     (top, _), (left, _) = window.padding
     return [np.int32(i) for i in (*window.image, *window.kernel, *window.stride, top, left, *window.stops)]
+
+
+@functools.cache
+def shared_backend() -> CupyBackend:
+    """The one that all networks of a process share, and with it the step numbers of a captured step."""
+    return CupyBackend()

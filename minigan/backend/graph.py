@@ -1,8 +1,8 @@
-"""A function of one batch as one launch: a CUDA graph.
+"""A function of a batch as one launch: a CUDA graph.
 
-A launch costs the processor some microseconds, and a GAN step has hundreds. A captured step is recorded once and then
+A launch costs the CPU some microseconds, and a GAN step has hundreds. A captured step is recorded once and then
 launched as a whole. What is recorded are addresses and plain arguments, so whatever changes from step to step must lie
-on the device: the batch, in a buffer of the graph's own; the learning rates, in a cell of each optimizer; and step
+on the device: the batch, in buffers of the graph's own; the learning rates, in a cell of each optimizer; and step
 numbers. These are found by watching: the first steps of a shape run as they are and note every number that a kernel
 asks for. It grows by the same from step to step, so in the graph it is  first + stride replays,  with one counter of
 replays on the device.
@@ -10,10 +10,13 @@ replays on the device.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BackendError
-from .base import Array, Counter
+from .base import Array, Counter, StepRunner
+
+if TYPE_CHECKING:
+    from .cupy_backend import CupyBackend
 
 WATCHED = 2  # steps that run as they are: kernels are compiled, buffers found, strides measured
 
@@ -47,79 +50,85 @@ class StepNumbers:
             self.replays, self.noted, self.strides = self.still, None, None
 
 
-class StepGraph:
-    """function(x) -> 0-d arrays, run, captured at its third call with x of one shape, and replayed from then on.
+class StepGraph(StepRunner):
+    """A function of arrays, captured at its third call with arrays of the same shapes, and replayed from then on.
 
     `counters` are the whole numbers of the host that the function moves and depends on, as (object, attribute): a
-    replay moves them as the function would. If they were moved elsewhere, as by loading a checkpoint, or if x has
-    another shape, it is captured anew. `buffers` returns what must stay alive as long as the graph.
+    replay moves them as the function would. If they were moved elsewhere, as by loading a checkpoint, or if an array
+    has another shape, it is captured anew. `buffers` returns what must stay alive as long as the graph. What is kept
+    between two calls are arrays and numbers, never the function or the objects: they can be freed meanwhile.
     """
 
-    def __init__(
-        self,
-        backend: Any,
-        function: Callable[[Array], list[Array]],
-        counters: list[Counter],
-        buffers: Callable[[], Any],
-    ) -> None:
+    def __init__(self, backend: "CupyBackend") -> None:
         self.backend, self.xp, self.numbers = backend, backend.xp, backend.numbers
-        self.function, self.counters, self.buffers = function, counters, buffers
         # A stream that keeps the order with CuPy's default one, but, unlike that one, can be captured.
         self.stream = self.xp.cuda.Stream()
         self._forget(())
 
-    def _forget(self, shape: tuple[int, ...]) -> None:
+    def _forget(self, shapes: tuple[tuple[int, ...], ...]) -> None:
         self.graph: Any = None
-        self.shape = shape
+        self.shapes = shapes
         self.seen: list[tuple[list[int], list[int]]] = []  # of each watched step: counters before it, numbers noted
         self.expected: list[int] | None = None  # the counters, if nobody else moved them
         self.kept: Any = None
         # Its own memory, which no one else is given: a replay writes to it without asking.
         self.pool = self.xp.cuda.MemoryPool()
 
-    def __call__(self, x: Array) -> Array | list[Array]:
-        """What function(x) returns; from a graph, as one array of copies."""
-        if x.shape != self.shape or self._counts() != self.expected:
-            self._forget(x.shape)
+    def __call__(
+        self,
+        function: Callable[..., list[Array]],
+        arrays: tuple[Array, ...],
+        counters: list[Counter],
+        buffers: Callable[[], Any],
+    ) -> Array | list[Array]:
+        """What function(*arrays) returns; from a graph, as one array of copies."""
+        shapes = tuple(array.shape for array in arrays)
+        if shapes != self.shapes or _counts(counters) != self.expected:
+            self._forget(shapes)
         with self.stream:
             if not self.seen:
-                self.x = self.xp.empty(x.shape, x.dtype)
-            self.x[...] = x
-            found = self._watch() if len(self.seen) < WATCHED else self._replay()
-        self.expected = self._counts()
+                self.arrays = [self.xp.empty(array.shape, array.dtype) for array in arrays]
+            for own, array in zip(self.arrays, arrays, strict=True):
+                own[...] = array
+            if len(self.seen) < WATCHED:
+                found = self._watch(function, counters)
+            else:
+                found = self._replay(function, counters, buffers)
+        self.expected = _counts(counters)
         return found
 
-    def _counts(self) -> list[int]:
-        return [getattr(thing, name) for thing, name in self.counters]
-
-    def _watch(self) -> list[Array]:
-        before = self._counts()
+    def _watch(self, function: Callable[..., list[Array]], counters: list[Counter]) -> list[Array]:
+        before = _counts(counters)
         with self.xp.cuda.using_allocator(self.pool.malloc), self.numbers.watched() as noted:
-            found = self.function(self.x)
+            found = function(*self.arrays)
         self.measured = len(found)
         self.seen.append((before, noted))
         return found
 
-    def _replay(self) -> Array:
+    def _replay(
+        self, function: Callable[..., list[Array]], counters: list[Counter], buffers: Callable[[], Any]
+    ) -> Array:
         if self.graph is None:
-            self._capture()
+            self._capture(function, counters, buffers)
         else:
-            for (thing, name), count in zip(self.counters, self.strides, strict=True):
+            for (thing, name), count in zip(counters, self.strides, strict=True):
                 setattr(thing, name, getattr(thing, name) + count)
         self.graph.launch(self.stream)
         return self.losses.copy()
 
-    def _capture(self) -> None:
+    def _capture(
+        self, function: Callable[..., list[Array]], counters: list[Counter], buffers: Callable[[], Any]
+    ) -> None:
         """Record a step, which moves the counters as every step does; the launch that follows does its work."""
         (counts, first), (_, second) = self.seen
         strides = [b - a for a, b in zip(first, second, strict=False)]
-        before = self._counts()
+        before = _counts(counters)
         self.strides = [(b - a) // WATCHED for a, b in zip(counts, before, strict=True)]
         replays, losses = self.xp.zeros((), "uint64"), self.xp.empty(self.measured, "float64")
         with self.xp.cuda.using_allocator(self.pool.malloc), self.numbers.watched(replays, strides) as noted:
             self.stream.begin_capture()
             try:
-                for i, loss in enumerate(self.function(self.x)):
+                for i, loss in enumerate(function(*self.arrays)):
                     losses[i] = loss  # one by one: the addresses of a whole list would have to travel
                 replays += 1
             finally:
@@ -127,6 +136,10 @@ class StepGraph:
         if noted != [b + stride for b, stride in zip(second, strides, strict=False)] or len(first) != len(second):
             raise BackendError(
                 "a step cannot be captured: the step numbers of its random draws do not grow by the same from step to "
-                "step; switch capturing off with --no-graph, or GAN(..., graph=False)"
+                "step; switch capturing off with GAN(..., graph=False)"
             )
-        self.graph, self.losses, self.kept = graph, losses, (replays, self.buffers())
+        self.graph, self.losses, self.kept = graph, losses, (replays, buffers())
+
+
+def _counts(counters: list[Counter]) -> list[int]:
+    return [getattr(thing, name) for thing, name in counters]

@@ -1,5 +1,6 @@
 """Arrays in the computer's memory: the plain bodies again, in blocks that fit a cache, on all cores."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -37,6 +38,9 @@ class NumpyBackend(Backend):
 
     def __init__(self) -> None:
         WORKERS.count  # noqa: B018 - a MINIGAN_THREADS that is no number is told here, and not in the middle of a run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return shared_backend, ()
 
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
         """out = a b. For few rows and a transposed b, as in dx = dy W^T, as the transpose of b^T a^T.
@@ -274,3 +278,9 @@ def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tup
     rows = math.prod(window.stops)
     images = max(1, round(max(COLS / (columns or window.patch), ROWS) / rows))
     return shared_blocks(n, images)
+
+
+@functools.cache
+def shared_backend() -> NumpyBackend:
+    """The one of a process, as CuPy's is."""
+    return NumpyBackend()

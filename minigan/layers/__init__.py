@@ -6,7 +6,9 @@ from .borders import Cropping2D, ZeroPadding2D
 from .conv import Conv2D, Conv2DTranspose
 from .dense import Dense
 from .dropout import Dropout
+from .label_embedding import LabelEmbedding
 from .norm import BatchNorm
+from .residual import Residual
 from .resize import AveragePooling2D, GlobalAveragePooling2D, UpSampling2D
 from .shape import Flatten, Reshape
 from .spectral_norm import SpectralNorm
@@ -14,6 +16,6 @@ from .upsampling_conv import UpSamplingConv2D
 
 __all__ = [
     "AveragePooling2D", "BatchNorm", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "Dropout", "Flatten",
-    "GlobalAveragePooling2D", "Layer", "LeakyReLU", "ReLU", "Reshape", "Sigmoid", "SpectralNorm", "Tanh",
-    "UpSampling2D", "UpSamplingConv2D", "ZeroPadding2D",
+    "GlobalAveragePooling2D", "LabelEmbedding", "Layer", "LeakyReLU", "ReLU", "Reshape", "Residual", "Sigmoid",
+    "SpectralNorm", "Tanh", "UpSampling2D", "UpSamplingConv2D", "ZeroPadding2D",
 ]  # fmt: skip

@@ -5,11 +5,16 @@ A layer is hyperparameters until a network builds it. `build` declares its array
 their parameters under the names they declared: `self.W`, its gradient `self.dW`.
 """
 
+import contextlib
 import inspect
+import pickle
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, ClassVar
 
 from ..backend import Array, Backend
+from ..config import arguments_of
+from ..context import Context
 from ..errors import OrderError, SettingsError, ShapeError
 from ..initializers import Initializer, zeros
 from ..parameters import Declaration
@@ -21,14 +26,19 @@ class Layer:
 
     Every argument of a subclass's `__init__` is kept as an attribute of the same name: `config` reads them, and with
     them a layer is copied, saved and loaded. Shapes leave out the batch: `(784,)`, `(28, 28, 1)`.
+
+    A layer may hold layers (docs/composition.md): its `build` places each with `self.place(name, in_shape)`, and it
+    calls them by `run_forward`, `run_backward` and the like.
     """
 
-    name: str  # "2.Dense": its place in the network and its class
-    network: Any  # the Sequential that built it
+    name: str  # "2.Dense": its place in the network and its class; inside another, "3.Residual.0.Conv2D"
+    context: Context  # what the network gave it
     backend: Backend
     xp: ModuleType
     dtype: Any
     declared: dict[str, list[Declaration]]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
     no_tangent: ClassVar[str] = "it has no `tangent` of its own, the derivative of its forward along a direction"
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -57,6 +67,11 @@ class Layer:
         """
         return None
 
+    def tangents(self, t: Array, dy: Array) -> tuple[Array, Array | None]:
+        """(J t, what tangent_backward returns): layers that hold layers find both on one way through them."""
+        curved = self.tangent_backward(t, dy)
+        return self.tangent(t), curved
+
     def has_tangent(self) -> bool:
         """Is there a `tangent`, and no `forward` that was written over it in a class derived from its own?"""
         kinds = type(self).__mro__
@@ -66,7 +81,7 @@ class Layer:
     def refuse_tangent(self) -> SettingsError:
         """The error for a layer that cannot stand in a critic whose slope is penalised."""
         return SettingsError(
-            f"{self.network.name}: {self.name} cannot stand in a critic with a penalty on its slope: {self.no_tangent}"
+            f"{self.context.network}: {self.name} cannot stand in a critic with a penalty on its slope: {self.no_tangent}"
         )
 
     def param(self, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None = None) -> None:
@@ -79,75 +94,197 @@ class Layer:
                 f"{self.name}: the parameter {name} has shape {shape!r} and initializer {init!r}; wanted a tuple and a "
                 f"function such as normal(0.02)"
             )
-        self.declared["params"].append(Declaration(name, shape, init, *(fans or (shape[0], shape[-1]))))
+        self._declare("params", name, shape, init, fans)
 
     def running(self, name: str, shape: tuple[int, ...], init: Initializer = zeros) -> None:
         """Declare an array that is saved with the network but not trained, such as a running mean."""
-        self.declared["state"].append(Declaration(name, shape, init, shape[0], shape[-1]))
+        self._declare("state", name, shape, init, None)
+
+    def _declare(
+        self, kind: str, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None
+    ) -> None:
+        if any(item.name == name for items in self.declared.values() for item in items):
+            raise SettingsError(f"{self.name} declares {name!r} twice: each array needs a name of its own")
+        fan_in, fan_out = fans or ((shape[0], shape[-1]) if shape else (1, 1))
+        self.declared[kind].append(Declaration(name, shape, init, fan_in, fan_out))
 
     def buf(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """This layer's buffer `name`: uninitialised memory, the same at every step. Fetch it once a call.
 
         "dx" is for what backward returns, and shared: it lasts until the layer below has used it.
         """
-        return self.network.workspace.get(self.name, name, shape, dtype or self.dtype)
+        return self.context.workspace.get(self.name, name, shape, dtype or self.dtype)
 
     def temporary(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """A buffer that all layers share and that lasts only until this forward or backward returns."""
-        return self.network.workspace.get(self.name, name, shape, dtype or self.dtype, temporary=True)
+        return self.context.workspace.get(self.name, name, shape, dtype or self.dtype, temporary=True)
 
     def random_uniform(self, shape: tuple[int, ...]) -> Array:
         """Uniform numbers in [0, 1) for this training forward: a function of the seed, the layer and the count."""
-        network = self.network
-        return self.backend.uniform(shape, network.seed, f"{network.name}.{self.name}", network.forwards)
+        context = self.context
+        return self.backend.uniform(shape, context.seed, f"{context.network}.{self.name}", context.forwards)
 
     def random_mask(self, shape: tuple[int, ...], rate: float) -> Array:
         """False with probability `rate`: where `random_uniform` is less."""
-        network = self.network
-        return self.backend.mask(shape, rate, network.seed, f"{network.name}.{self.name}", network.forwards)
+        context = self.context
+        return self.backend.mask(shape, rate, context.seed, f"{context.network}.{self.name}", context.forwards)
 
     def refuse(self, in_shape: tuple[int, ...], wanted: str) -> ShapeError:
         """The error for `build` to raise when inputs of this shape make no sense to the layer."""
-        return ShapeError(f"{self.network.name}: {self.name} cannot take inputs of shape {in_shape}: it needs {wanted}")
+        return ShapeError(f"{self.context.network}: {self.name} cannot take inputs of shape {in_shape}: it needs {wanted}")
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal layer: `type(layer)(**layer.config())`."""
-        names = inspect.signature(type(self)).parameters
-        missing = [name for name in names if not hasattr(self, name)]
-        if missing:
-            raise OrderError(f"{type(self).__name__}.__init__ must keep its argument as self.{missing[0]}")
-        return {name: getattr(self, name) for name in names}
+        """The arguments that make an equal layer: `type(layer).from_config(layer.config())`."""
+        return arguments_of(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Layer":
+        """A layer of these arguments. Those of `*layers` are a list."""
+        parameters = inspect.signature(cls).parameters.values()
+        star = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
+        named = {name: value for name, value in config.items() if name != star}
+        return cls(*config.get(star, ()), **named) if star else cls(**named)
+
+    def describe(self) -> dict[str, Any]:
+        """The layer as JSON can hold it: its class, its arguments, the layers inside it. Initializers are left out: a
+        network that is loaded has started.
+
+        Raises SettingsError for an argument that JSON cannot hold, such as a function or an array.
+        """
+        return {"type": type(self).__name__} | {
+            name: _described(value, f"{self!r}: its argument {name}")
+            for name, value in self.config().items()
+            if not (callable(value) and not isinstance(value, Layer) and self._is_initializer(name, value))
+        }
+
+    def _is_initializer(self, name: str, value: Any) -> bool:
+        declared = [item.init for items in self.__dict__.get("declared", {}).values() for item in items]
+        return name.endswith("_init") or any(value is init for init in declared)
 
     def clone(self) -> "Layer":
-        """An equal layer that no network has built."""
-        return type(self)(**self.config())
+        """An equal layer, and equal ones inside it, that no network has built."""
+        return self.from_config({name: _cloned(value) for name, value in self.config().items()})
 
     def __repr__(self) -> str:
         settings = (f"{name}={value!r}" for name, value in self.config().items() if not callable(value))
         return f"{type(self).__name__}({', '.join(settings)})"
 
+    # Layers inside this one. -----------------------------------------------------------------------------------------
+
+    def children(self) -> dict[str, "Layer"]:
+        """The layers that this one holds, by the names that stand in their paths. By default every attribute that is a
+        layer, or a list of some: "Dense" for self.layer = Dense(3), "ways.1.Dense" for the second of self.ways.
+        """
+        found: dict[str, Layer] = {}
+        for attribute, value in vars(self).items():
+            for i, layer in enumerate(value if isinstance(value, list | tuple) else ()):
+                if isinstance(layer, Layer):
+                    found[f"{attribute}.{i}.{type(layer).__name__}"] = layer
+            if isinstance(value, Layer):
+                kind = type(value).__name__
+                found[kind if kind not in found else f"{attribute}.{kind}"] = value
+        return found
+
+    def place(self, name: str, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """In `build`: give the child of that name its place behind inputs of this shape. Returns its output's shape."""
+        children = self.children()
+        if name not in children:
+            raise SettingsError(f"{self.name} has no layer {name!r} inside; it has {', '.join(children) or 'none'}")
+        return children[name].connect(self.context, f"{self.name}.{name}", in_shape)
+
+    def walk(self) -> Iterator["Layer"]:
+        """This layer and all inside it, each before its children: the order in which parameters lie."""
+        yield self
+        for child in self.children().values():
+            yield from child.walk()
+
+    @property
+    def learns(self) -> bool:
+        """Whether it or a layer inside it has parameters."""
+        return any(layer.declared["params"] for layer in self.walk())
+
+    # What whoever holds the layer calls: its own methods, with buffers prepared and results looked at. ---------------
+
+    def run_forward(self, x: Array, train: bool) -> Array:
+        """`forward`. Raises ShapeError for a y of another shape than build announced, or of another dtype."""
+        context = self.context
+        context.workspace.begin_call(self.name)
+        y = self.forward(context.workspace.input(x), train)
+        if y.shape[1:] != self.output_shape:
+            raise ShapeError(
+                f"{context.network}: {self.name} returned {y.shape}, and its build announced (n, *{self.output_shape})"
+            )
+        if y.dtype != context.dtype:
+            raise ShapeError(
+                f"{context.network}: {self.name} returned {y.dtype} in a network of {context.dtype}: write into "
+                f"self.buf(name, shape), or end with y.astype(self.dtype)"
+            )
+        context.require_finite(f"the output of layer {self.name}", y)
+        return y
+
+    def run_backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        """`backward`. A copy of dy is kept where a second derivative follows."""
+        context = self.context
+        context.workspace.begin_call(self.name, dy)
+        if context.keep_dy:
+            self.kept_dy = self.buf("kept dy", dy.shape)
+            self.kept_dy[...] = dy
+        dx = self.backward(context.workspace.input(dy), params, inputs)
+        if context.check_finite:
+            for item in self.declared["params"] if params else ():
+                context.require_finite(f"the gradient d{item.name} of layer {self.name}", getattr(self, f"d{item.name}"))
+            context.require_finite(f"the gradient dx of layer {self.name}", dx)
+        return dx
+
+    def run_tangent(self, t: Array) -> Array:
+        """`tangent`."""
+        self.context.workspace.begin_call(self.name, t)
+        return self.tangent(self.context.workspace.input(t))
+
+    def run_tangents(self, t: Array) -> tuple[Array, Array | None]:
+        """`tangents`, with the dy that `run_backward` kept."""
+        workspace = self.context.workspace
+        workspace.begin_call(self.name, t)
+        return self.tangents(workspace.input(t), workspace.input(self.kept_dy))
+
     # What the network does. ------------------------------------------------------------------------------------------
 
-    def connect(self, network: Any, name: str, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def connect(self, context: Context, name: str, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Give the layer its place in a network, and build it. Returns the output's shape."""
-        if "network" in self.__dict__:
+        if "context" in self.__dict__:
             kind = type(self).__name__
             raise OrderError(
-                f"{network.name}: {name} is already {self.network.name}'s {self.name}: a layer object has one place; "
-                f"write {kind}(...) again, or use layer.clone()"
+                f"{context.network}: {name} is already {self.context.network}'s {self.name}: a layer object has one "
+                f"place; write {kind}(...) again, or use layer.clone()"
             )
-        self.network, self.name = network, name
-        self.backend, self.xp, self.dtype = network.backend, network.backend.xp, network.dtype
+        self.context, self.name = context, name
+        self.backend, self.xp, self.dtype = context.backend, context.backend.xp, context.dtype
         self.declared = {"params": [], "state": []}
         out_shape = self.build(in_shape)
         if not isinstance(out_shape, tuple):
             raise ShapeError(f"{name}: build returned {out_shape!r}; it must return the output's shape, a tuple")
+        unplaced = [key for key, child in self.children().items() if child.__dict__.get("context") is not context]
+        if unplaced:
+            raise OrderError(f"{name}: its build never placed {', '.join(unplaced)}: write self.place(name, in_shape)")
+        self.input_shape, self.output_shape = in_shape, out_shape
         return out_shape
 
-    def disconnect(self, network: Any) -> None:
-        """Free the layer, if this network has it and could not be built."""
-        if self.__dict__.get("network") is network:
-            del self.__dict__["network"]
+    def disconnect(self, context: Context) -> None:
+        """Free the layer and those inside it, if this network has them and could not be built."""
+        for layer in self.walk():
+            if layer.__dict__.get("context") is context:
+                for name in ("context", "name", *layer.__dict__.pop("bound", ())):
+                    layer.__dict__.pop(name, None)
+
+    @contextlib.contextmanager
+    def lent(self, **arrays: Array) -> Iterator[None]:
+        """Within it the layer computes with other arrays: `with layer.lent(W=W_SN): layer.run_forward(x, train)`."""
+        own = {name: self.__dict__[name] for name in arrays}
+        self.__dict__.update(arrays)
+        try:
+            yield
+        finally:
+            self.__dict__.update(own)
 
     def bind(self, name: str, view: Array) -> None:
         """Point a declared name at its piece of the network's vector; from then on only its contents may change."""
@@ -157,7 +294,69 @@ class Layer:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__.get("bound", ()) and value is not self.__dict__[name]:
             raise OrderError(
-                f"{self.name}.{name} is a view into {self.network.name}'s vector: write layer.{name}[...] = value, "
+                f"{self.name}.{name} is a view into {self.context.network}'s vector: write layer.{name}[...] = value, "
                 f"so that the network sees it"
             )
         super().__setattr__(name, value)
+
+    # Copies. ---------------------------------------------------------------------------------------------------------
+
+    def __copy__(self) -> "Layer":
+        return self._alone("copy.copy").clone()
+
+    def __deepcopy__(self, memo: Any) -> "Layer":
+        return self._alone("copy.deepcopy").clone()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        config = self._alone("pickle").config()
+        for name, value in config.items():
+            if callable(value) and not isinstance(value, Layer):
+                require_picklable(value, f"{self!r}: its argument {name}")
+        return _made, (type(self), config)
+
+    def _alone(self, verb: str) -> "Layer":
+        """The layer. Raises OrderError if it is part of a network: its arrays are pieces of the network's vectors."""
+        if "context" in self.__dict__:
+            raise OrderError(
+                f"{verb} of {self.context.network}'s {self.name}: a layer that a network has built is copied with the "
+                f"network; for an equal layer with new parameters use layer.clone()"
+            )
+        return self
+
+
+def require_picklable(value: Callable[..., Any], what: str) -> None:
+    """Raises SettingsError, naming it, for a function that pickle cannot find again."""
+    try:
+        pickle.dumps(value)
+    except Exception as error:  # PicklingError, AttributeError, TypeError: each Python has its own
+        name = getattr(value, "__qualname__", repr(value))
+        raise SettingsError(
+            f"{what} is {name}, which cannot be pickled: pickle finds a function by its name, so define it with def "
+            f"at the top level of a module"
+        ) from error
+
+
+def _described(value: Any, what: str) -> Any:
+    if isinstance(value, Layer):
+        return value.describe()
+    if isinstance(value, list | tuple):
+        return [_described(inner, what) for inner in value]
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # NumPy's numbers
+        return value.item()
+    raise SettingsError(
+        f"{what} is {value!r}, which a model file cannot hold: give the layer a number or a word, and have __init__ "
+        f"look up what it means"
+    )
+
+
+def _cloned(value: Any) -> Any:
+    if isinstance(value, Layer):
+        return value.clone()
+    return [_cloned(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _made(kind: type[Layer], config: dict[str, Any]) -> Layer:
+    """What a pickle of a layer calls."""
+    return kind.from_config(config)

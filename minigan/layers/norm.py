@@ -61,7 +61,7 @@ class BatchNorm(Layer):
             self.m = x.size // len(self.gamma)
             if self.m < 2:
                 raise ShapeError(
-                    f"{self.name} in {self.network.name}: a training batch of shape {x.shape} has one number per "
+                    f"{self.name} in {self.context.network}: a training batch of shape {x.shape} has one number per "
                     f"channel, and its variance is 0: use a batch of 2 or more"
                 )
             mean, var = self.backend.moments(x)
