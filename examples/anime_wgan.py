@@ -48,7 +48,7 @@ def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
     return GAN(
         G,
         D,
-        objective=Wasserstein(G.backend),
+        objective=Wasserstein(),
         g_optimizer=RMSprop(G, settings.lr),
         d_optimizer=RMSprop(D, settings.lr),
         noise=settings.noise,

@@ -53,7 +53,7 @@ def game(settings: Settings, G: Sequential, D: Sequential) -> GAN:
     return GAN(
         G,
         D,
-        objective=OBJECTIVES[settings.objective](LOSSES[settings.loss](G.backend)),
+        objective=OBJECTIVES[settings.objective](LOSSES[settings.loss]()),
         g_optimizer=Adam(G, **adam),
         d_optimizer=Adam(D, **adam),
         noise=settings.noise,

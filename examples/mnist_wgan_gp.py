@@ -60,7 +60,7 @@ def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
     return GAN(
         G,
         D,
-        objective=Wasserstein(G.backend),
+        objective=Wasserstein(),
         g_optimizer=Adam(G, **adam),
         d_optimizer=Adam(D, **adam),
         noise=settings.noise,

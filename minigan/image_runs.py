@@ -177,7 +177,7 @@ def dcgan(
     return GAN(
         G,
         D,
-        objective=NonSaturating(BCEWithLogits(G.backend), settings.real_target),
+        objective=NonSaturating(BCEWithLogits(), settings.real_target),
         g_optimizer=Adam(G, **adam),
         d_optimizer=Adam(D, **adam),
         noise=settings.noise,

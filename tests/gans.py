@@ -18,7 +18,7 @@ def small_gan(optimizer=Adam, objective=NonSaturating, loss=BCEWithLogits, seed=
     D.params += 0.3 * D.backend.normal(D.params.shape, seed, "shift D", dtype="float64")
     settings = {"learning_rate": 0.0} if optimizer is SGD else {"learning_rate": 1e-2, "beta1": 0.5}
     return GAN(
-        G, D, objective=objective(loss("numpy")),
+        G, D, objective=objective(loss()),
         g_optimizer=optimizer(G, **settings), d_optimizer=optimizer(D, **settings), seed=seed, **switches,
     )  # fmt: skip
 

@@ -772,7 +772,7 @@ def planted_in_loss(mistake):
 
     def plant(kind):
         def report(seed):
-            loss = kind("numpy")
+            loss = kind()
             return check(loss, 0.05 + 0.9 * loss.backend.uniform((6, 1), seed, "pred", dtype="float64"))
 
         return enter(kind, mistake, "pred", "", report)
@@ -823,7 +823,7 @@ class BCEHalf(BCE):
 
 def objective_of(kind, **settings):
     """An objective of this class, with logits."""
-    return kind(BCEWithLogits("numpy"), **settings) if issubclass(kind, NonSaturating) else kind("numpy")
+    return kind(BCEWithLogits(), **settings) if issubclass(kind, NonSaturating) else kind()
 
 
 def planted_in_objective(mistake, wrong, **settings):

@@ -440,7 +440,7 @@ FROM_TO = {  # a switch that differs, and what the refusal names
     "schedule, another function": ({"schedule": StepLR(10, 0.5)}, {"schedule": constant}),
     "ema": ({"ema": 0.9}, {"ema": 0.99}),
     "ema, given up": ({"ema": 0.9}, {}),
-    "objective": ({"objective": lambda loss: Hinge("numpy")}, {"objective": lambda loss: Wasserstein("numpy")}),
+    "objective": ({"objective": lambda loss: Hinge()}, {"objective": lambda loss: Wasserstein()}),
 }
 
 

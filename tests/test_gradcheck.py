@@ -470,7 +470,7 @@ CAUSES = [  # a layer or a loss, the input, the array, and words of the sentence
     (mutants.UpSamplingMean((2, 3)), (2, 5, 4, 2), "x", "and fh fw = 6: a mean where a sum belongs"),
     (mutants.PoolingSum((3, 2)), (2, 7, 5, 2), "x", "and kh kw = 6: a sum where a mean belongs"),
     (mutants.GlobalHeight(), (2, 3, 5, 2), "x", "w = 5: a sum where a mean belongs"),
-    (OnlyReals("numpy"), (6, 1), "pred", "wrong exactly where the target is 0"),
+    (OnlyReals(), (6, 1), "pred", "wrong exactly where the target is 0"),
 ]
 
 
@@ -530,7 +530,7 @@ def test_a_mistake_in_a_penalty_a_network_or_an_objective_is_blamed_on_it():
     assert "the mistake is in R1Sum" in str(check(case.gan, max_entries=1))
 
     gan = next(table.steps()).gan
-    gan.objective = mutants.SaturatingSign(BCEWithLogits("numpy"))
+    gan.objective = mutants.SaturatingSign(BCEWithLogits())
     assert check(gan, max_entries=1).first_wrong == "the objective"
 
     G = Sequential([Dense(4), LeakySlope(0.2), Dense(6), Reshape((3, 2, 1))], input_shape=4, name="G", dtype="float64")

@@ -47,7 +47,7 @@ def test_gradients(case, seed):
 
 @pytest.mark.parametrize("kind, predictions, labels", LOSS_CASES)
 def test_loss_gradients(kind, predictions, labels):
-    assert_gradients(kind("numpy"), predictions, labels=labels)
+    assert_gradients(kind(), predictions, labels=labels)
 
 
 @every_layer

@@ -10,11 +10,11 @@ from minigan.gradcheck import numeric_gradient
 
 PARTS = ("real", "fake", "generator")
 MAKERS = {
-    "NonSaturating logits": lambda backend: NonSaturating(BCEWithLogits(backend)),
-    "NonSaturating smoothed": lambda backend: NonSaturating(BCEWithLogits(backend), real_target=0.9),
-    "NonSaturating probabilities": lambda backend: NonSaturating(BCE(backend)),
-    "Saturating logits": lambda backend: Saturating(BCEWithLogits(backend)),
-    "Saturating probabilities": lambda backend: Saturating(BCE(backend)),
+    "NonSaturating logits": lambda: NonSaturating(BCEWithLogits()),
+    "NonSaturating smoothed": lambda: NonSaturating(BCEWithLogits(), real_target=0.9),
+    "NonSaturating probabilities": lambda: NonSaturating(BCE()),
+    "Saturating logits": lambda: Saturating(BCEWithLogits()),
+    "Saturating probabilities": lambda: Saturating(BCE()),
     "LeastSquares": LeastSquares,
     "Hinge": Hinge,
     "Wasserstein": Wasserstein,
@@ -48,14 +48,14 @@ BY_HAND = [  # for the predictions S: the loss, and n = 4 times dpred
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_numbers_by_hand(kind, part, loss, four_dpred, dtype):
     pred = np.array(S, dtype).reshape(4, 1)
-    found, dpred = getattr(kind("numpy"), part)(pred)
+    found, dpred = getattr(kind(), part)(pred)
     assert float(found) == loss and (4 * dpred[:, 0]).tolist() == four_dpred
 
 
 @every_objective
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_losses_are_0d_and_predictions_are_left_alone(name, dtype, backend):
-    objective, pred = MAKERS[name](backend), predictions(name, backend, dtype=dtype)
+    objective, pred = MAKERS[name](), predictions(name, backend, dtype=dtype)
     kept = pred.copy()
     for part in PARTS:
         loss, dpred = getattr(objective, part)(pred)
@@ -74,7 +74,7 @@ def test_losses_are_0d_and_predictions_are_left_alone(name, dtype, backend):
 @pytest.mark.parametrize("n", [1, 17])
 def test_gradients(name, part, n):
     """Mistakes in them are planted in mutants.py."""
-    loss = getattr(MAKERS[name]("numpy"), part)
+    loss = getattr(MAKERS[name](), part)
     pred = predictions(name, n=n) if n > 1 else np.array([[0.4]])
     numeric = numeric_gradient(lambda: loss(pred)[0], pred).reshape(pred.shape)
     assert np.max(abs(loss(pred)[1] - numeric)) < 1e-7 * np.max(abs(numeric))
@@ -88,7 +88,7 @@ def test_gradients(name, part, n):
     [("NonSaturating logits", 0), ("NonSaturating probabilities", 0.5), ("LeastSquares", 0.5), ("Hinge", 0)],
 )
 def test_accuracy_counts_from_the_decision(name, decision):
-    objective = MAKERS[name]("numpy")
+    objective = MAKERS[name]()
     real = decision + np.array([[0.1], [0.2], [0.0], [-0.1]])  # on the line is not above it
     fake = decision + np.array([[0.0], [-0.1], [-0.3], [0.1]])
     assert objective.score == "d_accuracy"
@@ -96,7 +96,7 @@ def test_accuracy_counts_from_the_decision(name, decision):
 
 
 def test_a_critic_has_an_estimate_in_place_of_an_accuracy():
-    objective = Wasserstein("numpy")
+    objective = Wasserstein()
     real, fake = predictions("", n=9), predictions("", n=5)
     estimate = objective.score_real(real) + objective.score_fake(fake)
     assert objective.score == "w_estimate"
@@ -109,4 +109,4 @@ def test_a_critic_has_an_estimate_in_place_of_an_accuracy():
 @every_objective
 def test_ds_loss_when_it_cannot_tell(name):
     expected = {"LeastSquares": 0.25, "Hinge": 2, "Wasserstein": 0}.get(name, 2 * math.log(2))
-    assert MAKERS[name]("numpy").undecided() == pytest.approx(expected, rel=1e-12)
+    assert MAKERS[name]().undecided() == pytest.approx(expected, rel=1e-12)

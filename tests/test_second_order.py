@@ -34,7 +34,7 @@ from minigan.layers import (
     ZeroPadding2D,
 )
 from minigan.network import Sequential as Network
-from minigan.penalties import R1, GradientPenalty, Penalty, double_backward
+from minigan.penalties import R1, GradientPenalty, Penalty
 
 from .conftest import import_torch
 from .gans import real_images, small_gan
@@ -260,24 +260,24 @@ def test_a_tangent_belongs_to_a_forward_and_a_double_backward_to_a_backward_that
     D.forward(x)
     before = D.tangent(x).copy()
     with pytest.raises(OrderError, match=r"double_backward needs a backward\(dy, keep=True\)"):
-        double_backward(D, x)
+        D.double_backward(x)
     D.backward(ones, params=False, keep=True)
     assert np.array_equal(D.tangent(x), before), "a backward that kept leaves the tangent as it was"
-    double_backward(D, x)
+    D.double_backward(x)
     for spoil in (lambda: None, lambda: D.predict(x), lambda: D.backward(D.forward(x))):
         spoil()
         with pytest.raises(OrderError, match="double_backward needs"):
-            double_backward(D, x)
+            D.double_backward(x)
         with pytest.raises(OrderError, match="a tangent needs"):
             D.tangent(x)
     D.forward(x)
     D.backward(ones, params=False, keep=True)
     D.forward(x)
     with pytest.raises(OrderError, match="double_backward needs"):
-        double_backward(D, x)
+        D.double_backward(x)
     D.backward(ones, inputs=False, keep=True)  # the layers in front of the first learner kept nothing
     with pytest.raises(OrderError, match="with its dx"):
-        double_backward(D, x)
+        D.double_backward(x)
 
 
 def test_directions_of_another_shape_are_refused():
@@ -289,7 +289,7 @@ def test_directions_of_another_shape_are_refused():
         D.tangent(x.astype(np.float32))
     D.backward(np.ones((3, 1)), keep=True)
     with pytest.raises(ShapeError, match=r"u has shape \(3, 6\)"):
-        double_backward(D, x.reshape(3, 6))
+        D.double_backward(x.reshape(3, 6))
 
 
 def test_images_that_change_under_way_are_noticed():
@@ -298,20 +298,20 @@ def test_images_that_change_under_way_are_noticed():
     D.backward(np.ones((3, 1)), params=False, keep=True)
     x += 1
     with pytest.raises(OrderError, match="x changed between its forward and its backward"):
-        double_backward(D, np.ones_like(x))
+        D.double_backward(np.ones_like(x))
 
 
 # Whole steps ---------------------------------------------------------------------------------------------------------
 
 
 def wasserstein(loss):
-    return Wasserstein("numpy")
+    return Wasserstein()
 
 
 GANS = {
     "WGAN-GP": {"objective": wasserstein, "penalty": GradientPenalty()},
     "R1": {"penalty": R1(3.0)},
-    "R1, hinge, same noise": {"objective": lambda loss: Hinge("numpy"), "penalty": R1(3.0), "noise": "same"},
+    "R1, hinge, same noise": {"objective": lambda loss: Hinge(), "penalty": R1(3.0), "noise": "same"},
 }
 
 
@@ -543,7 +543,7 @@ def with_x(self, t, dy):
 
 
 def overwriting(net, u, add=False):
-    double_backward(net, u)
+    net.double_backward(u)
 
 
 def not_differentiated(net, u, add=False):
@@ -558,7 +558,7 @@ def first_pass_forgotten(net, u, add=False):
             tangent(t, dy),
             net.grads.fill(0),
         )[0]
-    double_backward(net, u)
+    net.double_backward(u)
     for layer in net.layers:
         del layer.__dict__["tangent_backward"]
     net.grads += before

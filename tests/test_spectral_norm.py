@@ -263,7 +263,7 @@ def test_a_gan_with_it_steps_the_same_in_every_workspace(workspace):
             ],
             input_shape=(8, 8, 1), name="D", **options,
         )  # fmt: skip
-        gan = GAN(G, D, objective=Hinge("numpy"), g_optimizer=Adam(G, 1e-3), d_optimizer=Adam(D, 1e-3))
+        gan = GAN(G, D, objective=Hinge(), g_optimizer=Adam(G, 1e-3), d_optimizer=Adam(D, 1e-3))
         for step in range(3):
             gan.step(np.tanh(G.backend.normal((4, 8, 8, 1), 1, "real", step, "float64")))
         return np.concatenate([G.params, D.params, G.state, D.state])

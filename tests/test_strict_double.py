@@ -112,7 +112,7 @@ def small_gan(optimizer=Adam, objective=None, spectral=False, **switches):
         [wrap(Conv2D(3, 3, 2, "same")), *norm, LeakyReLU(), Dropout(0.3), Flatten(), wrap(Dense(1))],
         input_shape=(4, 4, 2), name="D", **options,
     )  # fmt: skip
-    objective = objective(G.backend) if objective else NonSaturating(BCEWithLogits(G.backend))
+    objective = objective(G.backend) if objective else NonSaturating(BCEWithLogits())
     return GAN(
         G, D, objective=objective, g_optimizer=optimizer(G, 0.01), d_optimizer=optimizer(D, 0.02), seed=4, **switches
     )

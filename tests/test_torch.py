@@ -159,7 +159,7 @@ def test_twenty_whole_steps(noise, d_update, loss):
 @pytest.mark.parametrize("objective", ["LeastSquares", "Hinge", "Wasserstein"])
 def test_five_whole_steps_of_every_objective(objective):
     gan = small_gan(optimizer=Adam)
-    gan.objective = getattr(objectives, objective)("numpy")
+    gan.objective = getattr(objectives, objective)()
     run_beside_torch(gan, 6, 5, real_images)
 
 

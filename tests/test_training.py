@@ -330,7 +330,7 @@ def test_training_outside_the_main_thread(whole, tmp_path):
 
 
 def wasserstein(loss):
-    return Wasserstein("numpy")
+    return Wasserstein()
 
 
 SWITCHES = [

@@ -205,7 +205,7 @@ def made_of(G_layers, D_layers, latent, image, objective, loss, seed, switches):
     for network in (G, D):
         network.params += 0.2 * network.backend.normal(network.params.shape, seed, network.name, dtype="float64")
     optimizers = {"g_optimizer": Adam(G, 1e-2, 0.5), "d_optimizer": Adam(D, 1e-2, 0.5)}
-    return GAN(G, D, objective=objective(loss("numpy")), seed=seed, **optimizers, **switches)
+    return GAN(G, D, objective=objective(loss()), seed=seed, **optimizers, **switches)
 
 
 def tiny_gan(objective=NonSaturating, loss=BCEWithLogits, seed=3, **switches):
@@ -231,12 +231,12 @@ def conv_gan(objective=NonSaturating, loss=BCEWithLogits, seed=3, rate=0.25, **s
 
 def least_squares(loss):
     """As small_gan and conv_gan want it, which give every objective a loss; this one has its own."""
-    return LeastSquares("numpy")
+    return LeastSquares()
 
 
 def hinge(loss):
-    return Hinge("numpy")
+    return Hinge()
 
 
 def wasserstein(loss):
-    return Wasserstein("numpy")
+    return Wasserstein()

@@ -1,6 +1,7 @@
 """`check`: from a target to a report."""
 
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def check(
     subject = subject_of(target, x, params or {}, labels, seed, train)
     v = upstream_of(upstream, output_shape(subject), seed)
     report = _check_subject(subject, v, judge, wanted)
-    if isinstance(subject, NetworkSubject) and len(subject.net.layers) > 1 and not report:
+    if isinstance(subject, NetworkSubject) and sum(1 for _ in subject.net.walk()) > 2 and not report:
         _localise(report, subject, v, judge)
     return report
 
@@ -95,17 +96,19 @@ def subject_of(
 ) -> Subject:
     """What is to be checked, at this input."""
     if isinstance(target, Loss | Objective):
-        default = 1 / (1 + np.exp(-normal((7, 1), seed, "x")))  # probabilities, which are logits, too
+        shape = (5, 4) if isinstance(target, Loss) and target.decision is None else (7, 1)
+        default = 1 / (1 + np.exp(-normal(shape, seed, "x")))  # probabilities, which are logits, too
         pred = default if x is None else _values(x, seed)
         return LossSubject(target, pred, labels) if isinstance(target, Loss) else ObjectiveSubject(target, pred)
-    if isinstance(target, Sequential) and x is None:
+    is_network = isinstance(target, Sequential) and target.is_network
+    if is_network and x is None:
         x = (5, *target.input_shape)
-    if x is not None and len(x if isinstance(x, tuple) else np.shape(x)) < 2 and isinstance(target, Layer | Sequential):
+    if x is not None and len(x if isinstance(x, tuple) else np.shape(x)) < 2 and isinstance(target, Layer):
         raise SettingsError(f"check: x is {x!r}; wanted an array with the batch first, or such a shape: (7, 3)")
+    if is_network:
+        return of_network(target, _values(x, seed), seed, train)
     if isinstance(target, Layer):
         return of_layer(target, _values(x, seed), seed, train) if x is not None else _first_fit(target, seed, train)
-    if isinstance(target, Sequential):
-        return of_network(target, _values(x, seed), seed, train)
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
         return FunctionSubject(target, _values(SHAPES[0] if x is None else x, seed), params)
     raise SettingsError(
@@ -176,7 +179,7 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
             report.rows.append(row)
     if report and isinstance(subject, NetworkSubject):
         report.complaints += tangent_complaints(subject, v)
-    alone = not isinstance(subject, NetworkSubject) or len(subject.net.layers) == 1
+    alone = not isinstance(subject, NetworkSubject) or sum(1 for _ in subject.net.walk()) == 2
     report.explain(
         lambda row: explain_row(row, found[row.name], subject, v, found) if alone or not row.is_wrong else ""
     )
@@ -196,16 +199,20 @@ def _localise(report: Report, subject: NetworkSubject, v: np.ndarray, judge: Jud
     except MiniganError:
         return
     alone = Judge(judge.rtol, judge.atol, "auto", "central", min(judge.max_entries, 100), judge.seed, ())
-    for i, layer in enumerate(subject.net.layers):
-        inner = _check_subject(subject.alone(i, xs[i]), dys[i], alone, ("all",))
-        if inner.is_wrong:
-            report.first_wrong, report.inner = layer.name, inner
-            break
-    else:
-        if any(row.is_wrong for row in report.rows):
-            report.complaints.append(
-                "every layer is right alone: do two of them write into the same array, or keep what another overwrites?"
-            )
+
+    def first_wrong(layers: Iterable[Layer]) -> tuple[Layer, Report] | None:
+        for layer in layers:
+            inner = _check_subject(subject.alone(layer, xs[layer.name]), dys[layer.name], alone, ("all",))
+            if inner.is_wrong:
+                return first_wrong(layer.children().values()) or (layer, inner)
+        return None
+
+    if (found := first_wrong(subject.net.layers)) is not None:
+        report.first_wrong, report.inner = found[0].name, found[1]
+    elif any(row.is_wrong for row in report.rows):
+        report.complaints.append(
+            "every layer is right alone: do two of them write into the same array, or keep what another overwrites?"
+        )
 
 
 def _check_gan(gan: GAN, x: Any, judge: Judge, wanted: tuple[str, ...]) -> Report:

@@ -93,7 +93,7 @@ def _everything(seed: int) -> Iterator[Report]:
         yield _named(check(case.layer, case.shape, seed=seed), f"{case.layer!r} at {case.shape}")
     for loss in table.LOSSES:
         labels = "targets 0 and 1" if loss.labels is None else f"targets {loss.labels}"
-        report = check(loss.loss("numpy"), loss.pred, labels=loss.labels, seed=seed)
+        report = check(loss.loss(), loss.pred, labels=loss.labels, seed=seed)
         yield _named(report, f"{report.target} with {labels} at {loss.pred.shape}")
     for objective, pred in table.objectives():
         yield _named(check(objective, pred, seed=seed), _objective_name(objective))
@@ -140,7 +140,7 @@ def _reports(target: str, x: tuple[int, ...] | None, seed: int) -> Iterator[Repo
             yield _named(check(case.layer, case.shape, seed=seed), f"{case.layer!r} at {case.shape}")
     for loss in table.LOSSES:
         if loss.loss is kind:
-            yield check(kind("numpy"), loss.pred, labels=loss.labels, seed=seed)
+            yield check(kind(), loss.pred, labels=loss.labels, seed=seed)
     for objective, pred in table.objectives():
         if type(objective) is kind:
             yield _named(check(objective, pred, seed=seed), _objective_name(objective))

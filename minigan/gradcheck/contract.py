@@ -84,7 +84,7 @@ def _undeclared(subject: NetworkSubject) -> list[str]:
     """Gradients that a layer keeps for arrays that it did not declare: nobody would train them."""
     return [
         f"{layer.name}.{name} is not a parameter: declare it in build with self.param({name!r}, shape, init)"
-        for layer in subject.net.layers
+        for layer in subject.net.walk()
         for name, value in vars(layer).items()
         if isinstance(value, np.ndarray) and f"d{name}" in vars(layer) and name not in vars(layer).get("bound", ())
     ]
@@ -117,8 +117,7 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
 
 def tangent_complaints(subject: NetworkSubject, v: np.ndarray) -> list[str]:
     """<v, J t> = <J^T v, t>, for layers that have a tangent, and whose backward is right."""
-    layers = subject.net.layers
-    if not subject.train or any(type(layer).tangent is Layer.tangent for layer in layers):
+    if not subject.train or any(type(layer).tangent is Layer.tangent for layer in subject.net.walk()):
         return []
     t = normal(subject.x.shape, 0, "tangent")
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import Array
 from ..errors import SettingsError, ShapeError
 from ..layers import BatchNorm, Layer, LeakyReLU, ReLU, SpectralNorm
-from ..network import Sequential
+from ..network import VECTORS, Sequential
 from ..workspace import Workspace
 from .subjects import Subject, elsewhere, normal
 
@@ -31,11 +31,7 @@ class NetworkSubject(Subject):
         net = self.net
         net.discard()
         net.forwards, net.state[...] = self.first, self.state
-        if self.train:
-            return net.forward(self.x)
-        y = net._run(self.x, train=False)
-        net.awaits_backward, net.n = True, len(self.x)
-        return y
+        return net.forward(self.x, train=self.train)
 
     def backward(self, dy: Any) -> dict[str, Any]:
         """dx and every gradient of the network."""
@@ -66,7 +62,7 @@ class NetworkSubject(Subject):
     def pattern(self) -> bytes:
         """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps."""
         masks = []
-        for layer in self.net.layers:
+        for layer in self.net.walk():
             if isinstance(layer, ReLU | LeakyReLU):
                 masks.append(layer.x > 0)
             masks += [a for a in vars(layer).values() if isinstance(a, np.ndarray) and a.dtype.kind in "bi"]
@@ -87,40 +83,40 @@ class NetworkSubject(Subject):
     def complex(self) -> "NetworkSubject":
         """A copy with complex vectors and buffers."""
         net = self._clone()
-        vectors = {name: getattr(net, name).astype(np.complex128) for name in ("params", "grads", "state")}
-        net.__dict__.update(vectors, dtype=np.dtype(np.complex128))
-        for kind, slots in (("params", net.slots), ("grads", net.slots), ("state", net.state_slots)):
-            for slot in slots:
-                index, _, name = slot.name.split(".", 2)
-                net.layers[int(index)].bind(f"d{name}" if kind == "grads" else name, slot.view(vectors[kind]))
-        for layer in net.layers:
-            layer.dtype = net.dtype
-        return NetworkSubject(net, self.x.astype(np.complex128), self.short, self.name, self.train)
+        dtype = np.dtype(np.complex128)
+        net.take_vectors(*(getattr(net, name).astype(dtype) for name in VECTORS))
+        net.context.dtype = dtype
+        for layer in net.walk():
+            layer.dtype = dtype
+        return NetworkSubject(net, self.x.astype(dtype), self.short, self.name, self.train)
 
-    def alone(self, i: int, x: np.ndarray) -> "NetworkSubject":
-        """Layer i of the network in a network of its own, with its numbers."""
-        layer = self.net.layers[i]
+    def alone(self, layer: Layer, x: np.ndarray) -> "NetworkSubject":
+        """A layer of the network in a network of its own, with its numbers."""
         net = Sequential(
-            [layer.clone()], input_shape=x.shape[1:], dtype=np.float64, backend="numpy", seed=self.net.seed
+            [layer.clone()], input_shape=x.shape[1:], name="alone", dtype=np.float64, backend="numpy", seed=self.net.seed
         )
-        for kind, slots in (("params", net.slots), ("state", net.state_slots)):
-            for slot in slots:
-                slot.view(getattr(net, kind))[...] = getattr(layer, slot.name.split(".", 2)[2])
+        for kind, all_slots, slots in (
+            ("params", self.net.slots, net.slots), ("state", self.net.state_slots, net.state_slots)
+        ):  # fmt: skip
+            inside = [slot for slot in all_slots if slot.name.startswith(f"{layer.name}.")]
+            for slot, ours in zip(slots, inside, strict=True):
+                slot.view(getattr(net, kind))[...] = ours.view(getattr(self.net, kind))
         return NetworkSubject(net, x, short_names(net), repr(layer), self.train)
 
-    def recorded(self, v: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Copies of the x and of the dy that every layer gets on the way forward, and back from v."""
+    def recorded(self, v: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Copies of the x and of the dy that every layer, by its name, gets on the way forward, and back from v."""
         xs: dict[str, np.ndarray] = {}
         dys: dict[str, np.ndarray] = {}
-        for layer in self.net.layers:
+        layers = [layer for layer in self.net.walk() if layer is not self.net]
+        for layer in layers:
             layer.__dict__["forward"] = _recording(layer.forward, xs, layer.name)
             layer.__dict__["backward"] = _recording(layer.backward, dys, layer.name)
         try:
             self.backward(v)
         finally:
-            for layer in self.net.layers:
+            for layer in layers:
                 del layer.__dict__["forward"], layer.__dict__["backward"]
-        return [xs[layer.name] for layer in self.net.layers], [dys[layer.name] for layer in self.net.layers]
+        return xs, dys
 
 
 def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Callable:
@@ -132,14 +128,16 @@ def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Call
 
 
 def short_names(net: Sequential) -> dict[str, str]:
-    """Names without the layer, for a network of one."""
-    return {slot.name: slot.name.split(".")[-1] for slot in net.slots}
+    """Names without the layer, for a network of one: "W"; of a layer inside it "0.Conv2D.W"."""
+    return {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
 
 
 def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> NetworkSubject:
     """A layer alone, with random parameters: zero biases and unit gains hide mistakes."""
     _require_methods(layer)
-    net = Sequential([layer.clone()], input_shape=x.shape[1:], backend="numpy", dtype="float64", seed=seed)
+    net = Sequential(
+        [layer.clone()], input_shape=x.shape[1:], name="alone", backend="numpy", dtype="float64", seed=seed
+    )
     net.params[...] = normal(net.params.shape, seed, "parameters")
     _require_output(net, x)
     return NetworkSubject(net, x, short_names(net), repr(layer), train)
@@ -154,7 +152,7 @@ def of_network(net: Sequential, x: np.ndarray, seed: int, train: bool = True) ->
 
 def hold_power_iteration(net: Sequential, x: np.ndarray) -> None:
     """Turn every SpectralNorm's vectors to its weights and hold them there, as its gradient supposes."""
-    turning = [layer for layer in net.layers if isinstance(layer, SpectralNorm) and layer.iterations]
+    turning = [layer for layer in net.walk() if isinstance(layer, SpectralNorm) and layer.iterations]
     for _ in range(20 if turning else 0):
         net.forward(x, backward=False)
     for layer in turning:
@@ -166,7 +164,7 @@ def small_batches(net: Sequential) -> list[str]:
     return [
         f"{layer.name} has {layer.m} numbers for each channel: normalised, they hardly depend on x, and its dx goes "
         f"unseen; give it a batch with 4 or more"
-        for layer in net.layers
+        for layer in net.walk()
         if isinstance(layer, BatchNorm) and layer.m < 4
     ]
 
@@ -187,7 +185,8 @@ def _require_methods(layer: Layer) -> None:
 def _require_output(net: Sequential, x: np.ndarray) -> None:
     """Raises ShapeError unless the only layer's forward returns an array."""
     layer = net.layers[0]
-    net.workspace.begin_call(keep=True)
+    net.workspace.begin_pass(keep=True)
+    net.workspace.begin_call(layer.name)
     y = layer.forward(x.copy(), True)
     if not isinstance(y, np.ndarray):
         raise ShapeError(

@@ -6,19 +6,18 @@ the optimizers': d_loss and g_loss follow the parameters, and every update happe
 makes d<loss> / d<parameters> the gradient that the optimizer should have got, for every objective and every switch.
 """
 
-import copy
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array
-from ..gan import GAN, Losses
+from ..gan import GAN
 from ..network import Sequential
 from ..optimizers import Optimizer
 from .experiments import EXPLANATIONS
 from .networks import hold_power_iteration
 from .report import OK, WRONG, Row
-from .subjects import Subject, normal, on_numpy
+from .subjects import Subject, normal
 
 ROWS = 6  # images in a batch
 RULES = {
@@ -37,9 +36,10 @@ class Step:
     """A copy of a GAN in float64, and what its optimizers did in one step from where it is now."""
 
     def __init__(self, gan: GAN, x: Any, seed: int) -> None:
-        self.gan = copy_of(gan)
+        self.gan = gan.clone(dtype="float64", backend="numpy")
         given = normal((ROWS * gan.d_steps, *gan.D.input_shape), seed, "real") if x is None else x
         self.x = np.tanh(given) if x is None else self._images(x, seed)
+        self.labels = np.arange(len(self.x)) % gan.classes if gan.classes else None
         for net in self.networks.values():
             hold_power_iteration(net, normal((ROWS, *net.input_shape), seed, "turn"))
         self.start = {name: (net.params.copy(), net.state.copy(), net.forwards) for name, net in self.networks.items()}
@@ -56,9 +56,9 @@ class Step:
         return {"D": self.gan.D, "G": self.gan.G}
 
     def grads(self, name: str) -> np.ndarray:
-        """What the optimizer got for the loss that the step returns: that of D's last update, in all its parts."""
+        """What the optimizer got for the loss that the step returns: that of its last update, in all its parts."""
         found = self.found[name]
-        parts = max(1, len(found) // self.gan.d_steps) if name == "D" else len(found)
+        parts = max(1, len(found) // (self.gan.d_steps if name == "D" else self.gan.g_steps))
         return np.sum(found[-parts:], axis=0) if found else np.zeros_like(self.params[name])
 
     def replay(self) -> Any:
@@ -68,7 +68,7 @@ class Step:
             net.params[...], net.state[...], net.forwards = self.params[name], state, forwards
         self.turn = {"D": 0, "G": 0}
         self.gan.steps = self.first
-        return self.gan.step(self.x)
+        return self.gan.step(self.x, self.labels)
 
     def _images(self, x: Any, seed: int) -> np.ndarray:
         return np.tanh(normal(x, seed, "real")) if isinstance(x, tuple) else np.array(x, dtype=np.float64)
@@ -83,12 +83,12 @@ class Step:
             gan.clip = self._watched_clip  # type: ignore[assignment]
         forward = gan.D.forward
 
-        def watched_forward(x: Array, backward: bool = True) -> Array:
+        def watched_forward(x: Array, *switches: Any, **named: Any) -> Array:
             self.met = gan.D.params.copy()
-            return forward(x, backward)
+            return forward(x, *switches, **named)
 
         gan.D.__dict__["forward"] = watched_forward
-        gan.step(self.x)
+        gan.step(self.x, self.labels)
         del gan.D.__dict__["forward"]
         self.left = gan.D.params.copy()
         if self.clip is not None:
@@ -177,29 +177,10 @@ def both_halves(gan: GAN, x: Any, seed: int) -> tuple[StepSubject, StepSubject]:
     return StepSubject(step, "D"), StepSubject(step, "G")
 
 
-def copy_of(gan: GAN) -> GAN:
-    """The same GAN in float64 on the numpy backend, sharing nothing with it."""
-    other = copy.copy(gan)
-    other.G, other.D = (net.clone(dtype="float64", backend="numpy") for net in (gan.G, gan.D))
-    other.objective = on_numpy(gan.objective)
-    if hasattr(gan.objective, "loss"):
-        other.objective.__dict__["loss"] = on_numpy(gan.objective.loss)
-    for name, network in (("g_optimizer", other.G), ("d_optimizer", other.D)):
-        optimizer = copy.copy(getattr(gan, name))
-        optimizer.network, optimizer.backend = network, network.backend
-        for vector in optimizer.vectors:
-            value = getattr(gan, name).backend.to_host(getattr(optimizer, vector))
-            setattr(optimizer, vector, np.array(value, dtype=np.float64))
-        setattr(other, name, optimizer)
-    if gan.average is not None:
-        other.average = np.array(gan.G.backend.to_host(gan.average), dtype=np.float64)
-    return other
-
-
 def without_penalty(gan: GAN) -> GAN:
-    """The same GAN, its networks and all, with no term beside the objective's."""
-    other = copy.copy(gan)
-    other.penalty, other.losses = None, Losses
+    """An equal GAN with no term beside the objective's."""
+    other = gan.clone()
+    other.penalty = None
     return other
 
 

@@ -66,9 +66,8 @@ class LossSubject(Subject):
     """A loss as a function of its predictions."""
 
     def __init__(self, loss: Loss, pred: np.ndarray, labels: Any) -> None:
-        self.name, self.loss, self.arrays = type(loss).__name__, on_numpy(loss), {"pred": pred}
-        zeros_and_ones = (np.arange(pred.size) % 2).reshape(pred.shape).astype(np.float64)
-        self.labels = zeros_and_ones if labels is None else labels
+        self.name, self.loss, self.arrays = type(loss).__name__, loss, {"pred": pred}
+        self.labels = default_labels(loss, pred) if labels is None else labels
 
     def forward(self) -> Array:
         """The loss."""
@@ -79,27 +78,43 @@ class LossSubject(Subject):
         return {"pred": self.loss(self.arrays["pred"], self.labels)[1] * dy}
 
 
+def default_labels(loss: Loss, pred: np.ndarray) -> np.ndarray:
+    """0 and 1 in turn; for a loss of several classes the classes in turn."""
+    if loss.decision is None and pred.ndim == 2:
+        return np.arange(len(pred)) % pred.shape[1]
+    return (np.arange(pred.size) % 2).reshape(pred.shape).astype(np.float64)
+
+
 class ObjectiveSubject(Subject):
-    """The three losses of an objective, each as a function of predictions of its own."""
+    """The three losses of an objective, each as a function of predictions of its own; or, where it sees both batches,
+    the two, of D's two predictions and of G's.
+    """
 
     HALVES = ("real", "fake", "generator")
 
     def __init__(self, objective: Objective, pred: np.ndarray) -> None:
-        self.name, self.objective = type(objective).__name__, on_numpy(objective)
-        if isinstance(getattr(objective, "loss", None), Loss):
-            self.objective.__dict__["loss"] = on_numpy(objective.__dict__["loss"])
+        self.name, self.objective = type(objective).__name__, objective
         self.arrays = {half: np.roll(pred, i, axis=0) for i, half in enumerate(self.HALVES)}
+        self.opponents = np.roll(pred, 3, axis=0) + 0.1  # D's predictions of real images in G's update
 
     def forward(self) -> Array:
-        """The three losses."""
-        return np.stack([getattr(self.objective, half)(pred)[0] for half, pred in self.arrays.items()])
+        """The losses."""
+        return np.stack([loss for loss, _ in self._losses()])
 
     def backward(self, dy: Any) -> dict[str, Any]:
         """dpred of each, times its dy."""
-        return {
-            half: getattr(self.objective, half)(pred)[1] * scale
-            for (half, pred), scale in zip(self.arrays.items(), dy, strict=True)
-        }
+        scaled = [(gradients, scale) for (_, gradients), scale in zip(self._losses(), dy, strict=True)]
+        return {name: gradient * scale for gradients, scale in scaled for name, gradient in gradients.items()}
+
+    def _losses(self) -> list[tuple[Array, dict[str, Array]]]:
+        """Every loss, and its gradients by the names of the arrays."""
+        objective, (real, fake, generated) = self.objective, self.arrays.values()
+        if not objective.sees_both:
+            parts = ((name, getattr(objective, name)(pred)) for name, pred in self.arrays.items())
+            return [(loss, {name: dpred}) for name, (loss, dpred) in parts]
+        d_loss, d_real, d_fake = objective.discriminator(real, fake)
+        g_loss, d_generated = objective.generator(generated, self.opponents)
+        return [(d_loss, {"real": d_real, "fake": d_fake}), (g_loss, {"generator": d_generated})]
 
 
 class FunctionSubject(Subject):
@@ -127,11 +142,3 @@ class FunctionSubject(Subject):
                 f"returns dx and a dictionary of {[name for name in self.arrays if name != 'x']}"
             )
         return {"x": np.array(dx), **{name: np.array(grads[name]) for name in self.arrays if name != "x"}}
-
-
-def on_numpy(part: Any) -> Any:
-    """A copy of a loss or an objective that computes with NumPy."""
-    part = copy.copy(part)
-    part.backend = get_backend("numpy")
-    part.xp = part.backend.xp
-    return part

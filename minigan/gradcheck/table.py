@@ -149,20 +149,20 @@ LOSSES = [
 
 def objectives() -> list[tuple[Objective, np.ndarray]]:
     """Every objective, with predictions that it takes."""
-    logits, probabilities = BCEWithLogits("numpy"), BCE("numpy")
+    logits, probabilities = BCEWithLogits(), BCE()
     return [
         (NonSaturating(logits), LOGITS), (NonSaturating(logits, real_target=0.9), LOGITS),
         (NonSaturating(probabilities), PROBABILITIES), (Saturating(logits), LOGITS),
-        (Saturating(probabilities), PROBABILITIES), (LeastSquares("numpy"), LOGITS), (Hinge("numpy"), LOGITS),
-        (Wasserstein("numpy"), LOGITS),
+        (Saturating(probabilities), PROBABILITIES), (LeastSquares(), LOGITS), (Hinge(), LOGITS),
+        (Wasserstein(), LOGITS),
     ]  # fmt: skip
 
 
 def steps() -> Iterator[StepCase]:
     """Whole steps of two small GANs: every objective with every switch, clipped critics, and penalties."""
     kinds = [(kind, loss) for kind in (NonSaturating, Saturating) for loss in (BCEWithLogits, BCE)]
-    made: list[Objective] = [kind(loss("numpy")) for kind, loss in kinds]
-    made += [LeastSquares("numpy"), Hinge("numpy"), Wasserstein("numpy")]
+    made: list[Objective] = [kind(loss()) for kind, loss in kinds]
+    made += [LeastSquares(), Hinge(), Wasserstein()]
     for build in (dense_gan, convolutional_gan):
         for objective in made:
             for noise in ("fresh", "same"):
