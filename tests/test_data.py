@@ -76,7 +76,7 @@ def test_the_bundled_mnist_is_the_published_one(split, stem, n):
     digits = mnist(split)
     assert digits.images.shape == (n, 28, 28, 1) and digits.images.dtype == np.uint8
     assert digits.labels.shape == (n,) and digits.labels.dtype == np.uint8
-    assert len(digits) == n and digits.image_shape == (28, 28, 1)
+    assert len(digits) == n and digits.shape == (28, 28, 1)
     assert (np.bincount(digits.labels, minlength=10) > n // 12).all() and digits.labels.max() == 9
     for kind, array in (("images-idx3", digits.images[..., 0]), ("labels-idx1", digits.labels)):
         assert hashlib.sha256(idx(array)).hexdigest() == published[f"{stem}-{kind}-ubyte"]
@@ -102,13 +102,13 @@ def test_idx_files_are_told_apart_by_content_and_not_by_name(tmp_path, compressi
     assert np.array_equal(read_idx(str(path)), images)
     loaded = load(str(path))
     assert np.array_equal(loaded.images, images[..., None]) and loaded.images.dtype == np.uint8
-    assert loaded.image_shape == (5, 3, 1)  # height before width
+    assert loaded.shape == (5, 3, 1)  # height before width
     assert loaded.name == str(path)
 
 
 def test_colour_idx_images_and_labels_are_read(tmp_path):
     images = pixels(4, 5, 3, 3)
-    assert load(written(tmp_path / "colour", idx(images))).image_shape == (5, 3, 3)
+    assert load(written(tmp_path / "colour", idx(images))).shape == (5, 3, 3)
     assert np.array_equal(read_idx(written(tmp_path / "labels", idx(np.arange(9, dtype=np.uint8)))), np.arange(9))
 
 
@@ -241,7 +241,7 @@ def test_numpy_files_of_images_are_read(tmp_path, name):
     content, expected = GOOD_NUMPY[name]
     loaded = load(written(tmp_path / name, content))
     assert np.array_equal(loaded.images, expected) and loaded.images.dtype == expected.dtype
-    assert loaded.image_shape == expected.shape[1:] and loaded.images.dtype.isnative
+    assert loaded.shape == expected.shape[1:] and loaded.images.dtype.isnative
 
 
 def spoiled(*places, value=np.nan):
