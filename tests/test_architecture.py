@@ -129,4 +129,4 @@ def test_the_budget():
     lines = {name_of(path): len(path.read_text().splitlines()) for path in FILES}
     checker = [path for path in FILES if name_of(path).startswith("gradcheck")]  # students read it, too
     assert max(lines[name_of(path)] for path in engine + checker) <= 310
-    assert max(lines.values()) <= 370, max(lines, key=lines.get)
+    assert max(lines.values()) <= 400, max(lines, key=lines.get)

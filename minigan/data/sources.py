@@ -105,18 +105,18 @@ def _read_numpy(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """The images, and the labels if there are any."""
     try:
         with open(path, "rb") as file:
-            content = np.load(file, allow_pickle=False)
+            content, labels = np.load(file, allow_pickle=False), None
             if isinstance(content, np.lib.npyio.NpzFile):
                 names = content.files
                 if len(names) != 1 and "images" not in names:
                     raise DataError(
                         f"{path} holds {', '.join(names) or 'nothing'}; wanted one array or one named 'images'"
                     )
-                images = content["images" if "images" in names else names[0]]
-                return images, _labels_in(content, path) if {"images", "labels"} <= set(names) else None
+                labels = _labels_in(content, path) if {"images", "labels"} <= set(names) else None
+                content = content["images" if "images" in names else names[0]]
             if not isinstance(content, np.ndarray):
                 raise DataError(f"{path} holds something other than arrays; wanted {KINDS}")
-            return content, None
+            return content, labels
     except DataError:
         raise
     except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
