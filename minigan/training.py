@@ -28,11 +28,11 @@ def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDi
     settings = command.settings
     if gan.seed != settings.seed:
         raise SettingsError(f"the GAN has seed {gan.seed} and the settings {settings.seed}; config.json must not lie")
-    if gan.D.input_shape != images.image_shape:
-        raise ShapeError(f"{images.name} has images of shape {images.image_shape}; the GAN makes {gan.D.input_shape}")
+    if gan.D.input_shape != images.shape:
+        raise ShapeError(f"{images.name} has images of shape {images.shape}; the GAN makes {gan.D.input_shape}")
     gan.graph = command.graph
     _try_batch(gan, images, settings.batch_size)
-    data = {"name": images.name, "images": len(images), "shape": images.image_shape, "fingerprint": images.fingerprint}
+    data = {"name": images.name, "images": len(images), "shape": images.shape, "fingerprint": images.fingerprint}
     if command.resume is None:
         run = RunDirectory.create(name, command, data)
     else:

@@ -75,10 +75,10 @@ def test_the_bundled_mnist_is_the_published_one(split, stem, n):
 
     digits = mnist(split)
     assert digits.images.shape == (n, 28, 28, 1) and digits.images.dtype == np.uint8
-    assert digits.labels.shape == (n,) and digits.labels.dtype == np.uint8
-    assert len(digits) == n and digits.image_shape == (28, 28, 1)
+    assert digits.labels.shape == (n,) and digits.labels.dtype == np.int64
+    assert len(digits) == n and digits.shape == (28, 28, 1)
     assert (np.bincount(digits.labels, minlength=10) > n // 12).all() and digits.labels.max() == 9
-    for kind, array in (("images-idx3", digits.images[..., 0]), ("labels-idx1", digits.labels)):
+    for kind, array in (("images-idx3", digits.images[..., 0]), ("labels-idx1", digits.labels.astype(np.uint8))):
         assert hashlib.sha256(idx(array)).hexdigest() == published[f"{stem}-{kind}-ubyte"]
 
 
@@ -102,13 +102,13 @@ def test_idx_files_are_told_apart_by_content_and_not_by_name(tmp_path, compressi
     assert np.array_equal(read_idx(str(path)), images)
     loaded = load(str(path))
     assert np.array_equal(loaded.images, images[..., None]) and loaded.images.dtype == np.uint8
-    assert loaded.image_shape == (5, 3, 1)  # height before width
+    assert loaded.shape == (5, 3, 1)  # height before width
     assert loaded.name == str(path)
 
 
 def test_colour_idx_images_and_labels_are_read(tmp_path):
     images = pixels(4, 5, 3, 3)
-    assert load(written(tmp_path / "colour", idx(images))).image_shape == (5, 3, 3)
+    assert load(written(tmp_path / "colour", idx(images))).shape == (5, 3, 3)
     assert np.array_equal(read_idx(written(tmp_path / "labels", idx(np.arange(9, dtype=np.uint8)))), np.arange(9))
 
 
@@ -220,12 +220,14 @@ def test_a_folder_without_one_clear_choice_is_refused(tmp_path, names, words):
 # NumPy files ---------------------------------------------------------------------------------------------------------
 
 UNIT = np.random.default_rng(3).uniform(-1, 1, (4, 5, 3))
-GREY, COLOUR = pixels(4, 5, 3), pixels(4, 5, 3, 3)
+GREY, COLOUR, RGBA = pixels(4, 5, 3), pixels(4, 5, 3, 3), pixels(4, 5, 3, 4)
 
 GOOD_NUMPY = {
     "grey.npy": (npy(GREY), GREY[..., None]),
     "one channel.npy": (npy(GREY[..., None]), GREY[..., None]),
     "colour.npy": (npy(COLOUR), COLOUR),
+    "grey and alpha.npy": (npy(COLOUR[..., :2]), COLOUR[..., :2]),
+    "colour and alpha.npy": (npy(RGBA), RGBA),
     "fortran order.npy": (npy(np.asfortranarray(COLOUR)), COLOUR),
     "float64.npy": (npy(UNIT), UNIT[..., None].astype(np.float32)),
     "float32.npy": (npy(UNIT.astype(np.float32)), UNIT[..., None].astype(np.float32)),
@@ -241,7 +243,7 @@ def test_numpy_files_of_images_are_read(tmp_path, name):
     content, expected = GOOD_NUMPY[name]
     loaded = load(written(tmp_path / name, content))
     assert np.array_equal(loaded.images, expected) and loaded.images.dtype == expected.dtype
-    assert loaded.image_shape == expected.shape[1:] and loaded.images.dtype.isnative
+    assert loaded.shape == expected.shape[1:] and loaded.images.dtype.isnative
 
 
 def spoiled(*places, value=np.nan):
@@ -263,7 +265,8 @@ BAD_NUMPY = {
     "one number.npy": (npy(np.uint8(3)), ["shape ()", "(n, h, w)"]),
     "rank 2.npy": (npy(GREY[0]), ["(5, 3)", "(n, h, w)"]),
     "rank 5.npy": (npy(COLOUR[None]), ["(1, 4, 5, 3, 3)", "(n, h, w, c)"]),
-    "four channels.npy": (npy(pixels(4, 5, 3, 4)), ["(4, 5, 3, 4)", "1 (grey) or 3 (RGB)"]),
+    "five channels.npy": (npy(pixels(4, 5, 3, 5)), ["(4, 5, 3, 5)", "1 (grey), 3 (RGB), or 2 or 4 channels"]),
+    "channels first.npy": (npy(pixels(4, 3, 6, 5)), ["(4, 3, 6, 5)", "which come last"]),
     "no images.npy": (npy(GREY[:0]), ["(0, 5, 3, 1)", "n >= 1"]),
     "several arrays.npz": (npz(x=GREY, y=LABELS), ["x, y", "one named 'images'"]),
     "no arrays.npz": (zipped(), ["holds nothing"]),
@@ -366,7 +369,7 @@ def test_every_image_is_drawn_about_as_often_as_the_others(backend):
 def test_a_batch_larger_than_the_data_is_refused(backend):
     images = numbered(6)
     assert len(images.batch(6, 0, 0, backend, "float32")) == 6
-    with pytest.raises(DataError, match="a batch of 7 images from 6 numbers, which has 6: use a smaller batch"):
+    with pytest.raises(DataError, match="a batch of 7 samples from 6 numbers, which has 6: use a smaller batch"):
         images.batch(7, 0, 0, backend, "float32")
 
 
@@ -375,7 +378,7 @@ def test_a_batch_larger_than_the_data_is_refused(backend):
 def test_a_batch_of_none_or_too_many_is_refused(sampling, n, words):
     images = numbered(6, sampling=sampling)
     for ask in (images.batch, images.steps_per_epoch):
-        with pytest.raises(DataError, match=f"a batch of {n} images from 6 numbers.*{words}"):
+        with pytest.raises(DataError, match=f"a batch of {n} samples from 6 numbers.*{words}"):
             ask(n)
 
 
@@ -459,7 +462,7 @@ def test_a_step_within_an_epoch_does_not_shuffle_again(monkeypatch):
 TRANSFORMS = (RandomHorizontalFlip(), RandomResizedCrop((0.5, 0.9)), RandomRotation())
 
 
-@pytest.mark.parametrize("c", [1, 3])
+@pytest.mark.parametrize("c", [1, 2, 3, 4])
 def test_transforms_are_a_function_of_seed_and_step(backend, c):
     stored = pixels(1, 9, 7, c)
     images = ImageSet(stored, "one image", transforms=TRANSFORMS)

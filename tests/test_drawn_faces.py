@@ -20,7 +20,7 @@ def near(image, colour):
 def test_shape_and_type(size, shape):
     faces = draw_faces(6, size)
     assert faces.images.shape == (6, *shape) and faces.images.dtype == np.uint8
-    assert faces.image_shape == shape and faces.name == "drawn faces" and faces.labels is None
+    assert faces.shape == shape and faces.name == "drawn faces" and faces.labels is None
     assert faces.images.min() < 80 and faces.images.max() == 255  # from the lashes to the white of the eyes
 
 

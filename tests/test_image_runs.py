@@ -162,7 +162,7 @@ EFFECTS = {
     "seed": (9, lambda run: {run.gan.seed, run.gan.G.seed, run.gan.D.seed, run.settings.seed}, {9}),
     "latent": (7, lambda run: run.gan.G.input_shape, (7,)),
     "width": (3, lambda run: next(layer.c_out for layer in run.gan.D.layers if hasattr(layer, "c_out")), 3),
-    "size": ("larger", lambda run: {run.real.image_shape[:2], run.gan.D.input_shape[:2]}, None),
+    "size": ("larger", lambda run: {run.real.shape[:2], run.gan.D.input_shape[:2]}, None),
     "faces": (23, lambda run: len(run.real), 23),
     "data": ("another", lambda run: run.real.name, None),
     "fit": ("squash", lambda run: run.real.fingerprint, None),

@@ -30,6 +30,7 @@ from .conftest import import_torch
 SIZES = {  # not square, where the model can: rows and columns that change places cannot hide
     "mnist_mlp": {"image_shape": (5, 3, 2), "latent": 4, "widths": (6, 5), "d_widths": (7, 3)},
     "mnist_dcgan": {"image_shape": (8, 12, 3), "latent": 5, "width": 2},
+    "toy2d": {"latent": 3, "width": 5, "depth": 2},
     "faces64": {"image_shape": (16, 32, 3), "latent": 5, "width": 2},
     "anime96": {"image_shape": (32, 48, 3), "latent": 5, "width": 2},
     "anime96_wgan": {"image_shape": (32, 64, 3), "latent": 5, "width": 2},

@@ -18,6 +18,7 @@ TOTALS = {
     "cats96": ((3_578_560, 1_920), (2_767_297, 1_792)),
     "celeba64": ((2_152_227, 960), (1_782_753, 1_920)),
     "mnist_dcgan": ((6_679_041, 14_720), (3_344_577, 0)),
+    "toy2d": ((33_666, 0), (33_537, 0)),
 }
 
 # The heights of the images behind the layers that change them, in G and in D.
@@ -33,7 +34,7 @@ FACTORS = {"faces64": 16, "anime96": 16, "anime96_wgan": 32, "cats96": 24, "cele
 
 
 def test_the_tables_miss_no_model():
-    assert set(TOTALS) == set(models.MODELS) == {"mnist_mlp", *HEIGHTS} and set(FACTORS) == set(HEIGHTS)
+    assert set(TOTALS) == set(models.MODELS) == {"mnist_mlp", "toy2d", *HEIGHTS} and set(FACTORS) == set(HEIGHTS)
 
 
 @pytest.fixture(scope="module")

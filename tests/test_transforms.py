@@ -231,3 +231,20 @@ def test_what_comes_in_at_a_corner_is_the_colour_of_the_edge():
     images[:, 1:-1, 1:-1] = 100
     turned = RandomRotation(45)(images, always(0))
     assert (turned[0, [0, 0, -1, -1], [0, -1, 0, -1]] == 250).all() and turned[0, 8, 8] == 100
+
+
+@pytest.mark.parametrize(
+    "transform", [RandomHorizontalFlip(), RandomResizedCrop((0.3, 0.6)), RandomRotation(40)], ids=repr
+)
+@pytest.mark.parametrize("c", [2, 4])
+def test_two_or_four_channels_are_changed_each_by_itself(transform, c):
+    """Pillow would take the last one for transparency, and weigh the others by it."""
+    images = np.random.default_rng(8).integers(0, 256, (3, 7, 5, c), dtype=np.uint8)
+    images[..., -1] //= 200  # next to nothing: as transparency, it would black out the others
+
+    def draw(name, shape):
+        return np.random.default_rng(len(name)).uniform(size=shape)
+
+    together = transform(images, draw)
+    alone = [transform(images[..., i : i + 1], draw) for i in range(c)]
+    assert np.array_equal(together, np.concatenate(alone, axis=-1))

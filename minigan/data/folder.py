@@ -21,6 +21,7 @@ from ..files import write_atomically
 from ..version import __version__
 from .decoding import ARRAYS, SUFFIXES, check_target, fitted, read_picture, reason
 from .image_set import ImageSet
+from .notes import note
 
 MOST_THREADS = 8  # each may hold a whole photograph
 CHUNK = 8  # pictures that a thread takes at a time; after Ctrl-C, these are finished
@@ -42,6 +43,9 @@ def images(
     filter: fit="crop" cuts out the largest centred part that has the shape of `size`, "squash" stretches. The array is
     kept in the folder `cache`, if one is given, and used again as long as no file has changed.
 
+    If every picture lies in a folder within `folder`, and there are two such folders or more, these are the classes:
+    `class_names` are their names, in natural order, and `labels` say which one each picture came from.
+
     Raises SettingsError for a size, fit or channels that make no sense; DataError for a folder without pictures, for
     an array that does not fit into memory, and, naming the first five, for files that cannot be read.
     """
@@ -54,13 +58,30 @@ def images(
     kept = None if cache is None else _cache_file(Path(cache), folder, names, (*shape[1:], fit))
     if kept is not None and (cached := _read_cache(kept, shape)) is not None:
         note(f"{len(names):,} images of {described} from {kept}: {amount}")
-        return ImageSet(cached, str(folder))
+        return _image_set(cached, folder, names)
     note(f"reading {len(names):,} images to {described}: {amount}")
     array = _allocated(shape, amount, folder)
     _decode_all(array, folder, names, fit)
     if kept is not None:
         _write_cache(kept, folder, array)
-    return ImageSet(array, str(folder))
+    return _image_set(array, folder, names)
+
+
+def _image_set(array: np.ndarray, folder: Path, names: list[Path]) -> ImageSet:
+    """With the folder of each picture as its class, if they are sorted into folders."""
+    classes = class_names(names)
+    if not classes:
+        return ImageSet(array, str(folder))
+    labels = [classes.index(name.parts[0]) for name in names]
+    return ImageSet(array, str(folder), labels, class_names=classes)
+
+
+def class_names(names: Sequence[Path]) -> list[str]:
+    """The topmost folders of relative paths, in natural order; none unless there are two, and every file is in one."""
+    if any(len(name.parts) == 1 for name in names):
+        return []
+    folders = {name.parts[0] for name in names}
+    return sorted(folders, key=lambda name: _natural(Path(name))) if len(folders) > 1 else []
 
 
 # Finding -------------------------------------------------------------------------------------------------------------
@@ -186,11 +207,6 @@ def progress_bar(total: int) -> Any:
 
     terminal = sys.stderr is not None and sys.stderr.isatty()  # None: a program without a console
     return tqdm(total=total, unit="image", dynamic_ncols=True, disable=not terminal)
-
-
-def note(message: str) -> None:
-    """One line for the person who waits, beside what a program prints."""
-    print(message, file=sys.stderr, flush=True)
 
 
 # The cache -----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Where images come from: the bundled MNIST, IDX files, and NumPy arrays. Nothing here opens a network connection."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ from ..errors import DataError
 from .decoding import ARRAYS
 from .idx import read_idx
 from .image_set import ImageSet
+from .labels import as_labels
+from .notes import note
 
 MNIST_FILES = Path(__file__).parent / "mnist_files"
+COMPRESSED = (".gz", ".xz")
 SPLITS = {"train": "train", "test": "t10k"}
 KINDS = "an IDX file (plain, .gz or .xz), a folder with one, or a .npy or .npz file of images"
 
@@ -31,9 +35,13 @@ def load(path: str | Path | None = None) -> ImageSet:
 
     Accepts an IDX file of images (MNIST, Fashion-MNIST, EMNIST), plain or compressed with gzip or xz; a folder that
     holds one, or one whose name contains "train"; a .npy file, or a .npz file with one array or one named "images".
+
+    Labels come along where they are: an IDX file of labels beside that of the images, named as MNIST's are
+    (train-labels-idx1-ubyte beside train-images-idx3-ubyte); an array "labels" in a .npz file. Those that are not one
+    whole number for each image are left out, and a note says so.
     """
     if path is None:
-        return mnist("train", labels=False)
+        return mnist("train")
     path = Path(path)
     if not path.exists():
         raise DataError(f"{path} does not exist; wanted {KINDS}")
@@ -41,8 +49,18 @@ def load(path: str | Path | None = None) -> ImageSet:
         path = _image_file_in(path)
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; wanted {KINDS}")
-    images = _read_numpy(path) if path.suffix.lower() in ARRAYS else _read_idx_images(path)
-    return ImageSet(images, str(path))
+    if path.suffix.lower() in ARRAYS:
+        images, labels = _read_numpy(path)
+    else:
+        images, labels = _read_idx_images(path), _read_idx_labels(path)
+    found = ImageSet(images, str(path))
+    if labels is None:
+        return found
+    try:
+        return ImageSet(found.images, found.name, as_labels(labels, len(found), f"those of {path}"))
+    except DataError as error:
+        note(f"note: labels are left out: {error}")
+        return found
 
 
 def _read_idx_images(path: Path) -> np.ndarray:
@@ -53,6 +71,21 @@ def _read_idx_images(path: Path) -> np.ndarray:
     if array.ndim == 1:
         raise DataError(f"{path} holds {len(array)} labels, not images: give the file with 'images' in its name")
     return array
+
+
+def _read_idx_labels(path: Path) -> np.ndarray | None:
+    """The labels beside a file of images, under MNIST's names, compressed or not; None if there are none to be read."""
+    stem, own = (path.stem, path.suffix) if path.suffix in COMPRESSED else (path.name, "")
+    name = re.sub(r"idx\d", "idx1", stem.replace("images", "labels"))
+    files = [path.with_name(name + ending) for ending in (own, "", *COMPRESSED)]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None or "images" not in stem:
+        return None
+    try:
+        return read_idx(found)
+    except DataError as error:
+        note(f"note: labels are left out: {error}")
+        return None
 
 
 def _image_file_in(folder: Path) -> Path:
@@ -68,21 +101,32 @@ def _image_file_in(folder: Path) -> Path:
     return chosen[0]
 
 
-def _read_numpy(path: Path) -> np.ndarray:
+def _read_numpy(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """The images, and the labels if there are any."""
     try:
         with open(path, "rb") as file:
-            content = np.load(file, allow_pickle=False)
+            content, labels = np.load(file, allow_pickle=False), None
             if isinstance(content, np.lib.npyio.NpzFile):
                 names = content.files
                 if len(names) != 1 and "images" not in names:
                     raise DataError(
                         f"{path} holds {', '.join(names) or 'nothing'}; wanted one array or one named 'images'"
                     )
+                labels = _labels_in(content, path) if {"images", "labels"} <= set(names) else None
                 content = content["images" if "images" in names else names[0]]
             if not isinstance(content, np.ndarray):
                 raise DataError(f"{path} holds something other than arrays; wanted {KINDS}")
-            return content
+            return content, labels
     except DataError:
         raise
     except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
         raise DataError(f"{path} is not an array file that can be read: {error}") from error
+
+
+def _labels_in(archive: np.lib.npyio.NpzFile, path: Path) -> np.ndarray | None:
+    """The array "labels"; None if it holds Python objects or is damaged."""
+    try:
+        return archive["labels"]
+    except Exception as error:
+        note(f"note: labels are left out: those of {path} cannot be read: {error}")
+        return None

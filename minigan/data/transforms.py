@@ -2,7 +2,7 @@
 
 A transform is called with uint8 images and a source of random numbers, and returns new images of the same shape:
 
-    transform(images, draw) -> images        images: (n, h, w, c) uint8, c = 1 or 3, never changed in place
+    transform(images, draw) -> images        images: (n, h, w, c) uint8, c = 1 to 4, never changed in place
 
 `draw(name, shape)` gives uniform numbers in [0, 1). `ImageSet.batch` makes them a function of (seed, step, name): a
 resumed run sees the images that an uninterrupted one would. Whatever a transform does to the images becomes part of the
@@ -88,8 +88,9 @@ class RandomResizedCrop:
         n, h, w, _ = images.shape
         cropped = np.empty_like(images)
         for target, image, box in zip(cropped, images, self._boxes(n, h, w, draw).tolist(), strict=True):
-            resized = _to_pillow(image).resize((w, h), Image.Resampling.BICUBIC, box=tuple(box))
-            target[...] = np.asarray(resized).reshape(target.shape)
+            for part in _parts(image):
+                resized = _to_pillow(image[..., part]).resize((w, h), Image.Resampling.BICUBIC, box=tuple(box))
+                target[..., part] = np.asarray(resized).reshape(h, w, -1)
         return cropped
 
     def _boxes(self, n: int, h: int, w: int, draw: Draw) -> np.ndarray:
@@ -131,8 +132,10 @@ class RandomRotation:
         turned = np.empty_like(images)
         for target, image, angle in zip(turned, padded, angles, strict=True):
             matrix = _rotation(angle, w / 2, h / 2, margin)
-            picture = _to_pillow(image).transform((w, h), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
-            target[...] = np.asarray(picture).reshape(target.shape)
+            for part in _parts(image):
+                picture = _to_pillow(image[..., part])
+                picture = picture.transform((w, h), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+                target[..., part] = np.asarray(picture).reshape(h, w, -1)
         return turned
 
 
@@ -140,6 +143,14 @@ def _rotation(angle: float, x: float, y: float, margin: int) -> tuple[float, ...
     """Where a pixel of the image turned about (x, y) comes from in the padded image, as Pillow wants it: two rows."""
     cos, sin = math.cos(angle), math.sin(angle)
     return (cos, sin, margin + x - cos * x - sin * y, -sin, cos, margin + y + sin * x - cos * y)
+
+
+def _parts(image: np.ndarray) -> list[slice]:
+    """The channels that Pillow changes together: all of grey or RGB. Of two or four, the last would be transparency to
+    it, by which it weighs the others: each goes alone.
+    """
+    c = image.shape[-1]
+    return [slice(0, c)] if c in (1, 3) else [slice(i, i + 1) for i in range(c)]
 
 
 def _to_pillow(image: np.ndarray) -> Any:
