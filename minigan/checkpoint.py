@@ -107,9 +107,7 @@ def checkpoint_arrays(gan: GAN) -> dict[str, np.ndarray]:
     return arrays
 
 
-def load_checkpoint(
-    path: str | Path, gan: GAN, run: Mapping[str, Any] | None = None
-) -> dict[str, np.ndarray]:
+def load_checkpoint(path: str | Path, gan: GAN, run: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
     """Put a checkpoint's numbers into a GAN of the same networks and optimizers; returns the trainer's own arrays.
 
     Raises FileError, saying in what they differ, if another GAN or another run wrote it, and if it is missing or

@@ -276,9 +276,7 @@ class GAN:
         self._move_D()
         return [*([sum(losses)] if self._has_parts() else []), *losses, score], x_fake
 
-    def _gradient_of_halves(
-        self, x_real: Array, rows: Array, z: Array, same: bool
-    ) -> tuple[list[Array], Array, Array]:
+    def _gradient_of_halves(self, x_real: Array, rows: Array, z: Array, same: bool) -> tuple[list[Array], Array, Array]:
         """D.grads = those of real(D(x)) + fake(D(G(z))), a batch at a time. Returns both losses, the score, G(z)."""
         G, D, objective = self.G, self.D, self.objective
 
@@ -298,9 +296,7 @@ class GAN:
         D.backward(self._for_D(dpred, pred, rows), inputs=False, add=self.d_update == "summed")  # real + fake
         return [loss_real, loss_fake], score, x_fake
 
-    def _gradient_of_pairs(
-        self, x_real: Array, rows: Array, z: Array, same: bool
-    ) -> tuple[list[Array], Array, Array]:
+    def _gradient_of_pairs(self, x_real: Array, rows: Array, z: Array, same: bool) -> tuple[list[Array], Array, Array]:
         """D.grads = those of discriminator(D(x), D(G(z))), which needs both predictions before it has a gradient.
 
         D keeps the activations of one batch, so that it goes through the real images once more, exactly as before:

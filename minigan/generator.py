@@ -26,7 +26,12 @@ class Generator(Sequential):
     """
 
     def __init__(
-        self, layers: Sequence[Layer], *, input_shape: int | tuple[int, ...], latent: str = "normal", classes: int = 0,
+        self,
+        layers: Sequence[Layer],
+        *,
+        input_shape: int | tuple[int, ...],
+        latent: str = "normal",
+        classes: int = 0,
         **options: Any,
     ) -> None:
         name = options.get("name") or "generator"
@@ -89,13 +94,19 @@ def checked_labels(labels: Any, n: int, classes: int, name: str) -> np.ndarray |
     """
     if classes == 0:
         if labels is not None:
-            raise SettingsError(f"{name} has no classes, and labels were given: leave them out, or build it with classes=")
+            raise SettingsError(
+                f"{name} has no classes, and labels were given: leave them out, or build it with classes="
+            )
         return None
     if labels is None:
-        raise SettingsError(f"{name} makes images of {classes} classes: give labels, {n} numbers from 0 to {classes - 1}")
+        raise SettingsError(
+            f"{name} makes images of {classes} classes: give labels, {n} numbers from 0 to {classes - 1}"
+        )
     found = np.asarray(labels.get() if hasattr(labels, "get") else labels)
     if found.shape != (n,) or found.dtype.kind not in "iu":
         raise ShapeError(f"{name}: labels are {found.dtype} of shape {found.shape}; wanted {n} whole numbers, ({n},)")
     if found.min() < 0 or found.max() >= classes:
-        raise ShapeError(f"{name}: labels from {found.min()} to {found.max()}; with {classes} classes they are 0 to {classes - 1}")
+        raise ShapeError(
+            f"{name}: labels from {found.min()} to {found.max()}; with {classes} classes they are 0 to {classes - 1}"
+        )
     return found.astype(np.int64)

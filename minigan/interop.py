@@ -11,7 +11,7 @@ Keras's list has only an order. Momentum, eps and borders are no weights: docs/n
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,19 @@ import numpy as np
 
 from .backend import Array
 from .errors import SettingsError, ShapeError
-from .layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Flatten, Layer, Reshape, SpectralNorm
+from .layers import (
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Flatten,
+    LabelEmbedding,
+    Layer,
+    Reshape,
+    Residual,
+    SpectralNorm,
+)
+from .layers.chain import Chain
 from .network import Sequential
 
 TORCH_NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "var": "running_var"}
@@ -27,6 +39,7 @@ TORCH_SPECTRAL = {
     "W": "parametrizations.weight.original", "b": "bias",
     "u": "parametrizations.weight.0._u", "v": "parametrizations.weight.0._v",
 }  # fmt: skip
+KNOWN = (Dense, Conv2D, Conv2DTranspose, BatchNorm, SpectralNorm, LabelEmbedding)
 KERAS_NORM = ("gamma", "beta", "mean", "var")
 COUNTER = "num_batches_tracked"  # PyTorch's BatchNorm counts its batches; nothing here needs to know
 MODULE = re.compile(r"(.*?)\.?(?:parametrizations\..+|[^.]+)$")  # of a key: what stands before its array's own name
@@ -37,7 +50,8 @@ def to_torch(net: Sequential, modules: Sequence[str] | None = None) -> dict[str,
     """The network's numbers under the names and in the shapes of PyTorch: copies, of the network's dtype.
 
     The keys are those of an nn.Sequential with one module for each of our layers, "0.weight", "0.bias", "2.weight":
-    Flatten and activations count. `modules` gives other names, one for each layer that has numbers, in their order:
+    Flatten and activations count. A layer in a nested Sequential is "3.0.weight", as of a nested nn.Sequential; in a
+    Residual likewise, and its shortcut is "3.shortcut.weight". `modules` gives other names, one for each layer that has numbers, in their order:
     ["conv1", "norm1", "head.fc"]; `modules_of` reads them from a state_dict.
 
     Flatten and Reshape must be torch.nn.Flatten and Unflatten, with channels first. A SpectralNorm is what
@@ -150,18 +164,28 @@ def _numbers(what: str, value: Any) -> np.ndarray:
     return array
 
 
-def _learners(net: Sequential, library: str) -> list[tuple[int, Layer]]:
-    """The layers that have numbers, with their places. Raises SettingsError for one that the library does not have."""
-    if not isinstance(net, Sequential):
-        raise SettingsError(f"net is a {type(net).__name__}; wanted a Sequential")
-    found = [(i, layer) for i, layer in enumerate(net.layers) if layer.declared["params"] or layer.declared["state"]]
-    for _, layer in found:
-        if not isinstance(layer, Dense | Conv2D | Conv2DTranspose | BatchNorm | SpectralNorm):
-            raise SettingsError(
-                f"{net.name}: {layer.name} is a layer of your own, and how {library} keeps its numbers is not known "
-                f"here: carry them over by hand"
-            )
-    return found
+def _learners(net: Sequential, library: str) -> list[tuple[str, Layer]]:
+    """The layers that have numbers, at any depth, each behind its path: "3", in a block "3.0", "3.shortcut".
+
+    Raises SettingsError for a layer that the library does not have.
+    """
+    if not isinstance(net, Sequential) or not net.is_network:
+        raise SettingsError(f"net is a {type(net).__name__}; wanted a Sequential with an input_shape")
+
+    def inside(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
+        if isinstance(layer, Chain):
+            for name, child in layer.children().items():
+                place = name.split(".")[0]
+                yield from inside(child, f"{path}.{place}" if path else place)
+        elif any(one.declared["params"] or one.declared["state"] for one in layer.walk()):
+            if not isinstance(layer, KNOWN):
+                raise SettingsError(
+                    f"{net.name}: {layer.name} is a layer of your own, and how {library} keeps its numbers is not known "
+                    f"here: carry them over by hand"
+                )
+            yield path, layer
+
+    return list(inside(net, ""))
 
 
 def _places(layer: Layer, name: str) -> np.ndarray:
@@ -175,28 +199,34 @@ def _places(layer: Layer, name: str) -> np.ndarray:
 
 def _torch_arrays(net: Sequential, modules: Sequence[str] | None) -> list[Carried]:
     learners = _learners(net, "PyTorch")
-    names = [str(i) for i, _ in learners] if modules is None else list(modules)
+    names = [path for path, _ in learners] if modules is None else list(modules)
     if isinstance(modules, str) or len(names) != len(learners) or len(set(names)) != len(names):
         here = ", ".join(layer.name for _, layer in learners)
         raise SettingsError(
             f"{net.name}: modules is {modules!r}; wanted a list of {len(learners)} different names, for {here}"
         )
-    orders = _orders(net)
+    orders = _Orders(net)
     return [
-        Carried(f"{layer.name}.{name}", f"{module}.{key}" if module else key, getattr(layer, name), places)
-        for module, (i, layer) in zip(names, learners, strict=True)
-        for name, key, places in _torch_places(layer, orders[i], orders[i + 1])
+        Carried(f"{holder.name}.{name}", f"{module}.{key}" if module else key, getattr(holder, name), places)
+        for module, (_, layer) in zip(names, learners, strict=True)
+        for holder, name, key, places in _torch_places(layer, *orders.around(layer))
     ]
 
 
-def _torch_places(layer: Layer, before: np.ndarray, after: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
-    """(our name, PyTorch's, places) of a layer's arrays, from the orders of what goes into it and what comes out."""
+def _torch_places(layer: Layer, before: np.ndarray, after: np.ndarray) -> list[tuple[Layer, str, str, np.ndarray]]:
+    """(the layer that has it, our name, PyTorch's, places) of a layer's arrays, from the orders of what goes into it
+    and what comes out.
+    """
     if isinstance(layer, BatchNorm):
         features = after if len(after) == len(layer.gamma) else slice(None)  # of images it has one number a channel
-        return [(name, key, _places(layer, name)[features]) for name, key in TORCH_NORM.items()]
-    keys = TORCH_SPECTRAL if isinstance(layer, SpectralNorm) else {"W": "weight", "b": "bias"}
-    found = {name: _places(layer, name) for name in keys if hasattr(layer, name)}
+        return [(layer, name, key, _places(layer, name)[features]) for name, key in TORCH_NORM.items()]
+    if isinstance(layer, LabelEmbedding):
+        return [(layer, "E", "weight", _places(layer, "E"))]
+    spectral = isinstance(layer, SpectralNorm)
     inner: Any = layer.layer if isinstance(layer, SpectralNorm) else layer
+    holders = {"W": inner, "b": inner} | ({"u": layer, "v": layer} if spectral else {})
+    keys = TORCH_SPECTRAL if spectral else {"W": "weight", "b": "bias"}
+    found = {name: _places(holder, name) for name, holder in holders.items() if hasattr(holder, name)}
     if isinstance(inner, Dense):
         order: dict[str, Any] = {"W": np.s_[before[:, None], after], "b": after, "u": after, "v": before}
         found = {name: places[order[name]] for name, places in found.items()}
@@ -205,29 +235,64 @@ def _torch_places(layer: Layer, before: np.ndarray, after: np.ndarray) -> list[t
         found["W"] = found["W"].reshape(*inner.kernel, -1, found["W"].shape[1]).transpose(3, 2, 0, 1)
         if "v" in found:
             found["v"] = found["v"].reshape(*inner.kernel, -1).transpose(2, 0, 1).reshape(-1)
-    return [(name, keys[name], places) for name, places in found.items()]
+    return [(holders[name], name, keys[name], places) for name, places in found.items()]
 
 
-def _orders(net: Sequential) -> list[np.ndarray]:
+class _Orders:
     """Between all layers: which of our numbers is PyTorch's k-th, if it has images with channels first.
 
     A row of numbers takes its order from the image that Flatten made it of, or that Reshape will make of it. Only a
-    Dense can change the order, by that of its rows and columns.
+    Dense can change the order, by that of its rows and columns. `places` are the points between layers, by shape;
+    `ties` join two points with one order, and name the layer between them.
     """
-    orders = [_channels_first(shape) if len(shape) > 1 else None for shape in net.shapes]
-    keeping = [i for i, layer in enumerate(net.layers) if _keeps_order(layer, net.shapes[i], net.shapes[i + 1])]
-    for i in keeping:
-        orders[i + 1] = orders[i] if orders[i + 1] is None else orders[i + 1]
-    for i in reversed(keeping):
-        orders[i] = orders[i + 1] if orders[i] is None else orders[i]
-    known = [_channels_first(s) if order is None else order for order, s in zip(orders, net.shapes, strict=True)]
-    for i in keeping:
-        if not np.array_equal(known[i], known[i + 1]):
-            raise SettingsError(
-                f"{net.name}: {net.layers[i].name} makes {net.shapes[i + 1]} of {net.shapes[i]} with channels last, "
-                f"and PyTorch with channels first: no weights make the two the same function"
-            )
-    return known
+
+    def __init__(self, net: Sequential) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.ties: list[tuple[int, int, str]] = []
+        self.ends: dict[str, tuple[int, int]] = {}  # by layer
+        self._visit(net, self._point(net.input_shape))
+        found = [_channels_first(shape) if len(shape) > 1 else None for shape in self.shapes]
+        for _ in self.ties:  # an order travels at least one tie a round
+            for a, b, _ in [*self.ties, *reversed(self.ties)]:
+                found[a] = found[b] if found[a] is None else found[a]
+                found[b] = found[a] if found[b] is None else found[b]
+        self.orders = [
+            _channels_first(shape) if order is None else order for order, shape in zip(found, self.shapes, strict=True)
+        ]
+        for a, b, name in self.ties:
+            if not np.array_equal(self.orders[a], self.orders[b]):
+                raise SettingsError(
+                    f"{net.name}: {name} makes {self.shapes[b]} of {self.shapes[a]} with channels last, and PyTorch "
+                    f"with channels first: no weights make the two the same function"
+                )
+
+    def around(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+        """The orders before and after a layer."""
+        before, after = self.ends[layer.name]
+        return self.orders[before], self.orders[after]
+
+    def _point(self, shape: tuple[int, ...]) -> int:
+        self.shapes.append(shape)
+        return len(self.shapes) - 1
+
+    def _visit(self, layer: Layer, before: int) -> int:
+        """Add what is inside, behind this point. Returns the point behind it."""
+        if isinstance(layer, Residual):
+            after, way = self._point(layer.output_shape), before
+            for child in layer.layers:
+                way = self._visit(child, way)
+            other = before if layer.shortcut is None else self._visit(layer.shortcut, before)
+            self.ties += [(way, after, layer.name), (other, after, layer.name)]
+            return after
+        if isinstance(layer, Chain):
+            for child in layer.layers:
+                before = self._visit(child, before)
+            return before
+        after = self._point(layer.output_shape)
+        self.ends[layer.name] = before, after
+        if _keeps_order(layer, layer.input_shape, layer.output_shape):
+            self.ties.append((before, after, layer.name))
+        return after
 
 
 def _channels_first(shape: tuple[int, ...]) -> np.ndarray:
@@ -239,7 +304,7 @@ def _keeps_order(layer: Layer, in_shape: tuple[int, ...], out_shape: tuple[int, 
     """The k-th number of its output comes from the k-th of its input, for rows and for what makes or ends them."""
     if isinstance(layer, Flatten | Reshape):
         return True
-    return len(in_shape) == 1 and in_shape == out_shape and not isinstance(layer, Dense | SpectralNorm)
+    return len(in_shape) == 1 and in_shape == out_shape and not isinstance(layer, Dense | SpectralNorm | LabelEmbedding)
 
 
 # Keras. --------------------------------------------------------------------------------------------------------------
@@ -253,7 +318,10 @@ def _keras_arrays(net: Sequential) -> list[Carried]:
                 f"{net.name}: {layer.name} has no equal in Keras, whose SpectralNormalization divides the kernel that "
                 f"it keeps, again at every step: carry over a network with {layer.layer!r} in its place"
             )
-        for name in KERAS_NORM if isinstance(layer, BatchNorm) else ("W", "b"):
+        names = (
+            KERAS_NORM if isinstance(layer, BatchNorm) else ("E",) if isinstance(layer, LabelEmbedding) else ("W", "b")
+        )
+        for name in names:
             if hasattr(layer, name):
                 places = _places(layer, name)
                 if name == "W" and isinstance(layer, Conv2D | Conv2DTranspose):

@@ -62,7 +62,9 @@ class Sequential(Chain):
     ) -> None:
         named, name = name is not None, UNNAMED if name is None else name
         if isinstance(layers, Layer) or not isinstance(layers, Sequence):
-            raise SettingsError(f"{name}: layers is {layers!r}; wanted a list of layers: Sequential([Dense(256), ReLU()])")
+            raise SettingsError(
+                f"{name}: layers is {layers!r}; wanted a list of layers: Sequential([Dense(256), ReLU()])"
+            )
         if not layers:
             raise SettingsError(f"{name}: no layers")
         super().__init__(layers)

@@ -14,6 +14,7 @@ from .backend import Array, Backend
 from .errors import ShapeError
 from .initializers import Initializer, Random
 
+
 @dataclass(frozen=True)
 class Declaration:
     """What a layer says in `build`: I need an array of this name and shape, which starts like this."""

@@ -12,7 +12,7 @@ from . import pictures
 from .checkpoint import load_checkpoint, save_checkpoint, save_model
 from .data import ImageSet
 from .errors import DivergedError, SettingsError, ShapeError
-from .gan import GAN, Losses, LossesWithPenalty
+from .gan import GAN, Losses
 from .progress import Progress, stop_requests
 from .run_directory import RunDirectory
 from .settings import Command
@@ -66,7 +66,7 @@ class Trainer:
     def __init__(self, gan: GAN, images: ImageSet, run: RunDirectory, settings: Any) -> None:
         self.gan, self.images, self.run, self.settings = gan, images, run, settings
         self.columns = ("step", *gan.measures, "lr", "seconds")
-        self.pending: list[Losses | LossesWithPenalty] = []  # since the last row of the history; still on the device
+        self.pending: list[Losses] = []  # since the last row of the history; still on the device
         self.seconds_before, self.started = 0.0, time.perf_counter()
         self.last_saved: int | None = None
 
@@ -120,7 +120,9 @@ class Trainer:
         if not self.pending:
             return np.empty((0, len(self.gan.measures)))
         backend = self.gan.D.backend
-        flat = backend.xp.stack([value for losses in self.pending for value in losses])  # one transfer from a GPU
+        flat = backend.xp.stack(
+            [value for losses in self.pending for value in losses.values()]
+        )  # one transfer from a GPU
         values = backend.to_host(flat).astype(np.float64).reshape(-1, len(self.gan.measures))
         finite = np.isfinite(values).all(axis=1)
         if not finite.all():

@@ -22,7 +22,7 @@ from minigan import (
     WeightClipping,
 )
 from minigan.errors import SettingsError, ShapeError
-from minigan.gan import draw_noise
+from minigan.generator import Generator, draw_noise
 from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU
 
 from .gans import IMAGE, real_images, small_gan
@@ -51,7 +51,7 @@ def test_losses_and_accuracy():
     real = Game(gan).scores(x_real).copy()
     fake = Game(gan).scores(gan.G.forward(gan.draw_noise(8, "D", 0), backward=False)).copy()
     losses = gan.step(x_real)
-    assert all(np.ndim(value) == 0 for value in losses)
+    assert all(np.ndim(value) == 0 for value in losses.values()) and losses.d_penalty is None
     np.testing.assert_allclose(losses.d_loss_real, np.mean(softplus(-real)))
     np.testing.assert_allclose(losses.d_loss_fake, np.mean(softplus(fake)))
     np.testing.assert_allclose(losses.d_loss, losses.d_loss_real + losses.d_loss_fake)
@@ -75,7 +75,8 @@ def test_logits_and_probabilities_play_the_same_game():
     a, b = small_gan(loss=BCEWithLogits), small_gan(loss=BCE)
     b.D.params[...], b.G.params[...] = a.D.params, a.G.params
     for step in range(3):
-        for x, y in zip(a.step(real_images(a, step=step)), b.step(real_images(b, step=step)), strict=True):
+        ours, theirs = (gan.step(real_images(gan, step=step)).values() for gan in (a, b))
+        for x, y in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-9)
     np.testing.assert_allclose(a.G.params, b.G.params, rtol=1e-7)
 
@@ -175,7 +176,7 @@ def boxes_seen(gan, x_real):
     """The largest parameter that each forward of D met in one step, and the number of D's updates."""
     met, updates = [], []
     forward, update = gan.D.forward, gan.d_optimizer.update
-    gan.D.forward = lambda x: (met.append(abs(gan.D.params).max()), forward(x))[1]
+    gan.D.forward = lambda x, **options: (met.append(abs(gan.D.params).max()), forward(x, **options))[1]
     gan.d_optimizer.update = lambda p, g: (updates.append(1), update(p, g))
     gan.step(x_real)
     return met, len(updates)
@@ -322,7 +323,7 @@ def test_running_statistics_fit_the_averaged_parameters():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("latent, mean_square", [("normal", 1), ("uniform", 1 / 3)])
 def test_noise_of_both_kinds(latent, mean_square, dtype, backend):
-    G = Sequential([Flatten(), Dense(2)], input_shape=(5, 2), name="G", latent=latent, dtype=dtype, backend=backend)
+    G = Generator([Flatten(), Dense(2)], input_shape=(5, 2), name="G", latent=latent, dtype=dtype, backend=backend)
     z = draw_noise(G, 4000, 7, "samples", 3)
     assert z.shape == (4000, 5, 2) and z.dtype == dtype
     assert abs(float(z.mean())) < 0.02 and abs(float((z * z).mean()) - mean_square) < 0.02
@@ -335,15 +336,15 @@ def test_noise_of_both_kinds(latent, mean_square, dtype, backend):
 
 def test_a_gan_draws_the_noise_that_its_generator_takes():
     gan = small_gan()
-    uniform = Sequential([layer.clone() for layer in gan.G.layers], input_shape=4, name="G", latent="uniform",
-                         dtype="float64", seed=3)  # fmt: skip
+    uniform = Generator([layer.clone() for layer in gan.G.layers], input_shape=4, name="G", latent="uniform",
+                        dtype="float64", seed=3)  # fmt: skip
     other = GAN(uniform, gan.D, objective=gan.objective, g_optimizer=SGD(uniform), d_optimizer=gan.d_optimizer, seed=3)
     z = other.draw_noise(50, "D", 2)
     assert np.array_equal(z, 2 * uniform.backend.uniform((50, 4), 3, "noise.D", 2) - 1)
     assert not np.array_equal(z, gan.draw_noise(50, "D", 2))
-    assert uniform.clone().latent == "uniform" and gan.G.clone().latent == "normal"
+    assert uniform.clone().latent == "uniform" and type(gan.G.clone()) is Sequential
     with pytest.raises(SettingsError, match="G: latent is 'gaussian'; the choices are normal, uniform"):
-        Sequential([Dense(1)], input_shape=4, name="G", latent="gaussian")
+        Generator([Dense(1)], input_shape=4, name="G", latent="gaussian")
 
 
 # What is refused ------------------------------------------------------------------------------------------------------
@@ -366,7 +367,7 @@ def test_wrong_switches(change, error, words):
         small_gan(**change)
 
 
-@pytest.mark.parametrize("objective", [BCEWithLogits(), NonSaturating, "non-saturating"])
+@pytest.mark.parametrize("objective", [BCEWithLogits(), NonSaturating, "non saturating"])
 def test_an_objective_that_is_none(objective):
     gan = small_gan()
     with pytest.raises(SettingsError, match="wanted an object such as NonSaturating"):

@@ -86,7 +86,8 @@ def test_tangent_backward_is_the_derivative_of_the_tangent(case):
 
     moved()
     net.grads[...] = 0
-    net.workspace.begin_call(keep=True)
+    net.workspace.begin_pass(keep=True)
+    net.workspace.begin_call(net.layers[0].name)
     in_x = net.layers[0].tangent_backward(t, dy)
     grads = net.grads.copy()
     assert close(np.zeros(x.shape) if in_x is None else in_x, numeric_gradient(moved, x).reshape(x.shape)).all()

@@ -201,7 +201,7 @@ class Counting(Layer):
     """Draws with step numbers that grow by more and more."""
 
     def forward(self, x, train):
-        return x + self.backend.normal(x.shape, 0, "odd", self.network.forwards**2, self.dtype)
+        return x + self.backend.normal(x.shape, 0, "odd", self.context.forwards**2, self.dtype)
 
     def backward(self, dy, params=True, inputs=True):
         return dy
@@ -685,7 +685,7 @@ def test_a_step_whose_graph_forgets_its_memory_is_seen(forgotten, monkeypatch, d
         net.workspace.own.clear()
         net.workspace.shared.clear()
     trained(gan, 2, 3)
-    setattr(gan._captured, forgotten, None)
+    setattr(gan._run, forgotten, None)
     with pytest.raises(TypeError, match="memory which was freed"):
         trained(gan, 1, 5)
 

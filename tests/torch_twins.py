@@ -6,6 +6,7 @@ Images are NCHW there and NHWC here: `nchw` turns them, and minigan.interop carr
 import torch
 from torch.nn.utils.parametrizations import spectral_norm
 
+import minigan
 from minigan import objectives
 from minigan.interop import from_torch, modules_of, to_torch
 from minigan.layers import (
@@ -58,8 +59,8 @@ class SameDropout(torch.nn.Module):
             return x
         self.forwards += 1
         shape = x.permute(0, 2, 3, 1).shape if x.ndim == 4 else x.shape
-        name = f"{self.layer.network.name}.{self.layer.name}"
-        drawn = self.layer.backend.uniform(tuple(shape), self.layer.network.seed, name, self.forwards)
+        name = f"{self.layer.context.network}.{self.layer.name}"
+        drawn = self.layer.backend.uniform(tuple(shape), self.layer.context.seed, name, self.forwards)
         mask = nchw(torch.tensor(drawn >= self.layer.rate, dtype=x.dtype))
         return x * mask / (1 - self.layer.rate)
 
@@ -82,8 +83,31 @@ def convolution(layer, in_shape):
     return [torch.nn.ConvTranspose2d(c_in, layer.c_out, *sizes, bias=layer.bias)]
 
 
+class Residual(torch.nn.Sequential):
+    """y = f(x) + s(x), as PyTorch's users write it."""
+
+    def __init__(self, layers, shortcut):
+        super().__init__(*layers)
+        self.around = [torch.nn.Identity()] if shortcut is None else shortcut[:-1]  # without numbers
+        self.shortcut = torch.nn.Identity() if shortcut is None else shortcut[-1]
+
+    def forward(self, x):
+        y, other = x, x
+        for name, module in self.named_children():
+            if name != "shortcut":
+                y = module(y)
+        for module in [*self.around, self.shortcut]:
+            other = module(other)
+        return y + other
+
+
 def modules(layer, in_shape):
     """What PyTorch has for a layer."""
+    if isinstance(layer, minigan.layers.Residual):
+        shortcut = None if layer.shortcut is None else modules(layer.shortcut, in_shape)
+        return [Residual([m for one in layer.layers for m in modules(one, one.input_shape)], shortcut)]
+    if isinstance(layer, minigan.Sequential):
+        return [torch.nn.Sequential(*(m for one in layer.layers for m in modules(one, one.input_shape)))]
     if isinstance(layer, Dense):
         return [torch.nn.Linear(in_shape[0], layer.d_out)]
     if isinstance(layer, Conv2D | Conv2DTranspose):
@@ -111,7 +135,7 @@ def modules(layer, in_shape):
 
 def torch_network(net):
     """The same layers in PyTorch, with the same numbers, computing in the same dtype."""
-    made = [m for layer, shape in zip(net.layers, net.shapes, strict=False) for m in modules(layer, shape)]
+    made = [m for layer in net.layers for m in modules(layer, layer.input_shape)]
     module = torch.nn.Sequential(*made).to(getattr(torch, net.dtype.name))
     numbers = to_torch(net, modules_of(module.state_dict()))
     module.load_state_dict({key: torch.tensor(array) for key, array in numbers.items()})

@@ -246,7 +246,11 @@ def _explain_step(report: Report, gan: GAN, halves: tuple[StepSubject, StepSubje
         if inner.is_wrong:
             report.first_wrong, report.inner = f"{name}{' ' if inner.first_wrong else ''}{inner.first_wrong}", inner
             return
-    if gan.penalty is not None and not _check_gan(without_penalty(gan), None, judge, ("all",)).is_wrong:
+    if (
+        report.is_wrong
+        and gan.penalty is not None
+        and not _check_gan(without_penalty(gan), None, judge, ("all",)).is_wrong
+    ):
         report.complaints.append(f"without its penalty the step is right: the mistake is in {gan.penalty!r}")
         return
     explained: set[str] = set()

@@ -93,7 +93,12 @@ class NetworkSubject(Subject):
     def alone(self, layer: Layer, x: np.ndarray) -> "NetworkSubject":
         """A layer of the network in a network of its own, with its numbers."""
         net = Sequential(
-            [layer.clone()], input_shape=x.shape[1:], name="alone", dtype=np.float64, backend="numpy", seed=self.net.seed
+            [layer.clone()],
+            input_shape=x.shape[1:],
+            name="alone",
+            dtype=np.float64,
+            backend="numpy",
+            seed=self.net.seed,
         )
         for kind, all_slots, slots in (
             ("params", self.net.slots, net.slots), ("state", self.net.state_slots, net.state_slots)

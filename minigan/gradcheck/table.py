@@ -21,10 +21,12 @@ from ..layers import (
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
+    LabelEmbedding,
     Layer,
     LeakyReLU,
     ReLU,
     Reshape,
+    Residual,
     Sigmoid,
     SpectralNorm,
     Tanh,
@@ -32,9 +34,10 @@ from ..layers import (
     UpSamplingConv2D,
     ZeroPadding2D,
 )
-from ..losses import BCE, BCEWithLogits, Loss
+from ..generator import Generator
+from ..losses import BCE, BCEWithLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from ..network import Sequential
-from ..objectives import Hinge, LeastSquares, NonSaturating, Objective, Saturating, Wasserstein
+from ..objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein
 from ..optimizers import Adam, WeightClipping
 from ..penalties import R1, GradientPenalty
 from .subjects import normal
@@ -131,6 +134,17 @@ LAYERS = [
     Case(SpectralNorm(Dense(1)), (5, 3)),
     Case(SpectralNorm(Conv2D(3, (2, 3), 2, "same"), iterations=0), (2, 5, 4, 2)),
     Case(SpectralNorm(Conv2D(1, 3, bias=False), iterations=2), (1, 4, 3, 2)),
+    # Layers that hold layers; two curved ones in a row, so that the second derivative goes through the first.
+    Case(Sequential([Dense(4), Tanh(), Dense(3)]), (5, 2)),
+    Case(Sequential([Conv2D(2, 3, 1, "same"), Sequential([Sigmoid(), Dropout(0.3)])]), (2, 3, 4, 2)),
+    Case(Residual(Dense(3), Tanh(), Dense(3), Sigmoid()), (5, 3)),
+    Case(Residual(Dense(4), Tanh(), shortcut=Dense(4)), (1, 3)),
+    Case(Residual(Tanh(), shortcut=Sequential([Dense(5), Sigmoid(), Dense(3)])), (4, 3)),
+    Case(Residual(Residual(Dense(3), Tanh()), Dense(3), Sigmoid()), (4, 3)),
+    Case(Residual(Conv2D(3, 3, 2, 1), LeakyReLU(0.2), Conv2D(3, 3, 1, "same"), shortcut=Conv2D(3, 1, 2)), (2, 5, 4, 2)),
+    Case(Residual(SpectralNorm(Conv2D(2, 3, 1, "same"), iterations=0), Tanh()), (2, 3, 4, 2)),
+    Case(LabelEmbedding(3, 4), (5, 7)),
+    Case(LabelEmbedding(2, 1), (1, 2)),  # no noise at all
 ]
 
 PROBABILITIES = np.array([[0.03], [0.4], [0.5], [0.77], [0.99], [0.2], [0.6]])
@@ -144,6 +158,10 @@ LOSSES = [
     LossCase(BCEWithLogits, LOGITS, 1.0),
     LossCase(BCEWithLogits, LOGITS, 0.0),
     LossCase(BCEWithLogits, LOGITS.reshape(2, 4), 0.9),
+    LossCase(MeanSquaredError, LOGITS, None),
+    LossCase(MeanSquaredError, PROBABILITIES.reshape(1, 7), 0.9),
+    LossCase(SoftmaxCrossEntropy, LOGITS.reshape(2, 4) / 5, None),
+    LossCase(SoftmaxCrossEntropy, PROBABILITIES.reshape(1, 7), None),
 ]
 
 
@@ -154,7 +172,8 @@ def objectives() -> list[tuple[Objective, np.ndarray]]:
         (NonSaturating(logits), LOGITS), (NonSaturating(logits, real_target=0.9), LOGITS),
         (NonSaturating(probabilities), PROBABILITIES), (Saturating(logits), LOGITS),
         (Saturating(probabilities), PROBABILITIES), (LeastSquares(), LOGITS), (Hinge(), LOGITS),
-        (Wasserstein(), LOGITS),
+        (Wasserstein(), LOGITS), (Relativistic(), LOGITS), (Relativistic(MeanSquaredError()), LOGITS),
+        (Relativistic(Hinge()), LOGITS / 7),
     ]  # fmt: skip
 
 
@@ -172,42 +191,68 @@ def steps() -> Iterator[StepCase]:
             yield build(objective, d_steps=3, noise="same", clip=WeightClipping(0.3))
         yield build(made[-1], d_steps=2, penalty=GradientPenalty(10.0))
         yield build(made[0], penalty=R1(3.0))
+        yield build(made[0], g_steps=2)
+    for build in (dense_gan, convolutional_gan, residual_gan):
+        for classes in (0, 3):
+            for objective in (made[0], made[-1], Relativistic(), Relativistic(Hinge())):
+                yield build(objective, classes=classes)
+            yield build(Relativistic(), classes=classes, noise="same", g_steps=2, penalty=R1(3.0))
+            yield build(made[-1], classes=classes, d_steps=2, penalty=GradientPenalty(10.0))
 
 
-def dense_gan(objective: Objective, **switches: Any) -> StepCase:
-    """Dense networks, BatchNorm in G behind the activation."""
+def dense_gan(objective: Objective, classes: int = 0, **switches: Any) -> StepCase:
+    """Dense networks, BatchNorm in G behind the activation; labels get an embedding."""
     G = [Dense(6), LeakyReLU(0.2), BatchNorm(momentum=0.8), Dense(6), Tanh(), Reshape((3, 2, 1))]
-    D = [Flatten(), Dense(7), LeakyReLU(0.2), Dense(1)]
-    return _step_case("dense", objective, G, D, 4, switches)
+    if classes:
+        G = [LabelEmbedding(classes, 2), *G]
+    D = [Flatten(), Dense(7), LeakyReLU(0.2), Dense(classes or 1)]
+    return _step_case("dense", objective, G, D, 4, classes, switches)
 
 
-def convolutional_gan(objective: Objective, **switches: Any) -> StepCase:
+def convolutional_gan(objective: Objective, classes: int = 0, **switches: Any) -> StepCase:
     """Convolutions, BatchNorm in both networks and Dropout in D; a D whose slope is penalised has no BatchNorm."""
     norm = [] if "penalty" in switches else [BatchNorm()]
     G = [
-        Reshape((1, 1, 3)), Conv2DTranspose(4, (2, 3), bias=False), BatchNorm(), ReLU(),
+        Reshape((1, 1, 3 + classes)), Conv2DTranspose(4, (2, 3), bias=False), BatchNorm(), ReLU(),
         Conv2DTranspose(2, 4, 2, 1), Tanh(),
     ]  # fmt: skip
     D = [Conv2D(3, 3, 2, 1), LeakyReLU(0.2), Dropout(0.3), Conv2D(3, (2, 3), 1, "same", bias=not norm), *norm]
-    return _step_case("convolutional", objective, G, [*D, LeakyReLU(0.2), Flatten(), Dense(1)], 3, switches)
+    D += [LeakyReLU(0.2), Flatten(), Dense(classes or 1)]
+    return _step_case("convolutional", objective, G, D, 3, classes, switches)
+
+
+def residual_gan(objective: Objective, classes: int = 0, **switches: Any) -> StepCase:
+    """Residual blocks in both networks, with and without a shortcut, with SpectralNorm inside, curved ones."""
+    G = [
+        Dense(12), Reshape((2, 2, 3)), Residual(Conv2D(3, 3, 1, "same", bias=False), BatchNorm(), Tanh()),
+        Residual(UpSamplingConv2D(2, 3), shortcut=UpSamplingConv2D(2, 1)), Tanh(),
+    ]  # fmt: skip
+    D = [
+        Residual(Conv2D(3, 3, 1, "same"), Tanh(), Conv2D(3, 1), shortcut=Conv2D(3, 1)),
+        Residual(SpectralNorm(Conv2D(3, 3, 2, 1)), LeakyReLU(0.2), shortcut=Sequential([Conv2D(3, 1, 2), Tanh()])),
+        Residual(LeakyReLU(0.2), SpectralNorm(Conv2D(3, 3, 1, 1))), LeakyReLU(0.2), Flatten(), Dense(classes or 1),
+    ]  # fmt: skip
+    return _step_case("residual", objective, G, D, 3, classes, switches)
 
 
 def _step_case(
-    name: str, objective: Objective, G: list[Layer], D: list[Layer], latent: int, switches: dict[str, Any]
+    name: str, objective: Objective, G: list[Layer], D: list[Layer], latent: int, classes: int, switches: dict[str, Any]
 ) -> StepCase:
     options: dict[str, Any] = {"backend": "numpy", "dtype": "float64"}
     loss = getattr(objective, "loss", None)
-    generator = Sequential(G, input_shape=latent, name="G", **options)
+    generator = Generator(G, input_shape=latent + classes, classes=classes, name="G", **options)
     judge = Sequential([*D, *([Sigmoid()] if isinstance(loss, BCE) else [])], input_shape=generator.output_shape,
                        name="D", **options)  # fmt: skip
     for net, spread in ((generator, 0.3), (judge, 0.8)):  # D's scores lie on both sides of Hinge's margins
         net.params += spread * normal(net.params.shape, 0, net.name)
     switched: dict[str, Any] = {"g_optimizer": Adam(generator, 1e-2, 0.5), "d_optimizer": Adam(judge, 1e-2, 0.5)}
     gan = GAN(generator, judge, objective=objective, **switched, **switches)
-    said = [type(objective).__name__, type(loss).__name__] if loss else [type(objective).__name__]
+    said = [repr(objective)] + ([f"{classes} classes"] if classes else [])
     said += [f"{key}={value}" for key, value in switches.items()]
-    # A critic's losses do not change when all its scores move together.
+    # The losses of a critic, and of pairs, do not change when all its scores move together.
     last = f"D.{judge.slots[-1].name}"
     return StepCase(
-        f"step of a {name} GAN: {', '.join(said)}", gan, (last,) if isinstance(objective, Wasserstein) else ()
+        f"step of a {name} GAN: {', '.join(said)}",
+        gan,
+        (last,) if isinstance(objective, Wasserstein | Relativistic) else (),
     )

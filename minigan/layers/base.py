@@ -131,7 +131,9 @@ class Layer:
 
     def refuse(self, in_shape: tuple[int, ...], wanted: str) -> ShapeError:
         """The error for `build` to raise when inputs of this shape make no sense to the layer."""
-        return ShapeError(f"{self.context.network}: {self.name} cannot take inputs of shape {in_shape}: it needs {wanted}")
+        return ShapeError(
+            f"{self.context.network}: {self.name} cannot take inputs of shape {in_shape}: it needs {wanted}"
+        )
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal layer: `type(layer).from_config(layer.config())`."""
@@ -166,7 +168,8 @@ class Layer:
         return self.from_config({name: _cloned(value) for name, value in self.config().items()})
 
     def __repr__(self) -> str:
-        settings = (f"{name}={value!r}" for name, value in self.config().items() if not callable(value))
+        shown = {k: v for k, v in self.config().items() if isinstance(v, Layer) or not callable(v)}
+        settings = (f"{name}={value!r}" for name, value in shown.items())
         return f"{type(self).__name__}({', '.join(settings)})"
 
     # Layers inside this one. -----------------------------------------------------------------------------------------
@@ -190,7 +193,8 @@ class Layer:
         children = self.children()
         if name not in children:
             raise SettingsError(f"{self.name} has no layer {name!r} inside; it has {', '.join(children) or 'none'}")
-        return children[name].connect(self.context, f"{self.name}.{name}", in_shape)
+        path = f"{self.name}.{name}" if self.name else name  # those of a network itself begin with their place
+        return children[name].connect(self.context, path, in_shape)
 
     def walk(self) -> Iterator["Layer"]:
         """This layer and all inside it, each before its children: the order in which parameters lie."""
@@ -232,7 +236,9 @@ class Layer:
         dx = self.backward(context.workspace.input(dy), params, inputs)
         if context.check_finite:
             for item in self.declared["params"] if params else ():
-                context.require_finite(f"the gradient d{item.name} of layer {self.name}", getattr(self, f"d{item.name}"))
+                context.require_finite(
+                    f"the gradient d{item.name} of layer {self.name}", getattr(self, f"d{item.name}")
+                )
             context.require_finite(f"the gradient dx of layer {self.name}", dx)
         return dx
 

@@ -121,3 +121,6 @@ class SpectralNorm(Layer):
         """The v that goes with u."""
         v = random.normal(shape)
         return self.unit(self.layer.W @ self.u, self.unit(v, v))
+
+    def __repr__(self) -> str:
+        return f"SpectralNorm({self.layer!r}, iterations={self.iterations})"

@@ -206,7 +206,7 @@ def check_graph_of_a_step():
         gan, settings = on_gpu(name, **sizes(name))
         for k in range(3):
             gan.step(real_batch(gan, settings.batch_size, k))
-        nodes = set(re.findall(r'"graph_\d+_node_\d+"', gan._captured.graph.debug_dot_str()))
+        nodes = set(re.findall(r'"graph_\d+_node_\d+"', gan._run.graph.debug_dot_str()))
         assert nodes, "debug_dot_str has another form than expected"
         seen.append(f"{name} {len(nodes)}")
     return "nodes: " + ", ".join(seen)
