@@ -25,8 +25,9 @@ from .penalties import R1, GradientPenalty, Penalty
 from .version import __version__
 
 __all__ = [
-    "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "GradientPenalty", "Hinge", "LeastSquares",
-    "Losses", "MiniganError", "NonSaturating", "RMSprop", "Saturating", "Sequential", "StepLR", "Wasserstein",
+    "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "Generator", "GradientPenalty", "Hinge", "Layer",
+    "LeastSquares", "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective", "Optimizer",
+    "Penalty", "RMSprop", "Relativistic", "Saturating", "Sequential", "SoftmaxCrossEntropy", "StepLR", "Wasserstein",
     "WeightClipping", "__version__", "data", "get_backend", "initializers", "layers", "load_model", "models",
     "save_model",
 ]  # fmt: skip

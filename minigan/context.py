@@ -1,7 +1,7 @@
 """What a layer needs of the network that it stands in: a place for its arrays, a source of noise, a name for messages.
 
-A network makes one and hands it to every layer inside it, at any depth. It refers to no network and to no layer, so that
-nothing is kept alive by it.
+A network makes one and hands it to every layer inside it, at any depth. It refers to no network and to no layer, so
+that nothing is kept alive by it.
 """
 
 from dataclasses import dataclass

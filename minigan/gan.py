@@ -4,7 +4,6 @@ Everything here is a sequence of forwards and backwards of two networks; docs/ga
 """
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -270,11 +269,13 @@ class GAN:
         z = with_rows(self.draw_noise(len(x_real), "D", count), rows)
         both = self._gradient_of_pairs if self.objective.sees_both else self._gradient_of_halves
         losses, score, x_fake = both(x_real, rows, z, last and self.noise == "same")
+        halves = [] if self.objective.sees_both else losses  # columns of their own
+        penalties: list[Array] = []
         if self.penalty is not None:
             x = self.penalty.images(x_real, x_fake, self.draw_share(len(x_real), count))
-            losses.append(self.penalty(self.D, x, rows))  # D.grads += its gradient
+            penalties = [self.penalty(self.D, x, rows)]  # D.grads += its gradient
         self._move_D()
-        return [*([sum(losses)] if self._has_parts() else []), *losses, score], x_fake
+        return [sum([*losses, *penalties]), *halves, *penalties, score], x_fake
 
     def _gradient_of_halves(self, x_real: Array, rows: Array, z: Array, same: bool) -> tuple[list[Array], Array, Array]:
         """D.grads = those of real(D(x)) + fake(D(G(z))), a batch at a time. Returns both losses, the score, G(z)."""
@@ -317,10 +318,6 @@ class GAN:
         D.backward(self._for_D(d_real, real, rows), inputs=False, add=True)
         D.state[...], D.forwards = after
         return [loss], score, x_fake
-
-    def _has_parts(self) -> bool:
-        """Whether d_loss is a sum of several losses, each a column of its own; one alone is d_loss itself."""
-        return not self.objective.sees_both or self.penalty is not None
 
     def _scores(self, x: Array, rows: Array, backward: bool = True) -> Array:
         """D's predictions, (n, 1) or as D makes them: of its numbers for each class that of the label."""
@@ -397,8 +394,8 @@ class GAN:
 
     def __copy__(self) -> "GAN":
         raise OrderError(
-            "copy.copy would share both networks with the original, and a step of one would train both: use gan.clone() "
-            "or copy.deepcopy(gan)"
+            "copy.copy would share both networks with the original, and a step of one would train both: use "
+            "gan.clone() or copy.deepcopy(gan)"
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -472,8 +469,8 @@ def _require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
     classes = classes_of(G)
     if classes and D.output_shape != (classes,):
         raise ShapeError(
-            f"G makes images of {classes} classes, and D ends in {D.output_shape}: end it in one number for each class, "
-            f"Dense({classes}), of which that of the label counts"
+            f"G makes images of {classes} classes, and D ends in {D.output_shape}: end it in one number for each "
+            f"class, Dense({classes}), of which that of the label counts"
         )
 
 

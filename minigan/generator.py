@@ -41,8 +41,8 @@ class Generator(Sequential):
         super().__init__(layers, input_shape=input_shape, **options)
         if self.classes < 0 or (self.classes and (len(self.input_shape) != 1 or self.input_shape[0] <= self.classes)):
             raise SettingsError(
-                f"{self.name}: input_shape is {self.input_shape} with classes={classes}; with classes it is one row, the "
-                f"numbers of the noise plus {classes}: input_shape=100 + {classes}"
+                f"{self.name}: input_shape is {self.input_shape} with classes={classes}; with classes it is one row, "
+                f"the numbers of the noise plus {classes}: input_shape=100 + {classes}"
             )
 
     def options(self) -> dict[str, Any]:

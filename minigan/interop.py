@@ -51,8 +51,8 @@ def to_torch(net: Sequential, modules: Sequence[str] | None = None) -> dict[str,
 
     The keys are those of an nn.Sequential with one module for each of our layers, "0.weight", "0.bias", "2.weight":
     Flatten and activations count. A layer in a nested Sequential is "3.0.weight", as of a nested nn.Sequential; in a
-    Residual likewise, and its shortcut is "3.shortcut.weight". `modules` gives other names, one for each layer that has numbers, in their order:
-    ["conv1", "norm1", "head.fc"]; `modules_of` reads them from a state_dict.
+    Residual likewise, and its shortcut is "3.shortcut.weight". `modules` gives other names, one for each layer that has
+    numbers, in their order: ["conv1", "norm1", "head.fc"]; `modules_of` reads them from a state_dict.
 
     Flatten and Reshape must be torch.nn.Flatten and Unflatten, with channels first. A SpectralNorm is what
     torch.nn.utils.parametrizations.spectral_norm makes.
@@ -180,8 +180,8 @@ def _learners(net: Sequential, library: str) -> list[tuple[str, Layer]]:
         elif any(one.declared["params"] or one.declared["state"] for one in layer.walk()):
             if not isinstance(layer, KNOWN):
                 raise SettingsError(
-                    f"{net.name}: {layer.name} is a layer of your own, and how {library} keeps its numbers is not known "
-                    f"here: carry them over by hand"
+                    f"{net.name}: {layer.name} is a layer of your own, and how {library} keeps its numbers is not "
+                    f"known here: carry them over by hand"
                 )
             yield path, layer
 

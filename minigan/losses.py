@@ -143,6 +143,6 @@ def one_hot(classes: Array, k: int, dtype: Any, caller: str) -> Array:
         raise ShapeError(f"{caller}: labels are {classes.dtype} of shape {classes.shape}; wanted (n,) whole numbers")
     if classes.size and not 0 <= int(classes.min()) <= int(classes.max()) < k:
         raise ShapeError(
-            f"{caller}: labels from {int(classes.min())} to {int(classes.max())}; with {k} classes they are 0 to {k - 1}"
+            f"{caller}: labels from {int(classes.min())} to {int(classes.max())}; of {k} classes they are 0 to {k - 1}"
         )
     return (classes[:, None] == xp.arange(k)).astype(dtype)

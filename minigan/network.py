@@ -1,7 +1,7 @@
 """Layers in order, over flat vectors.
 
-A Sequential with an input shape is a network: it builds its layers, packs everything they learn into `params` (gradients
-in `grads`, running statistics in `state`), and runs them forwards and backwards. It also keeps the second law of the
+A Sequential with an input shape is a network: it builds its layers, packs everything they learn into `params`
+(gradients in `grads`, running statistics in `state`), and runs them forwards and backwards. It also keeps the second law of the
 buffers: a training forward is followed by its own backward (docs/memory.md has all three). Without an input shape it is
 a layer, to stand inside another one.
 """
@@ -279,7 +279,7 @@ class Sequential(Chain):
         }
 
     def clone(self, dtype: Any = None, backend: str | Backend | None = None) -> "Sequential":
-        """A network of equal layers with the same numbers, sharing nothing with this one; of a layer, an equal layer."""
+        """A network of equal layers with the same numbers, sharing nothing with this; of a layer, an equal layer."""
         layers = [layer.clone() for layer in self.layers]
         if not self.is_network:
             return type(self)(layers)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..gan import GAN
+from ..generator import Generator
 from ..layers import (
     AveragePooling2D,
     BatchNorm,
@@ -34,7 +35,6 @@ from ..layers import (
     UpSamplingConv2D,
     ZeroPadding2D,
 )
-from ..generator import Generator
 from ..losses import BCE, BCEWithLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from ..network import Sequential
 from ..objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein

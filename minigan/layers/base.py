@@ -81,7 +81,8 @@ class Layer:
     def refuse_tangent(self) -> SettingsError:
         """The error for a layer that cannot stand in a critic whose slope is penalised."""
         return SettingsError(
-            f"{self.context.network}: {self.name} cannot stand in a critic with a penalty on its slope: {self.no_tangent}"
+            f"{self.context.network}: {self.name} cannot stand in a critic with a penalty on its slope: "
+            f"{self.no_tangent}"
         )
 
     def param(self, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None = None) -> None:

@@ -45,8 +45,8 @@ class Residual(Chain):
             what = "the input is" if self.shortcut is None else "its shortcut makes"
             raise self.refuse(
                 in_shape,
-                f"two ways that end in one shape, and its layers make {out_shape} where {what} {other}; a shortcut such "
-                f"as shortcut=Conv2D(c_out, 1, stride) changes the shape of the other way",
+                f"two ways that end in one shape, and its layers make {out_shape} where {what} {other}; a shortcut "
+                f"such as shortcut=Conv2D(c_out, 1, stride) changes the shape of the other way",
             )
         # The shortcut learns too, so that dx is needed wherever one of the two ways needs it.
         self.first_learner = next((i for i, layer in enumerate(self.layers) if layer.learns), len(self.layers))
