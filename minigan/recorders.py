@@ -20,19 +20,12 @@ class History:
         self.record = record
 
     def on_start(self, training: Any) -> None:
-        """Keep the rows that an uninterrupted run would have at this step: later ones are written anew, and so is one
-        whose losses belong to the next.
-        """
-        record, step = self.record, training.step
-        complete = step - len(record.means)
-        is_last = step == training.steps
-        kept = [row for row in record.rows if row["step"] <= (step if is_last else complete)]
-        record.rows[:] = kept
-        record.logged_at = kept[-1]["step"] if kept else None
-        self.columns = list(dict.fromkeys([*training.columns, *(name for row in kept for name in row)]))
-        self.is_as_found = is_last and record.directory is not None and record.directory.history.exists()
+        """Write the rows so far, unless no step is to come and they are there: curves are made of newer ones only."""
+        rows, directory, ends = self.record.rows, self.record.directory, not training.goes_on()
+        self.columns = list(dict.fromkeys([*training.columns, *(name for row in rows for name in row)]))
+        self.is_as_found = ends and directory is not None and directory.history.exists()
         if not self.is_as_found:
-            self._write(kept)
+            self._write(rows)
 
     def on_log(self, training: Any, row: Row) -> None:
         """Add the row. A column that is new gets its place in the file."""

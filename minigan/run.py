@@ -77,6 +77,15 @@ class Record:
     real: np.ndarray | None = None  # points to compare them with
     stopped: str | None = None
     in_a_step: bool = False  # the GAN was stopped in the middle of a step
+    is_running: bool = False
+
+    def cut_rows(self, step: int, steps: int) -> None:
+        """Keep the rows that an uninterrupted run of so many steps would have at this step: later ones are written
+        anew, and so is one whose losses belong to the next.
+        """
+        complete = step if step == steps else step - len(self.means)
+        self.rows = [row for row in self.rows if row["step"] <= complete]
+        self.logged_at = int(self.rows[-1]["step"]) if self.rows else None
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -89,6 +89,7 @@ class Start:
             record.saved_at = record.sampled_at = None
             self.makes_folder = True
         gan._record = record
+        record.cut_rows(gan.steps, steps)
         if gan.D.input_shape == (2,):
             n = min(POINTS, len(self.data))
             record.real = gan.D.backend.to_host(self.data.batch(n, record.plan.seed, 0, gan.D.backend, gan.D.dtype))
@@ -127,6 +128,8 @@ class Start:
     def _own(self, record: Record) -> Record:
         """The run that the GAN has, going on."""
         directory = record.directory
+        if record.is_running:
+            raise SettingsError("this GAN is being trained already, by the call of train that has not ended yet")
         if self.out is not None and directory is not None:
             raise SettingsError(
                 f"out={str(self.out)!r}: this GAN's run is in {directory.path}, and goes on there: leave out= out, or "

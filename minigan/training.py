@@ -180,6 +180,7 @@ class Training:
 
     def run(self) -> None:
         """From the step where the GAN is to the last one, or until something stops it."""
+        self.record.is_running = True
         try:
             self.tell("on_start")
             self.do_what_is_due()
@@ -194,7 +195,7 @@ class Training:
             self.record.stopped = f"{type(error).__name__}: {error}"
             raise
         finally:
-            self.record.seconds, self.record.steps = self.seconds, self.step
+            self.record.seconds, self.record.steps, self.record.is_running = self.seconds, self.step, False
             self.tell_the_end()
 
     def goes_on(self) -> bool:
@@ -325,11 +326,11 @@ class Training:
 
     @contextlib.contextmanager
     def saving(self, who: str, is_users: bool) -> Iterator[None]:
-        """If something of a user's raises, save the run as it is, and say so in a note."""
+        """If something of a user's raises, or what it put into a row is no number, save the run, and say so in a note."""
         try:
             yield
         except Exception as error:
-            if is_users and not isinstance(error, DivergedError):
+            if isinstance(error, SettingsError) or (is_users and not isinstance(error, DivergedError)):
                 error.add_note(f"{who} raised this at step {self.step:,} of the run{self.save_after_error()}")
             raise
 
