@@ -200,7 +200,7 @@ class Start:
         """The run's plan with what is asked for now. Raises SettingsError, naming what differs, for another run's."""
         run = f"the run in {record.directory.path}" if record.directory else "this GAN's run"
         if self.name not in (None, record.name):
-            raise SettingsError(f"{run} is one of {record.name}, not of {self.name}")
+            raise SettingsError(f"{run} is a run of {record.name}, not of {self.name}")
         data = config_of(self.identity)
         theirs = config_of(record.data)
         if data["fingerprint"] != theirs["fingerprint"]:

@@ -431,7 +431,7 @@ def test_a_second_call_of_another_kind_names_the_difference(tmp_path):
     wrong = [
         ({"batch_size": 8}, images(), r"batch_size: 8 here, 6 there"),
         ({"seed": 4}, images(), r"seed: 4 here, 3 there"),
-        ({"name": "other"}, images(), r"one of gan, not of other"),
+        ({"name": "other"}, images(), r"a run of gan, not of other"),
         ({}, images(1), r"the data are not those of this GAN's run: it began on test images with fingerprint \w+"),
         ({}, images(sampling="epochs"), r"data, config, sampling: 'epochs' here, 'replacement' there"),
         ({}, images(transforms=[data.RandomHorizontalFlip()]), r"data, config, transforms: .*RandomHorizontalFlip"),
@@ -590,7 +590,7 @@ def smoothed(loss):
         (small_gan, images(sampling="epochs"), {}, r"sampling: 'epochs' here, 'replacement' there"),
         (small_gan, None, {"batch_size": 5}, r"batch_size: 5 here, 6 there"),
         (small_gan, None, {"out": "elsewhere"}, "give one of them"),
-        (small_gan, None, {"name": "faces"}, "one of gan, not of faces"),
+        (small_gan, None, {"name": "faces"}, "a run of gan, not of faces"),
         (small_gan, None, {"steps": 5}, r"steps=5 counts all steps, and the GAN has 10"),
         (lambda: train(steps=2), None, {}, r"would put the run's numbers in place of this GAN's, which has 2 steps"),
     ],
