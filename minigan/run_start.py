@@ -169,11 +169,11 @@ class Start:
             plan = self._same_run(record)
             try_batch(self.gan, self.data, plan)
             extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)
+            record.means, record.seconds = _unfinished(extra, directory.checkpoint)
         except BaseException:
             directory.release()
             raise
         record.plan, record.data = plan, self.identity
-        record.means, record.seconds = _unfinished(extra, directory.checkpoint)
         record.steps = record.saved_at = self.gan.steps
         record.sampled_at = record.steps if directory.sample_path(record.steps).exists() else None
         self.gan._record = record
@@ -205,8 +205,8 @@ class Start:
         theirs = config_of(record.data)
         if data["fingerprint"] != theirs["fingerprint"]:
             raise SettingsError(
-                f"the data are not those of {run}: it began on {theirs['name']} with fingerprint {theirs['fingerprint']}, and "
-                f"{data['name']} has {data['fingerprint']}"
+                f"the data are not those of {run}: it began on {theirs['name']} with fingerprint "
+                f"{theirs['fingerprint']}, and {data['name']} has {data['fingerprint']}"
             )
         plan = dataclasses.replace(record.plan, **self.asked)
         ours = {"data": data | {"name": theirs["name"]}} | {name: getattr(plan, name) for name in FIXED}

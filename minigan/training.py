@@ -329,7 +329,7 @@ class Training:
 
     @contextlib.contextmanager
     def saving(self, who: str, is_users: bool) -> Iterator[None]:
-        """If something of a user's raises, or what it put into a row is no number, save the run, and say so in a note."""
+        """If something of a user's raises, or put into a row what is no number, save the run, and say so in a note."""
         try:
             yield
         except Exception as error:
