@@ -513,7 +513,8 @@ NESTED = [  # layers, the path of the one that is wrong, and a word of the cause
     ([Residual(Dense(4), shortcut=DenseMean(4)), Tanh()], "0.Residual.shortcut.DenseMean", "a mean where a sum"),
     ([Dense(3), Sequential([Tanh(), Residual(Dense(3), DenseBias(3))])], "1.Sequential.1.Residual.1.DenseBias",
      "only the first sample"),
-    ([Dense(3), mutants.ResidualTwice(Dense(3), Tanh()), Dense(2)], "1.ResidualTwice", "ResidualTwice(Dense(d_out=3), Tanh()): gradients WRONG"),
+    ([Dense(3), mutants.ResidualTwice(Dense(3), Tanh()), Dense(2)], "1.ResidualTwice",
+     "ResidualTwice(Dense(d_out=3), Tanh()): gradients WRONG"),
     ([Dense(3), mutants.ChainLearnersOnly([Dense(3), Tanh(), Dense(2)])], "1.ChainLearnersOnly", "0.Dense.W"),
 ]  # fmt: skip
 

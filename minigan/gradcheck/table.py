@@ -142,7 +142,7 @@ LAYERS = [
     Case(Residual(Tanh(), shortcut=Sequential([Dense(5), Sigmoid(), Dense(3)])), (4, 3)),
     Case(Residual(Residual(Dense(3), Tanh()), Dense(3), Sigmoid()), (4, 3)),
     Case(Residual(Conv2D(3, 3, 2, 1), LeakyReLU(0.2), Conv2D(3, 3, 1, "same"), shortcut=Conv2D(3, 1, 2)), (2, 5, 4, 2)),
-    Case(Residual(SpectralNorm(Conv2D(2, 3, 1, "same"), iterations=0), Tanh()), (2, 3, 4, 2)),
+    Case(Residual(Tanh(), SpectralNorm(Conv2D(2, 3, 1, "same"), iterations=0)), (2, 3, 4, 2)),
     Case(LabelEmbedding(3, 4), (5, 7)),
     Case(LabelEmbedding(2, 1), (1, 2)),  # no noise at all
 ]
