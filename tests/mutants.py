@@ -1534,7 +1534,8 @@ class ResidualTangents(Residual):
         return Chain.tangents(self, t, dy)
 
 
-@planted_in_step("tangents leave out the shortcut, and with it what it finds", "D.* but D.4.Dense.b", critic=shortcut_of, **GP)
+@planted_in_step("tangents leave out the shortcut, and with it what it finds", "D.* but D.4.Dense.b",
+                 critic=shortcut_of, **GP)  # fmt: skip
 class ResidualTangentsShortcut(Residual):
     def tangents(self, t, dy):
         J_t, curved = Chain.tangents(self, t, dy)
@@ -1557,7 +1558,7 @@ class ResidualFlat(Residual):
         return super().tangents(t, dy)[0], None
 
 
-@planted_in_step("dy goes the layers' way twice in the second derivative: J_f^T c + c is taken for the block's", "D.1.*",
+@planted_in_step("what the curvature of the layers is for the block's x is counted twice", "D.1.*",
                  critic=block_of, **GP)  # fmt: skip
 class ResidualCurvedTwice(Residual):
     def tangents(self, t, dy):

@@ -557,7 +557,8 @@ def test_an_old_D_is_seen_though_the_gradient_through_it_is_one():
 def test_a_mistake_in_a_penalty_a_network_or_an_objective_is_blamed_on_it():
     case = next(case for case in table.steps() if "R1" in case.name)
     case.gan.penalty = mutants.R1Sum(3.0)
-    assert "the mistake is in R1Sum(gamma=3.0), or in the tangent of a layer of D" in str(check(case.gan, max_entries=1))
+    words = "the mistake is in R1Sum(gamma=3.0), or in the tangent of a layer of D"
+    assert words in str(check(case.gan, max_entries=1))
 
     gan = next(table.steps()).gan
     gan.objective = mutants.SaturatingSign(BCEWithLogits())

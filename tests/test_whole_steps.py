@@ -135,7 +135,9 @@ def test_blocks_pairs_and_classes_with_a_penalty(maker, objective, classes, pena
     must_be_right(gan, real_images(gan), scoreless(gan), most)
 
 
-@pytest.mark.parametrize("switches", [{}, {"penalty": GradientPenalty()}, {"penalty": R1(3.0), "noise": "same"}], ids=str)
+@pytest.mark.parametrize(
+    "switches", [{}, {"penalty": GradientPenalty()}, {"penalty": R1(3.0), "noise": "same"}], ids=str
+)
 @pytest.mark.parametrize("objective", [wasserstein, Relativistic], ids=name_of)
 def test_steps_of_blocks_are_the_same_in_every_workspace(objective, switches):
     """Bit for bit, with classes and two updates of each network in a step."""

@@ -177,12 +177,13 @@ def g_updates(game):
 
 def what_a_step_did(gan, x_real, labels):
     """The parameters and the gradient at each update of D and of G, and D's parameters in the end."""
-    done = {"D": [], "G": []}
-    for name, optimizer in (("D", gan.d_optimizer), ("G", gan.g_optimizer)):
-        update = optimizer.update
-        optimizer.update = lambda p, g, name=name, update=update: (done[name].append((p.copy(), g.copy())), update(p, g))
+    done = []
+    for optimizer in (gan.d_optimizer, gan.g_optimizer):
+        updates, update = [], optimizer.update
+        optimizer.update = lambda p, g, u=updates, update=update: (u.append((p.copy(), g.copy())), update(p, g))
+        done.append(updates)
     gan.step(x_real, labels)
-    return done["D"], done["G"], gan.D.params.copy()
+    return *done, gan.D.params.copy()
 
 
 @dataclass

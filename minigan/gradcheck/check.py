@@ -254,7 +254,8 @@ def _explain_step(report: Report, gan: GAN, halves: tuple[StepSubject, StepSubje
         and not _check_gan(without_penalty(gan), None, judge, ("all",)).is_wrong
     ):
         report.complaints.append(
-            f"without its penalty the step is right: the mistake is in {gan.penalty!r}, or in the tangent of a layer of D"
+            f"without its penalty the step is right: the mistake is in {gan.penalty!r}, or in the tangent of a layer "
+            f"of {gan.D.name}"
         )
         return
     explained: set[str] = set()
