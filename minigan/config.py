@@ -13,7 +13,6 @@ import numpy as np
 from .errors import OrderError
 
 PLAIN = (str, int, float, bool, type(None))
-NAMED = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 def arguments_of(thing: Any) -> dict[str, Any]:
@@ -21,8 +20,8 @@ def arguments_of(thing: Any) -> dict[str, Any]:
 
     Raises OrderError if its `__init__` did not keep one as an attribute of the same name.
     """
-    names = inspect.signature(type(thing)).parameters
-    names = [name for name, parameter in names.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+    parameters = inspect.signature(type(thing)).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
     missing = [name for name in names if not hasattr(thing, name)]
     if missing:
         raise OrderError(f"{type(thing).__name__}.__init__ must keep its argument as self.{missing[0]}")

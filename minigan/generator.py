@@ -83,7 +83,11 @@ def label_rows(G: Sequential, labels: np.ndarray) -> Array:
 
 def with_rows(z: Array, rows: Array) -> Array:
     """[z, rows], or z where there are no rows."""
-    return z if rows is None else backend_of(z).xp.concatenate([z, rows], axis=1)
+    if rows is None:
+        return z
+    joined = backend_of(z).xp.empty((len(z), z.shape[1] + rows.shape[1]), z.dtype)
+    joined[:, : z.shape[1]], joined[:, z.shape[1] :] = z, rows
+    return joined
 
 
 def checked_labels(labels: Any, n: int, classes: int, name: str) -> np.ndarray | None:

@@ -1,9 +1,9 @@
 """Layers in order, over flat vectors.
 
 A Sequential with an input shape is a network: it builds its layers, packs everything they learn into `params`
-(gradients in `grads`, running statistics in `state`), and runs them forwards and backwards. It also keeps the second law of the
-buffers: a training forward is followed by its own backward (docs/memory.md has all three). Without an input shape it is
-a layer, to stand inside another one.
+(gradients in `grads`, running statistics in `state`), and runs them forwards and backwards. It also keeps the second
+law of the buffers: a training forward is followed by its own backward (docs/memory.md has all three). Without an input
+shape it is a layer, to stand inside another one.
 """
 
 import operator
@@ -97,6 +97,8 @@ class Sequential(Chain):
         arguments = context.backend, context.dtype, context.network, context.seed
         params, self.slots = pack(layers, "params", *arguments)
         state, self.state_slots = pack(layers, "state", *arguments)
+        for layer in layers:
+            layer.forget_initializers()
         self.take_vectors(params, context.backend.xp.zeros_like(params), state)
 
     def take_vectors(self, params: Array, grads: Array, state: Array) -> None:

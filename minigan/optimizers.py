@@ -7,13 +7,25 @@ two networks that share one would share its step count and get the bias correcti
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from .backend import Array
+from .backend import Array, Backend
 from .config import arguments_of
 from .errors import DivergedError, SettingsError
+from .parameters import Slot
 
 SCOPES = ("all", "kernels")
+
+
+class Trainable(Protocol):
+    """What an optimizer needs of a network: its vectors, where their parts lie, and where they live."""
+
+    name: str
+    backend: Backend
+    dtype: Any
+    params: Array
+    grads: Array
+    slots: list[Slot]
 
 
 class Optimizer:
@@ -24,7 +36,7 @@ class Optimizer:
 
     vectors: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, network: Any, learning_rate: float) -> None:
+    def __init__(self, network: Trainable, learning_rate: float) -> None:
         if not hasattr(network, "params"):
             raise SettingsError(f"{type(self).__name__} takes the network to train, not a {type(network).__name__}")
         _require("learning_rate", learning_rate, learning_rate >= 0, "at least 0")
@@ -38,7 +50,7 @@ class Optimizer:
         """The settings that make an equal one, but for the network."""
         return {name: value for name, value in arguments_of(self).items() if name != "network"}
 
-    def clone(self, network: Any) -> "Optimizer":
+    def clone(self, network: Trainable) -> "Optimizer":
         """An equal one, at the same step and with the same vectors, for an equal network: its clone."""
         other = type(self)(network, **self.config())
         other.steps = self.steps
@@ -90,7 +102,7 @@ class SGD(Optimizer):
     vectors = ("u",)
     u: Array
 
-    def __init__(self, network: Any, learning_rate: float = 0.01, momentum: float = 0.0) -> None:
+    def __init__(self, network: Trainable, learning_rate: float = 0.01, momentum: float = 0.0) -> None:
         super().__init__(network, learning_rate)
         _require("momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
         self.momentum = momentum
@@ -112,7 +124,7 @@ class RMSprop(Optimizer):
     vectors = ("v",)
     v: Array
 
-    def __init__(self, network: Any, learning_rate: float = 1e-3, rho: float = 0.9, eps: float = 1e-7) -> None:
+    def __init__(self, network: Trainable, learning_rate: float = 1e-3, rho: float = 0.9, eps: float = 1e-7) -> None:
         super().__init__(network, learning_rate)
         _require("rho", rho, 0 <= rho < 1, "in [0, 1)")
         _require("eps", eps, eps > 0, "above 0")
@@ -150,7 +162,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        network: Any,
+        network: Trainable,
         learning_rate: float = 2e-4,
         beta1: float = 0.9,
         beta2: float = 0.999,
@@ -183,7 +195,7 @@ class WeightClipping:
         if self.scope not in SCOPES:
             raise SettingsError(f"scope is {self.scope!r}; the choices are {', '.join(SCOPES)}")
 
-    def __call__(self, network: Any) -> None:
+    def __call__(self, network: Trainable) -> None:
         """Clamp the network's parameters, in place."""
         kernels = [slot.view(network.params) for slot in network.slots if slot.name.endswith(".W")]
         for array in [network.params] if self.scope == "all" else kernels:

@@ -60,3 +60,9 @@ def test_the_readme_has_the_two_commands():
 @every_page
 def test_nothing_is_left_to_fill_in(page):
     assert not re.search(r"@[A-Z]+@|TODO|FIXME", page.read_text())
+
+
+def test_the_reference_is_what_the_docstrings_say():
+    from . import reference
+
+    assert reference.PAGE.read_text() == reference.page(), "write it anew: python -m tests.reference"

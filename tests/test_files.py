@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ import pytest
 from minigan import (
     BCE,
     SGD,
+    Generator,
     Hinge,
     Saturating,
     Sequential,
@@ -329,7 +331,7 @@ FOREIGN = {
     "another format": (lambda path: rewritten(path, format=np.array("minigan model 99")), ["'minigan model 99'"]),
     "no format": (lambda path: rewritten(path, format=None), ["is not a model file"]),
     "a zip of text": (zip_of_text, ["is not a model file"]),
-    "a checkpoint": (lambda path: save_checkpoint(path, small_gan(), {}), ["it says 'minigan checkpoint 1', wanted"]),
+    "a checkpoint": (lambda path: save_checkpoint(path, small_gan(), {}), ["it says 'minigan checkpoint 2', wanted"]),
     "no parameters": (lambda path: rewritten(path, params=None), ["params"]),
     "a number short": (lambda path: rewritten(path, params=np.zeros(131)), ["G has 132", "the file has 131"]),
     "a matrix": (lambda path: rewritten(path, params=np.zeros((132, 1))), []),
@@ -450,7 +452,7 @@ def test_a_checkpoint_with_another_switch_is_refused_by_the_switchs_name(tmp_pat
     save_checkpoint(path, small_gan(**before), {})
     load_checkpoint(path, small_gan(**before))
     message = refusal(path, load=lambda path: load_checkpoint(path, small_gan(**after)))
-    assert message.endswith(f"the two differ in {case.partition(',')[0]}")
+    assert re.search(rf"the two differ in {case.partition(',')[0]}(, \w+)?: \S+ here, \S+ there$", message), message
 
 
 def test_a_schedule_begins_with_the_rates_of_its_checkpoint(checkpoint):
@@ -459,22 +461,16 @@ def test_a_schedule_begins_with_the_rates_of_its_checkpoint(checkpoint):
     gans = [small_gan(schedule=StepLR(10, 0.5)) for _ in range(2)]
     gans[1].learning_rates = (0.5, 0.5)
     save_checkpoint(path, gans[0], {})
-    refusal(path, "the two differ in learning rates", load=lambda path: load_checkpoint(path, gans[1]))
+    refusal(
+        path,
+        "the two differ in learning rates of G and D, 0: 0.5 here",
+        load=lambda path: load_checkpoint(path, gans[1]),
+    )
 
 
 def test_a_function_as_schedule_is_known_by_its_name(tmp_path):
     save_checkpoint(tmp_path / "checkpoint.npz", small_gan(schedule=constant), {})
     load_checkpoint(tmp_path / "checkpoint.npz", small_gan(schedule=constant))
-
-
-def test_a_checkpoint_from_before_these_switches_is_taken(checkpoint):
-    path, gan = checkpoint
-    made_by = json.loads(str(arrays_of(path)["made_by"]))
-    for switch in ("clip", "schedule", "learning rates", "ema"):
-        assert made_by.pop(switch) is None
-    assert "latent" not in made_by["G"]
-    rewritten(path, made_by=np.array(json.dumps(made_by)))
-    load_checkpoint(path, small_gan())
 
 
 def test_the_average_of_a_checkpoint_is_restored(tmp_path):
@@ -491,20 +487,17 @@ def test_the_average_of_a_checkpoint_is_restored(tmp_path):
 
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
 def test_the_noise_that_a_generator_takes_is_in_its_file(tmp_path, latent):
-    net = Sequential([Dense(3)], input_shape=5, name="G", latent=latent, backend="numpy")
+    net = Generator([Dense(3)], input_shape=5, name="G", latent=latent, backend="numpy")
     save_model(tmp_path / "model.npz", net)
     assert load_model(tmp_path / "model.npz").latent == latent
-    if latent == "normal":  # as in files from before there was a choice
-        assert "latent" not in json.loads(str(arrays_of(tmp_path / "model.npz")["architecture"]))
-    else:
-        described(tmp_path / "model.npz", lambda net: net.update(latent="gaussian"))
-        refusal(tmp_path / "model.npz", "latent is 'gaussian'; the choices are normal, uniform")
+    described(tmp_path / "model.npz", lambda net: net.update(latent="gaussian"))
+    refusal(tmp_path / "model.npz", "latent is 'gaussian'; the choices are normal, uniform")
 
 
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
 def test_the_sample_command_draws_the_noise_of_the_models_kind(tmp_path, latent):
     layers = [Dense(12), Tanh(), Reshape((3, 4, 1))]
-    net = Sequential(layers, input_shape=5, name="G", latent=latent, backend="numpy")
+    net = Generator(layers, input_shape=5, name="G", latent=latent, backend="numpy")
     save_model(tmp_path / "model.npz", net)
     main(["sample", str(tmp_path / "model.npz"), "--count", "7", "--seed", "9", "--out", str(tmp_path / "images.npy")])
     draw = {"normal": net.backend.normal, "uniform": lambda *name: (2 * net.backend.uniform(*name) - 1).astype("f4")}
@@ -529,4 +522,4 @@ def test_a_model_or_another_systems_checkpoint_is_refused(checkpoint):
     for other in OTHER_GANS.values():
         refusal(path, "written by another GAN", load=lambda path, other=other: load_checkpoint(path, other()))
     save_model(path, gan.G)
-    refusal(path, "is not a checkpoint", "'minigan model 1'", load=lambda path: load_checkpoint(path, gan))
+    refusal(path, "is not a checkpoint", "'minigan model 2'", load=lambda path: load_checkpoint(path, gan))

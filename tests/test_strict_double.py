@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from minigan import SGD, Adam, BCEWithLogits, Hinge, NonSaturating, RMSprop, Wasserstein, WeightClipping, get_backend
+from minigan import (
+    SGD,
+    Adam,
+    BCEWithLogits,
+    Generator,
+    Hinge,
+    NonSaturating,
+    Relativistic,
+    RMSprop,
+    Wasserstein,
+    WeightClipping,
+    get_backend,
+)
 from minigan.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
 from minigan.data import ImageSet
 from minigan.errors import BackendError, ShapeError
@@ -44,13 +56,14 @@ def double(monkeypatch):
 
 def host(gan, losses):
     """The losses of steps as an array of the host."""
-    return np.array([[float(gan.D.backend.to_host(value)) for value in step] for step in losses])
+    return np.array([[float(gan.D.backend.to_host(value)) for value in step.values()] for step in losses])
 
 
 def trained(gan, steps=STEPS, first=0, n=BATCH):
     """The losses of some steps, still on the device."""
     batches = [real_batch(gan, n, first + k) for k in range(steps)]
-    return [gan.step(batch) for batch in batches]
+    labels = [(np.arange(len(batch)) + k) % gan.classes if gan.classes else None for k, batch in enumerate(batches)]
+    return [gan.step(*pair) for pair in zip(batches, labels, strict=True)]
 
 
 def both(name, monkeypatch, dtype="float64", **settings):
@@ -96,23 +109,29 @@ def test_a_step_is_few_launches(name, most, monkeypatch, double):
 # The captured step. --------------------------------------------------------------------------------------------------
 
 
-def small_gan(optimizer=Adam, objective=None, spectral=False, **switches):
+def small_gan(optimizer=Adam, objective=None, spectral=False, residual=False, classes=0, **switches):
     """A small convolutional GAN on the backend that the environment names, with all that draws or moves by steps."""
     from minigan import GAN
-    from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Flatten, LeakyReLU, ReLU, Reshape, Tanh
+    from minigan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, Flatten, LabelEmbedding, Reshape, Residual
 
     options = {"dtype": "float64", "seed": 4}
     wrap = SpectralNorm if spectral else lambda layer: layer
     norm = [] if "penalty" in switches else [BatchNorm()]
-    G = Sequential(
-        [Dense(12), BatchNorm(), ReLU(), Reshape((2, 2, 3)), Conv2DTranspose(2, 3, 2, 1, output_padding=1), Tanh()],
-        input_shape=5, name="G", **options,
+    first = [LabelEmbedding(classes, 2)] if classes else []
+    block = [Residual(Conv2D(3, 3, padding="same"), Tanh())] if residual else []
+    G = Generator(
+        [*first, Dense(12), BatchNorm(), ReLU(), Reshape((2, 2, 3)), *block,
+         Conv2DTranspose(2, 3, 2, 1, output_padding=1), Tanh()],
+        input_shape=5 + classes, classes=classes, name="G", **options,
     )  # fmt: skip
+    conv = wrap(Conv2D(3, 3, 2, "same"))
+    if residual:
+        conv = Residual(conv, LeakyReLU(), Conv2D(3, 1), shortcut=Sequential([Conv2D(3, 1, 2), Tanh()]))
     D = Sequential(
-        [wrap(Conv2D(3, 3, 2, "same")), *norm, LeakyReLU(), Dropout(0.3), Flatten(), wrap(Dense(1))],
+        [conv, *norm, LeakyReLU(), Dropout(0.3), Flatten(), wrap(Dense(classes or 1))],
         input_shape=(4, 4, 2), name="D", **options,
     )  # fmt: skip
-    objective = objective(G.backend) if objective else NonSaturating(BCEWithLogits())
+    objective = objective() if objective else NonSaturating(BCEWithLogits())
     return GAN(
         G, D, objective=objective, g_optimizer=optimizer(G, 0.01), d_optimizer=optimizer(D, 0.02), seed=4, **switches
     )
@@ -129,7 +148,12 @@ SWITCHES = {
     "gradient penalty": {"penalty": GradientPenalty(10.0), "objective": Wasserstein, "d_steps": 2},
     "R1": {"penalty": R1(1.0), "spectral": True},
     "spectral norm": {"spectral": True, "objective": Hinge},
-}
+    "pairs": {"objective": Relativistic, "g_steps": 2, "noise": "same"},
+    "residual": {"residual": True, "penalty": GradientPenalty(10.0), "objective": Wasserstein, "d_steps": 2},
+    "labels": {"classes": 3, "ema": 0.9},
+    "labels, residual pairs, R1": {"classes": 3, "residual": True, "spectral": True, "objective": Relativistic,
+                                   "penalty": R1(1.0)},
+}  # fmt: skip
 
 
 def numbers(gan):
@@ -218,23 +242,15 @@ class Peeking(Layer):
 
 
 @pytest.mark.parametrize("layer, error, words", [
-    (Counting, BackendError, "do not grow by the same from step to step; switch capturing off with --no-graph"),
+    (Counting, BackendError, "do not grow by the same from step to step; switch capturing off with GAN\\(..., graph=False\\)"),
     (Peeking, RuntimeError, "bool: the host cannot wait for a stream that is captured"),
 ])  # fmt: skip
 def test_a_step_that_cannot_be_captured_says_so(layer, error, words, monkeypatch, double):
     monkeypatch.setenv("MINIGAN_BACKEND", "cupy")
     gan = small_gan()
     gan.D.layers.insert(0, layer())
-    gan.D.shapes.insert(0, gan.D.input_shape)
     gan.D.first_learner += 1
-    vars(gan.D.layers[0]).update(
-        network=gan.D,
-        name="odd",
-        declared={"params": []},
-        backend=gan.D.backend,
-        xp=gan.D.backend.xp,
-        dtype=gan.D.dtype,
-    )
+    gan.D.layers[0].connect(gan.D.context, "odd", gan.D.input_shape)
     trained(gan, 2)
     with pytest.raises(error, match=words):
         trained(gan, 1, 2)

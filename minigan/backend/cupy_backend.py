@@ -236,7 +236,7 @@ class CupyBackend(Backend):
 
     def step_runner(self) -> StepGraph:
         """A whole step as one launch: see graph.py."""
-        return StepGraph(self)
+        return StepGraph(self.xp, self.numbers)
 
     def _launch(self, name: str, like: Array, *arguments: Any) -> None:
         """Run a kernel, compiled for the dtype of `like`. Plain numbers among its arguments are counts, and the first

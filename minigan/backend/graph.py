@@ -10,13 +10,10 @@ replays on the device.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import BackendError
 from .base import Array, Counter, StepRunner
-
-if TYPE_CHECKING:
-    from .cupy_backend import CupyBackend
 
 WATCHED = 2  # steps that run as they are: kernels are compiled, buffers found, strides measured
 
@@ -59,8 +56,8 @@ class StepGraph(StepRunner):
     between two calls are arrays and numbers, never the function or the objects: they can be freed meanwhile.
     """
 
-    def __init__(self, backend: "CupyBackend") -> None:
-        self.backend, self.xp, self.numbers = backend, backend.xp, backend.numbers
+    def __init__(self, xp: Any, numbers: StepNumbers) -> None:
+        self.xp, self.numbers = xp, numbers
         # A stream that keeps the order with CuPy's default one, but, unlike that one, can be captured.
         self.stream = self.xp.cuda.Stream()
         self._forget(())

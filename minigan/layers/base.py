@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -157,12 +158,11 @@ class Layer:
         return {"type": type(self).__name__} | {
             name: _described(value, f"{self!r}: its argument {name}")
             for name, value in self.config().items()
-            if not (callable(value) and not isinstance(value, Layer) and self._is_initializer(name, value))
+            if not (callable(value) and not isinstance(value, Layer) and self._is_initializer(name))
         }
 
-    def _is_initializer(self, name: str, value: Any) -> bool:
-        declared = [item.init for items in self.__dict__.get("declared", {}).values() for item in items]
-        return name.endswith("_init") or any(value is init for init in declared)
+    def _is_initializer(self, name: str) -> bool:
+        return name.endswith("_init") or name in self.__dict__.get("initializers", ())
 
     def clone(self) -> "Layer":
         """An equal layer, and equal ones inside it, that no network has built."""
@@ -270,11 +270,26 @@ class Layer:
         out_shape = self.build(in_shape)
         if not isinstance(out_shape, tuple):
             raise ShapeError(f"{name}: build returned {out_shape!r}; it must return the output's shape, a tuple")
-        unplaced = [key for key, child in self.children().items() if child.__dict__.get("context") is not context]
-        if unplaced:
-            raise OrderError(f"{name}: its build never placed {', '.join(unplaced)}: write self.place(name, in_shape)")
+        self._require_placed(name)
+        inits = [item.init for items in self.declared.values() for item in items]
+        self.initializers = {key for key, value in vars(self).items() if any(value is init for init in inits)}
         self.input_shape, self.output_shape = in_shape, out_shape
         return out_shape
+
+    def _require_placed(self, name: str) -> None:
+        """Raises OrderError unless every layer inside has a place of its own."""
+        children = self.children()
+        twice = [key for key, child in children.items() if sum(child is other for other in children.values()) > 1]
+        if twice:
+            raise OrderError(f"{name}: {' and '.join(twice)} are one layer object: a layer object has one place")
+        unplaced = [key for key, child in children.items() if child.__dict__.get("context") is not self.context]
+        if unplaced:
+            raise OrderError(f"{name}: its build never placed {', '.join(unplaced)}: write self.place(name, in_shape)")
+
+    def forget_initializers(self) -> None:
+        """The network has started. One that is a method of its layer would keep the layer alive."""
+        for kind, items in self.declared.items():
+            self.declared[kind] = [replace(item, init=zeros) for item in items]
 
     def disconnect(self, context: Context) -> None:
         """Free the layer and those inside it, if this network has them and could not be built."""

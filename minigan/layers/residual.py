@@ -60,16 +60,13 @@ class Residual(Chain):
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dx = J_f^T dy + J_s^T dy."""
         dy = self.kept("dy", dy)  # two ways need it, and the first may write over it
-        if self.shortcut is None:
-            dx = super().backward(dy, params, inputs)
-            return self.xp.add(dx, dy, out=self.buf("dx + dy", dy.shape)) if inputs else None
-        other = self.shortcut.run_backward(dy, params, inputs)
-        other = self.kept("J_s^T dy", other) if inputs else None
+        other = dy if self.shortcut is None else self.shortcut.run_backward(dy, params, inputs)
+        if other is not None and self.shortcut is not None:
+            other = self.kept("J_s^T dy", other)
         dx = super().backward(dy, params, inputs)
-        if not inputs:
+        if dx is None or other is None:
             return None
-        other += dx
-        return other
+        return self.xp.add(dx, other, out=self.buf("sum", other.shape))
 
     def tangents(self, t: Array, dy: Array) -> tuple[Array, Array | None]:
         """J t = J_f t + J_s t, and the derivatives of <dy, J_f t> + <dy, J_s t>."""

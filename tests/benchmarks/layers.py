@@ -20,7 +20,7 @@ def players(name, settings):
 
 def alone(net, place, n):
     """A network of this layer only, with its x and dy."""
-    alone = Sequential([net.layers[place].clone()], input_shape=net.shapes[place], name=f"{net.name}.{place}")
+    alone = Sequential([net.layers[place].clone()], input_shape=net.layers[place].input_shape, name=f"{net.name}.{place}")
     draw = alone.backend.normal
     return alone, draw((n, *alone.input_shape), 1, "x"), draw((n, *alone.output_shape), 1, "dy")
 
@@ -96,7 +96,7 @@ def table(name, settings, rounds):
     rows = []
     for player, net in players(name, settings)[0].items():
         for place, layer in enumerate(net.layers):
-            row = {"network": player, "layer": type(layer).__name__, "output": net.shapes[place + 1]}
+            row = {"network": player, "layer": type(layer).__name__, "output": layer.output_shape}
             for direction in ("forward", "backward"):
                 task = player, place, direction
                 first = min(max(side.milliseconds(task) for side in sides.values()) for _ in range(2))

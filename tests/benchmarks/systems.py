@@ -107,8 +107,7 @@ def worst_difference(ours, theirs):
 def products(net, first=0):
     """Multiplications of weights in one forward of one sample, from layer `first` on."""
     total = 0
-    for layer in net.layers[first:]:
-        layer = getattr(layer, "layer", layer)  # what a SpectralNorm wraps
+    for layer in (inner for outer in net.layers[first:] for inner in outer.walk()):
         if hasattr(layer, "W"):
             total += layer.W.size * (np.prod(layer.window.stops) if hasattr(layer, "window") else 1)
     return int(total)

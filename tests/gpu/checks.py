@@ -169,7 +169,7 @@ def losses(gan, batches):
     """Of some steps, on the host; not d_accuracy, of which a rounding can change a whole image's worth."""
     found = [gan.step(gan.D.backend.asarray(x, gan.D.dtype)) for x in batches]
     names = [i for i, name in enumerate(gan.measures) if name != "d_accuracy"]
-    return np.array([[float(gan.D.backend.to_host(step[i])) for i in names] for step in found])
+    return np.array([[float(gan.D.backend.to_host(step.values()[i])) for i in names] for step in found])
 
 
 def apart(ours, theirs):
