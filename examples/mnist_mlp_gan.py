@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from minigan import BCE, GAN, Adam, BCEWithLogits, NonSaturating, Saturating, Sequential, data, models
 from minigan.cli import guarded
 from minigan.gan import D_UPDATES, NOISE
+from minigan.image_runs import run_command
 from minigan.settings import RunSettings, option, parse_command
-from minigan.training import describe, train
 
 LOSSES = {"logits": BCEWithLogits, "bce": BCE}
 OBJECTIVES = {"non-saturating": NonSaturating, "saturating": Saturating}
@@ -67,8 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = command.settings
     images = data.load(settings.data)
     gan = game(settings, *networks(settings, images.shape, backend=settings.backend))
-    run = train(gan, images, command, name="mnist_mlp_gan")
-    print(describe(run, settings.steps))
+    run_command(gan, images, command, name="mnist_mlp_gan")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 `import minigan` loads NumPy and nothing heavier: Pillow, matplotlib, tqdm and CuPy come when something needs them.
 """
 
+import importlib
 import os
 
 # After a matrix product, OpenBLAS's idle workers spin for some 30 ms on the very cores that Adam's threads want next.
@@ -10,9 +11,10 @@ import os
 # to be said before; where NumPy came first, or the user chose a value, nothing changes.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "18")
 
-from . import data, initializers, layers, models  # noqa: E402
+from . import data, initializers, layers, models, pictures  # noqa: E402
 from .backend import Backend, get_backend
-from .checkpoint import load_model, save_model
+from .callbacks import Callback
+from .checkpoint import load_model, load_weights, save_model
 from .errors import MiniganError
 from .gan import GAN, Losses
 from .generator import Generator
@@ -22,12 +24,21 @@ from .network import Sequential
 from .objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein
 from .optimizers import SGD, Adam, Optimizer, RMSprop, StepLR, WeightClipping
 from .penalties import R1, GradientPenalty, Penalty
+from .run import Run, open_run
+from .training import train
 from .version import __version__
 
 __all__ = [
-    "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "Generator", "GradientPenalty", "Hinge", "Layer",
-    "LeastSquares", "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective", "Optimizer",
-    "Penalty", "RMSprop", "Relativistic", "Saturating", "Sequential", "SoftmaxCrossEntropy", "StepLR", "Wasserstein",
-    "WeightClipping", "__version__", "data", "get_backend", "initializers", "layers", "load_model", "models",
-    "save_model",
+    "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "Callback", "Generator", "GradientPenalty", "Hinge",
+    "Layer", "LeastSquares", "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective",
+    "Optimizer", "Penalty", "RMSprop", "Relativistic", "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy",
+    "StepLR", "Wasserstein", "WeightClipping", "__version__", "data", "get_backend", "gradcheck", "initializers",
+    "layers", "load_model", "load_weights", "models", "open_run", "pictures", "save_model", "train",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    """gradcheck is loaded when it is asked for: training needs none of it."""
+    if name == "gradcheck":
+        return importlib.import_module(".gradcheck", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

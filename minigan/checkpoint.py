@@ -9,6 +9,7 @@ import dataclasses
 import json
 import zipfile
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +18,7 @@ import numpy as np
 from . import layers as own_layers
 from .backend import get_backend
 from .config import config_of, differences
-from .errors import FileError, MiniganError, SettingsError
+from .errors import FileError, MiniganError, SettingsError, ShapeError
 from .files import write_atomically
 from .gan import GAN
 from .generator import Generator
@@ -135,11 +136,66 @@ def load_checkpoint(path: str | Path, gan: GAN, run: Mapping[str, Any] | None = 
         if gan.average is not None:
             _put(gan.average, arrays["average"], gan.G)
         gan.steps = int(arrays["steps"])
-    except (KeyError, ValueError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, FileError):
             raise
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
+
+
+def steps_of(path: str | Path) -> int:
+    """The steps of the GAN in a checkpoint. Raises FileError if it is missing or damaged."""
+    return int(_read(path, CHECKPOINT_FORMATS, "a checkpoint", only=("format", "steps"))["steps"])
+
+
+def load_weights(gan: GAN, path: str | Path) -> None:
+    """Put trained parameters and running statistics into a new GAN, to go on from them with other data or settings.
+
+    path   a run's folder or its checkpoint.npz: G and D, and G's average where both have one; or a model file, such as
+           a run's generator.npz: G alone. The optimizers, and the counts of steps, stay as they are.
+
+    Raises FileError if the file is missing or damaged; ShapeError, naming the array, where a network has arrays of
+    other shapes; SettingsError for a GAN that was trained already. The GAN is as it was then.
+    """
+    if gan.steps:
+        raise SettingsError(f"load_weights is for a new GAN, and this one has {gan.steps:,} steps already")
+    path = Path(path)
+    path = path / "checkpoint.npz" if path.is_dir() else path
+    arrays = _read(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a checkpoint or a model file")
+    try:
+        if str(arrays["format"]) in MODEL_FORMATS:
+            found = [(gan.G, json.loads(str(arrays["architecture"])), "")]
+        else:
+            made_by = json.loads(str(arrays["made_by"]))
+            found = [(gan.G, made_by["G"], "G."), (gan.D, made_by["D"], "D.")]
+        for network, description, prefix in found:
+            _require_shapes(path, network, description, arrays, prefix)
+        for network, _, prefix in found:
+            network.params[...] = network.backend.asarray(arrays[f"{prefix}params"], network.dtype)
+            network.state[...] = network.backend.asarray(arrays[f"{prefix}state"], network.dtype)
+        if gan.average is not None:
+            gan.average[...] = gan.G.backend.asarray(arrays.get("average", arrays[f"{found[0][2]}params"]), gan.G.dtype)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, MiniganError):
+            raise
+        raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _require_shapes(
+    path: Path, network: Sequential, description: dict[str, Any], arrays: Mapping[str, np.ndarray], prefix: str
+) -> None:
+    """The described network has the arrays that this one has, of the same shapes, in the same order."""
+    kinds = {type(layer) for layer in network.walk()}
+    described = build(description, [kind for kind in kinds if kind is not Sequential])
+    for ours, theirs in ((network.slots, described.slots), (network.state_slots, described.state_slots)):
+        for mine, other in zip_longest(ours, theirs):
+            if mine is None or other is None or mine.shape != other.shape:
+                here = f"{mine.name} of shape {mine.shape}" if mine else "nothing more"
+                there = f"{other.name} of shape {other.shape}" if other else "nothing more"
+                raise ShapeError(f"{path}: {network.name} has {here} where the file has {there}")
+    sizes = arrays[f"{prefix}params"].shape, arrays[f"{prefix}state"].shape
+    if sizes != (network.params.shape, network.state.shape):
+        raise FileError(f"{path} is damaged: its numbers are {sizes}, not those of the network that it describes")
 
 
 def _config_of_version_1(gan: GAN) -> dict[str, Any]:
@@ -211,14 +267,16 @@ def _write(path: str | Path, arrays: dict[str, np.ndarray], overwrite: bool = Tr
     write_atomically(path, write, overwrite)
 
 
-def _read(path: str | Path, wanted: tuple[str, ...], kind: str) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file of one of the wanted formats."""
+def _read(
+    path: str | Path, wanted: tuple[str, ...], kind: str, only: tuple[str, ...] | None = None
+) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file of one of the wanted formats, or `only` these."""
     try:
         with open(path, "rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
                 raise FileError(f"{path} is not {kind}: minigan did not write it")
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in only or archive.files}
     except FileError:
         raise
     except OSError as error:

@@ -4,6 +4,8 @@ Every message names the layer, file or setting, what came, what was expected and
 message stands alone, with exit status 2.
 """
 
+from typing import Any
+
 
 class MiniganError(Exception):
     """The family: `except MiniganError` catches everything that minigan raises on purpose."""
@@ -35,3 +37,11 @@ class FileError(MiniganError, OSError):
 
 class DivergedError(MiniganError, ArithmeticError):
     """A loss or a layer's numbers became infinite or not-a-number."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or a request to terminate, ended a run after all was saved. `run` is the Run."""
+
+    def __init__(self, message: str, run: Any) -> None:
+        super().__init__(message)
+        self.run = run

@@ -1,31 +1,55 @@
 """Writing files so that a kill at any moment, or a full disk, leaves the last good one."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from .errors import FileError
+
+PATIENCE = 2.0  # seconds in which another program, a virus scanner or a viewer, may hold a file
+
+T = TypeVar("T")
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], object], overwrite: bool = True) -> None:
     """Call `write(file)` on a temporary file beside `path`, force it to the disk, and rename it to `path`.
 
-    Raises FileError, and leaves what was there, if anything goes wrong; or if the file exists and may not be replaced.
+    A symbolic link stays one: what it points to is replaced. Raises FileError, and leaves what was there, if anything
+    goes wrong; or if the file exists and may not be replaced.
     """
     path = Path(path)
     if not overwrite and path.exists():
         raise FileError(f"{path} exists already and is not overwritten: choose another name, or delete it first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         try:
             with open(temporary, "wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            patiently(lambda: os.replace(temporary, target))
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         kept = f"; the {path.name} that was there is intact" if path.exists() else ""
         raise FileError(f"{path} cannot be written: {error.strerror or error}{kept}") from error
+
+
+def patiently(act: Callable[[], T]) -> T:
+    """act(), tried again for up to PATIENCE seconds while it is refused: a file may be locked for a moment."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.02)
+
+
+def is_older(path: Path, than: Path) -> bool:
+    """Whether `path` is missing, or was written before `than`."""
+    return than.exists() and (not path.exists() or path.stat().st_mtime_ns < than.stat().st_mtime_ns)

@@ -120,6 +120,7 @@ class GAN:
         """The networks work in turns, and share their temporaries; a step has a runner of its own."""
         self.G.workspace.shared = self.D.workspace.shared
         self._run = self.D.backend.step_runner()
+        self._record: Any = None  # of its run, for the next call of `train`; a copy begins a run of its own
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -401,7 +402,7 @@ class GAN:
     def __getstate__(self) -> dict[str, Any]:
         if self.schedule is not None:
             require_picklable(self.schedule, "the GAN's schedule")
-        return {name: value for name, value in vars(self).items() if name != "_run"}
+        return {name: value for name, value in vars(self).items() if name not in ("_run", "_record")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

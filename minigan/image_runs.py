@@ -1,6 +1,8 @@
 """What the examples that train on images share: their settings, their images, and the usual game of a DCGAN."""
 
 import dataclasses
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +21,17 @@ from .data import (
 )
 from .data.decoding import ARRAYS
 from .data.notes import note
-from .errors import DataError, SettingsError, ShapeError
+from .errors import DataError, Interrupted, SettingsError, ShapeError
 from .gan import GAN, NOISE
 from .losses import BCEWithLogits
 from .network import Sequential
 from .objectives import NonSaturating
 from .optimizers import Adam, StepLR
+from .progress import number, say
+from .run import Run
+from .run_directory import RunDirectory
 from .settings import Command, RunSettings, option
-from .training import describe, train
+from .training import train
 
 UNITS = ("epochs", "steps")
 
@@ -137,6 +142,55 @@ def _array_file(path: Path, shape: tuple[int, int, int]) -> ImageSet:
     return found
 
 
+def run_command(gan: GAN, real: ImageSet, command: Command[Any], name: str) -> Run:
+    """Train as the command line asks for, and say what came out, or how to go on."""
+    settings = command.settings
+    gan.graph = command.graph
+    try:
+        run = train(
+            gan,
+            real,
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            out=None if command.resume else command.out or True,
+            resume=command.resume,
+            log_every=settings.log_every,
+            sample_every=settings.sample_every,
+            checkpoint_every=settings.checkpoint_every,
+            grid=settings.grid,
+            name=name,
+            settings=dataclasses.asdict(settings),
+        )
+    except Interrupted as error:
+        say(f"{error}{how_to_resume(error.run.path)}")
+        raise
+    say(describe(run))
+    return run
+
+
+def how_to_resume(path: Path) -> str:
+    """The command that goes on with a run, where it was started by one (a notebook's is not)."""
+    script = Path(sys.argv[0])
+    return f"; to go on: python {shlex.quote(str(script))} --resume {shlex.quote(str(path))}" * (script.suffix == ".py")
+
+
+def describe(run: Run) -> str:
+    """What a run that finished its steps left, and what to type next."""
+    assert run.path is not None
+    files, rows = RunDirectory(run.path), run.history
+    losses = ", ".join(f"{name} {number(rows[name][-1])}" for name in rows if name not in ("step", "lr", "seconds"))
+    return "\n".join(
+        [
+            f"done: {run.path}  ({losses})",
+            f"  {run.samples[-1].relative_to(run.path)!s:<22} the last sample grid",
+            f"  {files.evolution.name:<22} all of them, as a film",
+            f"  {files.curves.name:<22} the curves of {files.history.name}",
+            f"  {files.generator.name:<22} the generator, to sample from:",
+            f"next: python -m minigan sample {files.generator} --count 30 --seed 7 --out grid.png",
+        ]
+    )
+
+
 def train_on_images(
     command: Command[Any],
     real: ImageSet,
@@ -158,8 +212,7 @@ def train_on_images(
     if settings.epochs is not None:
         settings = dataclasses.replace(settings, steps=settings.epochs * epoch)
         command = dataclasses.replace(command, settings=settings)
-    run = train(game(settings, *networks, epoch), real, command, name)
-    print(describe(run, settings.steps))
+    run_command(game(settings, *networks, epoch), real, command, name)
 
 
 def dcgan(

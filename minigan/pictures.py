@@ -1,14 +1,17 @@
 """Pictures of a run: sample grids and their film (Pillow), and curves (matplotlib). Both load only when drawing."""
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .errors import FileError
+from .errors import FileError, ShapeError
 from .files import write_atomically
 
 GRID_SIDE = 480  # pixels: small images are enlarged by a whole factor to about this
+MOST_FRAMES = 200  # of a film: a minute
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -16,11 +19,25 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
-def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+class Picture(np.ndarray):
+    """Pixels, (H, W, c) uint8, c from 1 to 4, that show themselves where they end a cell of a notebook."""
+
+    def _repr_png_(self) -> bytes | None:
+        if self.ndim != 3 or self.dtype != np.uint8 or not 1 <= self.shape[-1] <= 4 or not self.size:
+            return None  # a part, or numbers made of it
+        file = io.BytesIO()
+        _as_image(self).save(file, "PNG")
+        return file.getvalue()
+
+
+def grid(images: np.ndarray, columns: int | None = None) -> Picture:
     """All images as one, row by row, with a thin dark line between.    (n, h, w, c) in [-1, 1] -> (H, W, c) uint8
 
-    By default about as many rows as columns.
+    By default about as many rows as columns. Raises ShapeError for anything but images of 1 to 4 channels.
     """
+    images = np.asarray(images)
+    if images.ndim != 4 or not 1 <= images.shape[-1] <= 4 or not len(images):
+        raise ShapeError(f"grid: images have shape {images.shape}; wanted (n, h, w, c), n >= 1, c from 1 to 4")
     n, h, w, c = images.shape
     columns = min(columns or int(np.ceil(np.sqrt(n))), n)
     rows = -(-n // columns)
@@ -28,68 +45,171 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     gap = max(1, scale // 2)
     tile_h, tile_w = h * scale + gap, w * scale + gap
     picture = np.full((rows * tile_h + gap, columns * tile_w + gap, c), 32, np.uint8)
+    if c in (2, 4):
+        picture[..., -1] = 255  # the lines are not transparent
     for i, image in enumerate(to_uint8(images)):
         top, left = gap + i // columns * tile_h, gap + i % columns * tile_w
         picture[top : top + h * scale, left : left + w * scale] = image.repeat(scale, axis=0).repeat(scale, axis=1)
-    return picture
+    return picture.view(Picture)
+
+
+def scatter(points: np.ndarray, real: np.ndarray | None = None) -> Picture:
+    """Generated points over real ones.    points: (n, 2)   real: (m, 2)   -> (480, 480, 3) uint8
+
+    The frame is that of the real points, with a margin, so that all grids of a run have the same.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8, 4.8), dpi=100, layout="constrained")
+    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    if real is not None:
+        axes.scatter(real[:, 0], real[:, 1], s=6, color="tab:gray", alpha=0.5, linewidths=0, label="real")
+        low, high = real.min(axis=0), real.max(axis=0)
+        margin = 0.25 * (high - low).max() or 1.0
+        axes.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
+    points = points[np.isfinite(points).all(axis=1)]
+    axes.scatter(points[:, 0], points[:, 1], s=6, color="tab:red", alpha=0.7, linewidths=0, label="generated")
+    axes.set_aspect("equal", adjustable="box")
+    axes.legend(loc="upper right", fontsize="small")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy().view(Picture)
+
+
+def of_samples(samples: np.ndarray, columns: int, real: np.ndarray | None = None) -> Picture | None:
+    """What samples look like: a grid of images, a scatter plot of points; None of anything else.
+
+    samples: (n, h, w, c) with c from 1 to 4, or (n, 2)    real: points to compare with, (m, 2)
+    """
+    if samples.ndim == 4 and 1 <= samples.shape[-1] <= 4:
+        return grid(samples, columns)
+    return scatter(samples, real) if samples.ndim == 2 and samples.shape[-1] == 2 else None
 
 
 def save_png(path: str | Path, picture: np.ndarray, overwrite: bool = True) -> None:
-    """Write (H, W, c) uint8, c = 1 or 3, as a PNG file."""
-    from PIL import Image
-
-    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    """Write (H, W, c) uint8, c from 1 (grey) over 3 (RGB) to 4 (with transparency), as a PNG file."""
+    image = _as_image(picture)
     write_atomically(path, lambda file: image.save(file, "PNG"), overwrite)
 
 
-def save_gif(path: str | Path, frames: Sequence[Path], seconds: float = 0.3) -> None:
-    """A film of PNG files in the order given, `seconds` each, the last one three times as long."""
+def load_png(path: str | Path) -> Picture:
+    """The pixels of a PNG file.    (H, W, c) uint8    Raises FileError if it is missing or damaged."""
     from PIL import Image
 
-    pictures = []
-    for frame in frames:
-        try:
-            with Image.open(frame) as picture:
-                pictures.append(picture.convert("RGB"))
-        except (OSError, SyntaxError) as error:  # Pillow's word for a damaged PNG is SyntaxError
-            raise FileError(f"{path} cannot be made: its frame {frame} is damaged: {error}") from error
-    if not pictures:
+    try:
+        with Image.open(path) as image:
+            pixels = np.array(image)
+    except (OSError, SyntaxError) as error:
+        raise FileError(f"{path} cannot be read: {error}") from error
+    return pixels.reshape(*pixels.shape[:2], -1).view(Picture)
+
+
+def _as_image(picture: np.ndarray) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(np.asarray(picture[..., 0] if picture.shape[-1] == 1 else picture))
+
+
+def thinned(frames: Sequence[Path], most: int = MOST_FRAMES) -> list[Path]:
+    """At most so many of them, evenly spread, the first and the last among them."""
+    if len(frames) <= most:
+        return list(frames)
+    return [frames[i] for i in np.linspace(0, len(frames) - 1, most).round().astype(int)]
+
+
+def save_gif(path: str | Path, frames: Iterable[Path], seconds: float = 0.3) -> None:
+    """A film of PNG files in the order given, `seconds` each, the last one three times as long.
+
+    One frame at a time is in memory. Raises FileError, naming it, for a frame that is damaged.
+    """
+    frames = list(frames)
+    if not frames:
         raise FileError(f"{path} cannot be made of no frames")
-    milliseconds = [int(1000 * seconds)] * (len(pictures) - 1) + [int(3000 * seconds)]
+    pictures = _opened(path, frames)
+    first = next(pictures)
+    milliseconds = [int(1000 * seconds)] * (len(frames) - 1) + [int(3000 * seconds)]
     write_atomically(
         path,
-        lambda file: pictures[0].save(
-            file, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0
-        ),
+        lambda file: first.save(file, "GIF", save_all=True, append_images=pictures, duration=milliseconds, loop=0),
     )
 
 
-def save_curves(path: str | Path, history: Mapping[str, Sequence[float]], undecided: float) -> None:
-    """Both losses and D's score against the step, as they stand in the history: each point a mean over its steps.
+def _opened(path: str | Path, frames: Sequence[Path]) -> Iterator[Any]:
+    from PIL import Image
 
-    The score is the history's `d_accuracy`, or `w_estimate` of a critic. `undecided` is D's loss when it cannot tell,
-    without its penalty, if it has one: that depends on D's slope.
+    for frame in frames:
+        try:
+            with Image.open(frame) as picture:
+                yield picture.convert("RGB")
+        except (OSError, SyntaxError) as error:  # Pillow's word for a damaged PNG is SyntaxError
+            raise FileError(f"{path} cannot be made: its frame {frame} is damaged: {error}") from error
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """(W, H) of a picture file; None if it is damaged."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture.size
+    except (OSError, SyntaxError):
+        return None
+
+
+# Columns of a history that are no score: those of the first axes, and what no axis shows.
+LOSSES = {"d_loss": ("D: real + fake", "tab:green"), "g_loss": ("G", "tab:red")}
+NO_SCORE = ("step", *LOSSES, "d_loss_real", "d_loss_fake", "d_penalty", "lr", "seconds")
+# Of scores that are known: the label of the axis, that of the curve, and the level to compare with, with its label.
+SCORES = {
+    "d_accuracy": ("accuracy", "D's accuracy", 0.5, "a coin toss"),
+    "w_estimate": ("real - fake score", "Wasserstein estimate", 0.0, "no difference found"),
+}
+DOTTED = {"color": "gray", "linestyle": ":", "linewidth": 1}
+
+
+def save_curves(path: str | Path, history: Mapping[str, Sequence[float]], undecided: float | None = None) -> None:
+    """Both losses and every score against the step, as they stand in the history: each point a mean over its steps.
+
+    Scores are the objective's, such as `d_accuracy`, and the measures of callbacks; each has axes of its own.
+    `undecided` is D's loss when it cannot tell, without its penalty, if it has one: that depends on D's slope.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    losses, score = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    penalty, without = (" + penalty", ", without the penalty") if "d_penalty" in history else ("", "")
-    d_label = f"D: real + fake{penalty}"
-    for name, label, color in (("d_loss", d_label, "tab:green"), ("g_loss", "G", "tab:red")):
-        losses.plot(history["step"], history[name], label=label, color=color)
-    line = {"color": "gray", "linestyle": ":", "linewidth": 1}
-    losses.axhline(undecided, label=f"D when it cannot tell{without}: {undecided:.3f}", **line)
-    losses.set_ylabel("loss")
-    if "d_accuracy" in history:
-        score.plot(history["step"], history["d_accuracy"], label="D's accuracy", color="tab:blue")
-        score.axhline(0.5, label="a coin toss", **line)
-        score.set(xlabel="step", ylabel="accuracy", ylim=(0, 1.02))
-    else:
-        score.plot(history["step"], history["w_estimate"], label="Wasserstein estimate", color="tab:blue")
-        score.axhline(0, label="no difference found", **line)
-        score.set(xlabel="step", ylabel="real - fake score")
-    for axes in (losses, score):
-        axes.legend(loc="best", fontsize="small")
-        axes.grid(alpha=0.3)
+    scores = [name for name in history if name not in NO_SCORE]
+    figure = Figure(figsize=(9, 4 + 2 * len(scores)), layout="constrained")
+    axes = figure.subplots(1 + len(scores), 1, sharex=True, squeeze=False, height_ratios=[2, *[1] * len(scores)])[:, 0]
+    _draw_losses(axes[0], history, undecided)
+    for place, name in zip(axes[1:], scores, strict=True):
+        _draw_score(place, history, name)
+    for place in axes:
+        place.legend(loc="best", fontsize="small")
+        place.grid(alpha=0.3)
+    axes[-1].set_xlabel("step")
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=100))
+
+
+def _draw_losses(axes: Any, history: Mapping[str, Sequence[float]], undecided: float | None) -> None:
+    penalty, without = (" + penalty", ", without the penalty") if "d_penalty" in history else ("", "")
+    for name, (label, color) in LOSSES.items():
+        _plot(axes, history, name, f"{label}{penalty}" if name == "d_loss" else label, color)
+    if undecided is not None:
+        axes.axhline(undecided, label=f"D when it cannot tell{without}: {undecided:.3f}", **DOTTED)
+    axes.set_ylabel("loss")
+
+
+def _draw_score(axes: Any, history: Mapping[str, Sequence[float]], name: str) -> None:
+    unit, label, level, words = SCORES.get(name, (name, name, None, ""))
+    _plot(axes, history, name, label, "tab:blue")
+    if level is not None:
+        axes.axhline(level, label=words, **DOTTED)
+    axes.set_ylabel(unit)
+    if name == "d_accuracy":
+        axes.set_ylim(0, 1.02)
+
+
+def _plot(axes: Any, history: Mapping[str, Sequence[float]], name: str, label: str, color: str) -> None:
+    """A curve; points, where a lone one would be invisible on it."""
+    values = np.asarray(history[name], float)
+    marker = "o" if np.isfinite(values).sum() < 2 else None
+    axes.plot(history["step"], values, label=label, color=color, marker=marker)

@@ -1,88 +1,147 @@
-"""What a person sees of a run, and how he stops it: the progress bar, and the handling of Ctrl-C."""
+"""What a person sees of a run, and how to stop it: the progress bar, and the handling of Ctrl-C.
+
+Nothing here can end a run: where standard output is closed, full, or a pipe that nobody reads, it trains on in silence.
+"""
 
 import contextlib
+import importlib.util
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TextIO
 
 LINE_SECONDS = 10.0  # between plain lines, where no progress bar can be shown
+CTRL_C = "Ctrl-C"
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+NO_SCORE = ("step", "d_loss", "d_loss_real", "d_loss_fake", "d_penalty", "g_loss", "lr", "seconds")
+WORDS = {"w_estimate": "Wasserstein estimate"}
 
 
-class Progress:
-    """A tqdm bar on a terminal; elsewhere a plain line at most every ten seconds, and one at the end."""
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a line as well as it can be printed."""
+    stream = sys.stdout if stream is None else stream
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # AttributeError: there is no console
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
-    def __init__(self, done: int, total: int) -> None:
-        self.done, self.first, self.total = done, done, total
-        self.started = self.shown = time.perf_counter()
+
+def in_notebook() -> bool:
+    """Whether this runs in a cell of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+class ProgressBar:
+    """A callback: tqdm's bar on a terminal, or in a notebook that has ipywidgets; elsewhere a plain line at most every
+    ten seconds, and one at the end of a run that had such lines.
+    """
+
+    def __init__(self) -> None:
         self.bar: Any = None
         self.text = ""  # of the last row
 
-    def __enter__(self) -> "Progress":
-        if sys.stderr is not None and sys.stderr.isatty():  # None: a program without a console
-            from tqdm import tqdm
+    def on_start(self, training: Any) -> None:
+        """Show the bar."""
+        self.first, self.lines = training.step, 0
+        self.started = self.shown = time.perf_counter()
+        kind = _bar_class()
+        if kind is not None and training.step < training.steps:
+            self._show(lambda: kind(total=training.steps, initial=training.step, unit="step", dynamic_ncols=True))
 
-            self.bar = tqdm(total=self.total, initial=self.done, unit="step", dynamic_ncols=True)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-        elif self.text:
-            self._print_line()
-
-    def advance(self) -> None:
+    def on_step(self, training: Any, losses: Any) -> None:
         """One step is done."""
-        self.done += 1
         if self.bar is not None:
-            self.bar.update()
+            self._show(lambda: self.bar.update() and None or self.bar)
 
-    def show(self, row: dict[str, float]) -> None:
-        """Losses, and D's accuracy or a critic's estimate, from a row of the history."""
-        accuracy = f"D's accuracy {row['d_accuracy']:.0%}" if "d_accuracy" in row else ""
-        score = accuracy or f"Wasserstein estimate {row['w_estimate']:.3f}"
-        self.text = f"D {row['d_loss']:.3f}  G {row['g_loss']:.3f}  {score}"
+    def on_log(self, training: Any, row: Mapping[str, float]) -> None:
+        """Show the row."""
+        self.text = in_words(row)
         if self.bar is not None:
             self.bar.set_postfix_str(self.text, refresh=False)
         elif time.perf_counter() - self.shown >= LINE_SECONDS:
-            self._print_line()
+            self._print_line(training)
 
-    def _print_line(self) -> None:
-        self.shown = time.perf_counter()
-        rate = (self.done - self.first) / (self.shown - self.started)
-        print(
-            f"step {self.done:,} of {self.total:,}  {self.text}  {rate:.{0 if rate >= 10 else 1}f} steps/s", flush=True
-        )
+    def on_stop(self, training: Any) -> None:
+        """Close the bar."""
+        if self.bar is not None:
+            with contextlib.suppress(Exception):
+                self.bar.close()
+        elif self.lines:
+            self._print_line(training)
+
+    def _show(self, bar: Callable[[], Any]) -> None:
+        """The bar after this change; none from now on if it cannot be shown."""
+        try:
+            self.bar = bar()
+        except Exception:  # whatever a closed stream or a widget without a front end raises
+            self.bar = None
+
+    def _print_line(self, training: Any) -> None:
+        self.shown, self.lines = time.perf_counter(), self.lines + 1
+        rate = (training.step - self.first) / (self.shown - self.started)
+        say(f"step {training.step:,} of {training.steps:,}  {self.text}  {rate:.{0 if rate >= 10 else 1}f} steps/s")
 
 
-@dataclass
-class Stop:
-    """Set by Ctrl-C or a request to terminate: the step is finished, everything saved."""
+def in_words(row: Mapping[str, float]) -> str:
+    """Both losses, D's accuracy or another score, and the measures of callbacks: "D 1.250  G 0.750  modes 7"."""
+    others = [name for name in row if name not in NO_SCORE]
+    scores = [
+        f"D's accuracy {row[name]:.0%}" if name == "d_accuracy" else f"{WORDS.get(name, name)} {number(row[name])}"
+        for name in others
+    ]
+    return "  ".join([f"D {number(row['d_loss'])}", f"G {number(row['g_loss'])}", *scores])
 
-    requested: bool = False
+
+def number(value: float) -> str:
+    """Three decimals, or two digits of a number that would vanish; a whole number as it is."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
+
+
+def _bar_class() -> Any:
+    """tqdm's class for where this runs, or None."""
+    if in_notebook():
+        if importlib.util.find_spec("ipywidgets") is None:
+            return None
+        from tqdm.notebook import tqdm as widget
+
+        return widget
+    try:
+        if not sys.stderr.isatty():
+            return None
+    except (AttributeError, ValueError):  # there is no console, or it is closed
+        return None
+    from tqdm import tqdm
+
+    return tqdm
 
 
 @contextlib.contextmanager
-def stop_requests() -> Iterator[Stop]:
-    """Turn the first Ctrl-C or SIGTERM into a request; a second one interrupts at once.
+def stop_requests(stop: Callable[[str], None]) -> Iterator[None]:
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into stop("Ctrl-C"), or its name; a second one interrupts at once.
 
-    Outside the main thread, where Python allows no signal handlers, nothing changes.
+    What is ignored stays so (nohup ignores SIGHUP). Outside the main thread, where Python allows no signal handlers,
+    nothing changes.
     """
-    stop, previous = Stop(), {}
+    previous: dict[int, Any] = {}
+    asked = False
 
     def handler(number: int, frame: Any) -> None:
-        if stop.requested:
+        nonlocal asked
+        if asked:
             raise KeyboardInterrupt
-        stop.requested = True
-        print("\nfinishing this step and saving; once more to stop at once", file=sys.stderr)
+        asked = True
+        stop(CTRL_C if number == signal.SIGINT else signal.Signals(number).name)
+        say("\nfinishing this step and saving; once more to stop at once", sys.stderr)
 
     with contextlib.suppress(ValueError):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, handler)
+        for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                previous[number] = signal.signal(number, handler)
     try:
-        yield stop
+        yield
     finally:
         for number, old in previous.items():
             signal.signal(number, signal.SIG_DFL if old is None else old)  # None: it was not Python's

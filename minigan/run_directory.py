@@ -1,39 +1,36 @@
 """A run's directory: everything a run writes, made at the start, locked while in use, never overwritten.
 
-config.json        every setting, the data, the versions
-history.csv        one row every --log-every steps: means over the steps since the last row
+config.json        how the run is trained, the GAN, the data, the versions
+history.csv        one row every `log_every` steps: means over the steps since the last row
 samples/000000.png grids from fixed noise, named by step
 evolution.gif      those grids in order
 losses.png         the curves of history.csv
-checkpoint.npz     all that --resume needs
+checkpoint.npz     all that going on needs
 generator.npz      all that sampling needs
 """
 
+import contextlib
 import csv
-import dataclasses
-import errno
+import io
 import json
-import platform
-import sys
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
-from .backend.workers import usable_cores
 from .errors import FileError, SettingsError
-from .files import write_atomically
-from .settings import Command, read_config
-from .version import __version__
+from .files import patiently, write_atomically
 
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there, two programs on one run are not kept apart
     fcntl = None  # type: ignore[assignment]
 
-NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # some network file systems: go on without
+Row = dict[str, Any]  # a column's name and its number; without an entry where a callback gave none
+
+NUMBERED = re.compile(r"(?:checkpoint-)?([0-9]{6,})")  # 003000.png, checkpoint-003000.npz
 
 
 class RunDirectory:
@@ -46,136 +43,201 @@ class RunDirectory:
         self.checkpoint, self.generator = path / "checkpoint.npz", path / "generator.npz"
         self.evolution, self.curves = path / "evolution.gif", path / "losses.png"
         self.lock: IO[str] | None = None
+        self.made: list[Path] = []  # the folders that `create` made, the innermost first
 
     @classmethod
-    def create(cls, name: str, command: Command[Any], data: dict[str, Any]) -> "RunDirectory":
-        """A new directory for this command: `--out`, or runs/NAME-DATE-TIME."""
+    def create(cls, out: Path | None, name: str) -> "RunDirectory":
+        """A new directory, locked: `out`, or a new runs/NAME-DATE-TIME.
+
+        Raises SettingsError if anything is there already, FileError if it cannot be made.
+        """
         try:
-            path = command.out or _next_free(Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
-            path.mkdir(parents=True, exist_ok=command.out is not None)
-            run = cls(path)
-            run._acquire()
-            run.samples.mkdir()
+            if out is None:
+                return _first_free(cls, Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
+            return cls._make(out, may_exist=True)
         except OSError as error:
             if isinstance(error, FileError):
                 raise
-            raise FileError(f"the run's folder cannot be made: {error}") from error
-        run._write_config(
-            {
-                "system": name,
-                "settings": dataclasses.asdict(command.settings),
-                "data": data,
-                "versions": {
-                    "minigan": __version__,
-                    "numpy": np.__version__,
-                    "python": platform.python_version(),
-                },
-                "machine": {"processor": platform.machine(), "cores": usable_cores()},
-                "command": sys.argv,
-                "started": datetime.now().isoformat(timespec="seconds"),
-            }
-        )
-        return run
+            where = "a folder in runs/" if out is None else str(out)
+            raise FileError(f"{where} cannot be made for the run: {error.strerror or error}") from error
 
     @classmethod
-    def reopen(cls, name: str, command: Command[Any], data: dict[str, Any]) -> "RunDirectory":
-        """The directory of the run to resume, after checking that it is this system's, on these data."""
-        assert command.resume is not None
-        run = cls(command.resume)
-        run._acquire()
+    def _make(cls, path: Path, may_exist: bool) -> "RunDirectory":
+        run = cls(path)
+        run.made = [folder for folder in (path, *path.parents) if not folder.exists()]
         try:
-            run._check_resumable(name, data)
-        except BaseException:
-            run.release()
-            raise
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if not may_exist:
+                raise
+            _require_empty(path)
+        try:
+            run._open_lock("x")  # of two starts at once, one makes this file
+        except FileExistsError as error:
+            raise FileError(f"{path} is in use by another program: name another folder") from error
+        run.samples.mkdir()
         return run
 
-    def update_settings(self, settings: Any) -> None:
-        """Write the settings of a resumed run to config.json: it may have been given more steps."""
-        self._write_config(read_config(self.path) | {"settings": dataclasses.asdict(settings)})
+    def discard(self) -> None:
+        """Take away what a failed start made. What is not ours stays, and its folder with it."""
+        self.release()
+        files = self.config, self.history, self.checkpoint, self.generator, self.path / ".lock"
+        with contextlib.suppress(OSError):
+            for file in (*files, *self.samples.glob("*.png")):
+                file.unlink(missing_ok=True)
+            self.samples.rmdir()
+            for folder in self.made:
+                folder.rmdir()
 
-    def _check_resumable(self, name: str, data: dict[str, Any]) -> None:
-        config = read_config(self.path)
+    def acquire(self) -> None:
+        """Lock a run that is there. Raises FileError if another program, or another `train`, is using it."""
+        if not self.path.is_dir():
+            raise FileError(f"{self.path}: no run is there (it is no folder)")
+        self._open_lock("w")
+
+    def _open_lock(self, mode: str) -> None:
+        """The system lets go of the lock when the program ends, however it ends."""
         try:
-            system, known = config["system"], config["data"]
-            known_name, fingerprint = known["name"], known["fingerprint"]
-        except (KeyError, TypeError) as error:
-            raise FileError(f"--resume {self.path}: {self.config} is damaged: {error!r}") from error
-        if system != name:
-            raise SettingsError(f"--resume {self.path}: that is a run of {system}, not of {name}")
-        if fingerprint != data["fingerprint"]:
-            raise SettingsError(
-                f"--resume {self.path}: the data are not the run's: it began on {known_name} with fingerprint "
-                f"{fingerprint}, and {data['name']} has {data['fingerprint']}"
-            )
-        if not self.checkpoint.exists():
-            raise FileError(f"--resume {self.path}: it ended before its first checkpoint; start a new run")
-
-    def sample_path(self, step: int) -> Path:
-        """samples/003000.png for step 3000."""
-        return self.samples / f"{step:06d}.png"
-
-    def sample_frames(self, until: int) -> list[Path]:
-        """The sample grids up to a step, in the order of their steps. A killed run may have left later ones."""
-        steps = sorted(int(file.stem) for file in self.samples.glob("*.png") if file.stem.isdigit())
-        return [self.sample_path(step) for step in steps if step <= until]
-
-    def cut_history(self, step: int, log_every: int, columns: Sequence[str]) -> None:
-        """Keep the rows that an uninterrupted run would have at this step: a later or a partial one is written anew."""
-        _, rows = self._read_rows()
-        rows = [row for row in rows if int(row["step"]) <= step and int(row["step"]) % log_every == 0]
-        lines = [",".join(columns), *(",".join(row[name] for name in columns) for row in rows)]
-        write_atomically(self.history, lambda file: file.write("\n".join([*lines, ""]).encode()))
-
-    def append_history(self, row: dict[str, float]) -> None:
-        """Add one row, its columns in the order of the header, at once on its way to the disk."""
-        try:
-            with open(self.history, "a", newline="") as file:
-                file.write(",".join(map(repr, row.values())) + "\n")
+            self.lock = open(self.path / ".lock", mode)  # noqa: SIM115 - held as long as the run
+            if fcntl is not None:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileExistsError:
+            raise
+        except BlockingIOError as error:
+            self.release()
+            raise FileError(f"{self.path} is in use by another program: wait for it, or name another folder") from error
         except OSError as error:
-            raise FileError(f"{self.history} cannot be written: {error.strerror or error}") from error
-
-    def read_history(self) -> dict[str, list[float]]:
-        """Every column of history.csv, as numbers."""
-        columns, rows = self._read_rows()
-        return {name: [float(row[name]) for row in rows] for name in columns}
+            if self.lock is None:
+                raise FileError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            # Some file systems of networks have no locks, and say so in many ways: go on without.
 
     def release(self) -> None:
         """Let another program use the run."""
         if self.lock is not None:
             self.lock.close()
+            self.lock = None
 
-    def _read_rows(self) -> tuple[list[str], list[dict[str, str]]]:
-        """The columns and the complete rows: a kill may have left half a line at the end."""
+    # Configuration. --------------------------------------------------------------------------------------------------
+
+    def read_config(self) -> dict[str, Any]:
+        """config.json. Raises FileError if it is missing or damaged."""
         try:
-            with open(self.history, newline="") as file:
-                reader = csv.DictReader(file)
-                rows = [row for row in reader if None not in row and None not in row.values()]
-                return list(reader.fieldnames or []), rows
-        except FileNotFoundError:
-            return [], []
+            return dict(json.loads(self.config.read_text()))
+        except FileNotFoundError as error:
+            raise FileError(f"{self.path}: no run is there ({self.config} does not exist)") from error
         except OSError as error:
-            raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
+            raise FileError(f"{self.config} cannot be read: {error.strerror or error}") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise FileError(f"{self.config} is damaged: {error}") from error
 
-    def _write_config(self, config: dict[str, Any]) -> None:
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Replace config.json."""
         write_atomically(self.config, lambda file: file.write((json.dumps(config, indent=2) + "\n").encode()))
 
-    def _acquire(self) -> None:
-        """Lock the directory; the system lets go of the lock when the program ends, however it ends."""
+    # Samples and checkpoints. ----------------------------------------------------------------------------------------
+
+    def sample_path(self, step: int) -> Path:
+        """samples/003000.png for step 3000."""
+        return self.samples / f"{step:06d}.png"
+
+    def sample_paths(self, until: int | None = None) -> list[Path]:
+        """The sample grids up to a step, in the order of their steps. A killed run may have left later ones."""
+        return [path for step, path in _numbered(self.samples, ".png") if until is None or step <= until]
+
+    def checkpoint_path(self, step: int) -> Path:
+        """checkpoint-003000.npz for step 3000: one that is kept beside the last."""
+        return self.path / f"checkpoint-{step:06d}.npz"
+
+    def prune(self, keep: int) -> None:
+        """Delete all kept checkpoints but the newest `keep`."""
+        for _, path in _numbered(self.path, ".npz")[:-keep]:
+            path.unlink(missing_ok=True)
+
+    # History. --------------------------------------------------------------------------------------------------------
+
+    def write_rows(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Replace history.csv."""
+        text = _csv([columns, *(_cells(columns, row) for row in rows)])
+        write_atomically(self.history, lambda file: file.write(text.encode()))
+
+    def append_row(self, columns: Sequence[str], row: Row) -> None:
+        """Add one row, its columns in the order of the header, at once on its way to the disk."""
         try:
-            self.lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held as long as the run
-            if fcntl is not None:
-                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.release()
-            raise FileError(f"{self.path} is in use by another program: wait for it, or name another folder") from error
+            with patiently(lambda: open(self.history, "a", newline="", encoding="utf-8")) as file:
+                file.write(_csv([_cells(columns, row)]))
         except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise FileError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            raise FileError(f"{self.history} cannot be written: {error.strerror or error}") from error
+
+    def read_rows(self) -> tuple[list[str], list[Row]]:
+        """The columns and the rows, but for half a row at the end, which a kill may have left.
+
+        Raises FileError, naming the line, for what is not a history: a spreadsheet may have saved it in its own way.
+        """
+        try:
+            text = self.history.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            return [], []
+        except UnicodeDecodeError as error:
+            raise FileError(f"{self.history} is damaged: it is not text ({error.reason})") from error
+        except OSError as error:
+            raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
+        lines = list(csv.reader(text[: text.rfind("\n") + 1].replace("\r\n", "\n").splitlines()))
+        if not lines:
+            return [], []
+        columns = lines[0]
+        if columns[0] != "step":
+            raise FileError(
+                f"{self.history} is damaged: its first line begins with {columns[0]!r}; wanted columns with commas "
+                f"between, 'step' first: a spreadsheet may have changed it"
+            )
+        return columns, [self._row(columns, cells, number) for number, cells in enumerate(lines[1:], 2)]
+
+    def _row(self, columns: list[str], cells: list[str], line: int) -> Row:
+        if len(cells) != len(columns):
+            raise FileError(f"{self.history} is damaged: line {line} has {len(cells)} cells, and there are {columns}")
+        try:
+            return {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+        except ValueError as error:
+            raise FileError(f"{self.history} is damaged: line {line}: {error}") from error
 
 
-def _next_free(path: Path) -> Path:
-    candidate, number = path, 2
-    while candidate.exists():
-        candidate, number = path.with_name(f"{path.name}-{number}"), number + 1
-    return candidate
+def _first_free(kind: type[RunDirectory], path: Path) -> RunDirectory:
+    """The directory of this name, or with a number behind it: the first that nobody else makes."""
+    for number in count(1):
+        with contextlib.suppress(FileExistsError):
+            return kind._make(path if number == 1 else path.with_name(f"{path.name}-{number}"), may_exist=False)
+    raise AssertionError
+
+
+def _require_empty(path: Path) -> None:
+    if not path.is_dir():
+        raise SettingsError(f"out={str(path)!r} exists already and is never overwritten: name another folder")
+    if any(path.iterdir()):
+        raise SettingsError(
+            f"out={str(path)!r} exists already and is never overwritten: name another folder, or go on with the run in "
+            f"there: resume={str(path)!r}"
+        )
+
+
+def _numbered(folder: Path, suffix: str) -> list[tuple[int, Path]]:
+    """(step, path) of the files that are named by a step, in the order of the steps."""
+    found = [(NUMBERED.fullmatch(path.stem), path) for path in folder.glob(f"*{suffix}")]
+    return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def _cells(columns: Sequence[str], row: Row) -> Iterator[str]:
+    return (repr(row[name]) if name in row else "" for name in columns)
+
+
+def _csv(lines: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def _number(text: str) -> float:
+    """A whole number stays one, so that a row is written again as it was."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)

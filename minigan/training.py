@@ -1,212 +1,361 @@
-"""The training loop: steps, history, samples, checkpoints, and going on after an interruption."""
+"""The training loop: `train`, and `Training`, the run under way that callbacks are given."""
 
-import shlex
-import sys
+import contextlib
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import pictures
-from .checkpoint import load_checkpoint, save_checkpoint, save_model
-from .data import ImageSet
-from .errors import DivergedError, SettingsError, ShapeError
+from .backend import Array
+from .callbacks import checked_callbacks
+from .checkpoint import load_checkpoint, save_checkpoint
+from .data import as_data, data_name
+from .errors import DivergedError, Interrupted, SettingsError
 from .gan import GAN, Losses
-from .progress import Progress, stop_requests
-from .run_directory import RunDirectory
-from .settings import Command
+from .means import RECENT, Means
+from .pictures import Picture
+from .progress import CTRL_C, ProgressBar, in_notebook, stop_requests
+from .recorders import Ending, FilmAndCurves, History, SampleGrids
+from .run import Record, Run, columns_of, picture_of
+from .run_directory import Row
+from .run_start import Start, draw_batch, draw_samples, save_generator
 
 
-def train(gan: GAN, images: ImageSet, command: Command[Any], name: str) -> RunDirectory:
-    """Run a GAN to `command.settings.steps` in a new run directory, or go on with the one to resume.
+def train(
+    gan: GAN,
+    data: Any,
+    *,
+    steps: int | None = None,
+    more: int | None = None,
+    batch_size: int | None = None,
+    out: Any = None,
+    resume: Any = None,
+    callbacks: Iterable[Any] = (),
+    log_every: int | None = None,
+    sample_every: int | None = None,
+    checkpoint_every: int | None = None,
+    keep_checkpoints: int | None = None,
+    seed: int | None = None,
+    grid: int | None = None,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train a GAN on data. Called again for the same GAN, it goes on with the same run.
 
-    Ctrl-C (or SIGTERM) finishes the step, saves, and raises KeyboardInterrupt. Raises DivergedError, naming the step
-    and the layer, if a loss stops being finite; FileError if something cannot be saved: in both cases the last
-    checkpoint stays as it was.
+    data        an array, an (array, labels) pair, or an object of the protocol in minigan.data, such as ImageSet
+    steps       how many steps the GAN shall have in all; or
+    more        how many more. A run that is resumed needs neither: it goes on to the steps that it was to have
+    batch_size  samples in a batch (32)
+    out         a new folder for all that the run writes, a path; True: a new one in runs/. None: nothing is written
+    resume      the folder of a run of an equal GAN, on the same data: its checkpoint is loaded, and it goes on there
+    callbacks   objects with some of the methods of callbacks.Callback
+    log_every, sample_every, checkpoint_every
+                steps between rows of the history (100), sample grids (500), checkpoints (500)
+    keep_checkpoints
+                so many of the last checkpoints are kept under their own names, beside checkpoint.npz (0)
+    seed        of the order of the data: by default the GAN's
+    grid        rows and columns of a sample grid (5); for a GAN with classes, columns: each class has a row
+    name        of the run, in its config.json ("gan")
+    settings    whatever else config.json shall keep as "settings", plain values
+    progress    show a progress bar
+
+    What is left out is the run's own where it goes on, and else the value in parentheses. The first Ctrl-C, SIGTERM or
+    SIGHUP finishes the step and saves. In a notebook Ctrl-C then ends the call, and `stopped` of the Run says so;
+    elsewhere Interrupted, a KeyboardInterrupt, is raised.
+
+    Raises SettingsError for arguments that make no sense or do not fit the run, ShapeError or DataError for data that
+    do not fit the GAN: nothing was written then. DivergedError, naming step and array, where numbers stop being finite,
+    and FileError where something cannot be saved: the last checkpoint stays as it was. What a callback or the data
+    raise comes through, with a note, after the run was saved.
     """
-    settings = command.settings
-    if gan.seed != settings.seed:
-        raise SettingsError(f"the GAN has seed {gan.seed} and the settings {settings.seed}; config.json must not lie")
-    if gan.D.input_shape != images.shape:
-        raise ShapeError(f"{images.name} has images of shape {images.shape}; the GAN makes {gan.D.input_shape}")
-    gan.graph = command.graph
-    _try_batch(gan, images, settings.batch_size)
-    data = {"name": images.name, "images": len(images), "shape": images.shape, "fingerprint": images.fingerprint}
-    if command.resume is None:
-        run = RunDirectory.create(name, command, data)
-    else:
-        run = RunDirectory.reopen(name, command, data)
-    trainer = Trainer(gan, images, run, settings)
+    asked = {"batch_size": batch_size, "seed": seed, "log_every": log_every, "sample_every": sample_every,
+             "checkpoint_every": checkpoint_every, "keep_checkpoints": keep_checkpoints, "grid": grid}  # fmt: skip
+    asked = {argument: value for argument, value in asked.items() if value is not None}
+    if not isinstance(gan, GAN):
+        raise SettingsError(f"train(gan, data): gan is a {type(gan).__name__}; wanted a GAN")
+    data, users = as_data(data), checked_callbacks(callbacks)
+    start = Start(gan, data, asked, name, _path("out", out), _path("resume", resume))
+    record = start.record()
     try:
-        trainer.train(resumed=command.resume is not None)
-    except KeyboardInterrupt:
-        if trainer.last_saved is None:
-            print("stopped before the first checkpoint: start a new run", flush=True)
-        else:
-            print(f"stopped; {run.checkpoint} holds step {trainer.last_saved:,}{how_to_resume(run.path)}", flush=True)
+        last = start.last_step(steps, more)
+        start.open(last, settings)
+        training = Training(gan, data, record, users)
+        training.steps = last
+        training.callbacks = [*users, *_own_callbacks(record, progress)]
+        with stop_requests(training.request_stop):
+            training.run()
+    except BaseException:
+        start.undo()
         raise
     finally:
-        run.release()
+        if record.directory is not None:
+            record.directory.release()
+    run = Run(record.directory, record, gan)
+    if training.signal is not None and not (training.signal == CTRL_C and in_notebook()):
+        where = f"; {run.checkpoint} holds step {training.step:,}" if run.checkpoint else f" at step {training.step:,}"
+        raise Interrupted(f"stopped{where}", run)
     return run
 
 
-def _try_batch(gan: GAN, images: ImageSet, batch_size: int) -> None:
-    """Refuse a batch that the data or a layer cannot take, before anything is written. The networks are unchanged."""
-    x_real = images.batch(batch_size * gan.d_steps, gan.seed, 0, gan.D.backend, gan.D.dtype)
-    for net, x in ((gan.G, gan.draw_noise(batch_size, "D", 0)), (gan.D, x_real[:batch_size])):
-        state, forwards = net.state.copy(), net.forwards
-        net.forward(x, backward=False)
-        net.state[...], net.forwards = state, forwards
+def _own_callbacks(record: Record, progress: bool) -> list[Any]:
+    directory = record.directory
+    files = [] if directory is None else [SampleGrids(directory), FilmAndCurves(directory), Ending(directory)]
+    return [History(record), *files, *([ProgressBar()] if progress else [])]
 
 
-class Trainer:
-    """One run of one GAN. What it knows beyond the GAN is the losses since the last row, and the seconds so far."""
+def _path(argument: str, value: Any) -> Any:
+    """A path, None, or True for `out`. Raises SettingsError for anything else."""
+    if value is None or (value is True and argument == "out"):
+        return value
+    try:
+        path = Path(value)
+    except TypeError as error:
+        raise SettingsError(f"{argument}={value!r}: wanted a path") from error
+    if not str(value):
+        raise SettingsError(f"{argument} is empty: give it a path, or leave it out")
+    return path
 
-    def __init__(self, gan: GAN, images: ImageSet, run: RunDirectory, settings: Any) -> None:
-        self.gan, self.images, self.run, self.settings = gan, images, run, settings
+
+class Training:
+    """A run under way: what callbacks are given.
+
+    gan, data   as they were given to `train`; the data as an object of the protocol
+    step        steps of the GAN so far
+    steps       the step at which the run ends: it may be changed
+    row         the last row of the history; {} before the first
+    stopped     None, or why the run ends before its last step
+    error       None, or the exception that ends it
+    """
+
+    def __init__(self, gan: GAN, data: Any, record: Record, users: list[Any]) -> None:
+        self.gan, self.data, self.record, self.users = gan, data, record, users
+        self.callbacks = users
+        self.steps = gan.steps
         self.columns = ("step", *gan.measures, "lr", "seconds")
-        self.pending: list[Losses] = []  # since the last row of the history; still on the device
-        self.seconds_before, self.started = 0.0, time.perf_counter()
-        self.last_saved: int | None = None
+        self.row: Row = dict(record.rows[-1]) if record.rows else {}
+        self.stopped: str | None = None
+        self.signal: str | None = None
+        self.error: BaseException | None = None
+        self.seconds_before, self.started = record.seconds, time.perf_counter()
 
-    def train(self, resumed: bool) -> None:
-        """From the checkpoint or from the start, to the last step, or until it is stopped."""
-        gan, settings = self.gan, self.settings
-        if resumed:
-            self.restore()
-            if gan.steps >= settings.steps:
-                raise SettingsError(
-                    f"--resume {self.run.path}: it has {gan.steps} steps already; ask for more with --steps"
-                    f"{' or --epochs' if hasattr(settings, 'epochs') else ''}"
-                )
-            self.run.update_settings(settings)
-        self.run.cut_history(gan.steps, settings.log_every, self.columns)
-        if not resumed:
-            self.sample()
-            self.save()
-        with np.errstate(all="ignore"), stop_requests() as stop, Progress(gan.steps, settings.steps) as progress:
-            while gan.steps < settings.steps and not stop.requested:
-                self.step()
-                progress.advance()
-                if gan.steps % settings.log_every == 0 or gan.steps == settings.steps < settings.log_every:
-                    progress.show(self.log())
-                if gan.steps % settings.sample_every == 0 or gan.steps == settings.steps:
-                    self.sample()
-                if gan.steps % settings.checkpoint_every == 0:
-                    self.save()
-        self.finish()
-        if stop.requested:
-            raise KeyboardInterrupt
+    # For callbacks. --------------------------------------------------------------------------------------------------
 
-    def step(self) -> None:
-        """One step of the GAN on the images of this step."""
-        gan, n = self.gan, self.settings.batch_size * self.gan.d_steps
-        x_real = self.images.batch(n, gan.seed, gan.steps, gan.D.backend, gan.D.dtype)
-        self.pending.append(gan.step(x_real))
+    @property
+    def step(self) -> int:
+        """Steps of the GAN so far."""
+        return self.gan.steps
 
-    def log(self) -> dict[str, float]:
-        """Write one row: the means of the losses since the last one. Returns it."""
-        means = map(float, np.mean(self.read_losses(), axis=0))
-        values = (self.gan.steps, *means, self.gan.g_optimizer.learning_rate, round(self.seconds(), 3))
-        row: dict[str, float] = dict(zip(self.columns, values, strict=True))
-        self.run.append_history(row)
-        if self.gan.steps % self.settings.log_every == 0:  # a run too short for one whole row writes a partial one
-            self.pending.clear()
-        return row
+    @property
+    def path(self) -> Path | None:
+        """The run's folder, or None."""
+        return self.record.directory.path if self.record.directory else None
 
-    def read_losses(self) -> np.ndarray:
-        """The losses since the last row, one step a line, after making sure that they are finite."""
-        if not self.pending:
-            return np.empty((0, len(self.gan.measures)))
-        backend = self.gan.D.backend
-        flat = backend.xp.stack(
-            [value for losses in self.pending for value in losses.values()]
-        )  # one transfer from a GPU
-        values = backend.to_host(flat).astype(np.float64).reshape(-1, len(self.gan.measures))
-        finite = np.isfinite(values).all(axis=1)
-        if not finite.all():
-            self.explain_divergence(self.gan.steps - len(values) + int(np.argmin(finite)) + 1)
-        return values
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch."""
+        return self.record.plan.batch_size
 
-    def explain_divergence(self, step: int) -> None:
-        """Go back to the last checkpoint and repeat the steps with every layer watched: the first bad one is named."""
-        gan = self.gan
-        self.restore()
-        saved = gan.steps
-        cause = "no layer's output or gradient was, only the loss"
-        gan.G.check_finite = gan.D.check_finite = True
-        try:
-            while gan.steps < step:
-                self.step()
-                gan.G.require_finite()
-                gan.D.require_finite()
-        except DivergedError as error:
-            cause = str(error)
-        finally:
-            gan.G.check_finite = gan.D.check_finite = False
-        raise DivergedError(
-            f"the numbers of step {step} are not finite: {cause}. {self.run.checkpoint} still holds step {saved}; try "
-            f"a smaller learning rate in a new run"
-        )
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """Every column of the history so far, as Run.history."""
+        return columns_of(self.record.rows)
 
-    def sample(self) -> None:
-        """A grid of images from noise that is the same all through the run."""
-        columns = self.settings.grid
-        z = self.gan.draw_noise(columns * columns, "samples", 0)
-        with self.gan.averaged():
-            images = self.gan.G.backend.to_host(self.gan.G.predict(z))
-        pictures.save_png(self.run.sample_path(self.gan.steps), pictures.grid(images, columns))
-
-    def save(self) -> None:
-        """The checkpoint and the generator, each complete or not at all."""
-        extra = {"pending": self.read_losses(), "seconds": np.array(self.seconds())}
-        try:
-            self.gan.G.require_finite()
-            self.gan.D.require_finite()
-        except DivergedError:
-            self.explain_divergence(self.gan.steps)
-        save_checkpoint(self.run.checkpoint, self.gan, extra)
-        with self.gan.averaged():
-            save_model(self.run.generator, self.gan.G)
-        self.last_saved = self.gan.steps
-
-    def restore(self) -> None:
-        """Back to the last checkpoint."""
-        extra = load_checkpoint(self.run.checkpoint, self.gan)
-        self.pending = [self.gan.losses._make(map(self.gan.D.backend.asarray, row)) for row in extra["pending"]]
-        self.seconds_before, self.started = float(extra["seconds"]), time.perf_counter()
-        self.last_saved = self.gan.steps
-
+    @property
     def seconds(self) -> float:
         """Training time of the run so far, that before it was resumed included."""
         return self.seconds_before + time.perf_counter() - self.started
 
-    def finish(self) -> None:
-        """Save, and draw the film and the curves."""
-        if self.last_saved != self.gan.steps:
+    def stop(self, reason: str = "a callback") -> None:
+        """End the run after what is due at this step. The Run says why."""
+        self.stopped = self.stopped or str(reason)
+
+    def picture(self, samples: np.ndarray) -> Picture | None:
+        """Samples as a grid, points as a scatter plot over real ones; None of what is neither."""
+        return picture_of(self.record, samples)
+
+    # The loop. -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """From the step where the GAN is to the last one, or until something stops it."""
+        self.record.is_running = True
+        try:
+            self.tell("on_start")
+            self.do_what_is_due()
+            while self.goes_on():
+                losses = self.take_step()
+                self.tell("on_step", losses)
+                self.do_what_is_due()
+            self.do_what_is_due()  # of the last step: the run may have been stopped only now
+            self.record.stopped = self.stopped
+        except BaseException as error:
+            self.error = error
+            self.record.stopped = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self.record.seconds, self.record.steps, self.record.is_running = self.seconds, self.step, False
+            self.tell_the_end()
+
+    def goes_on(self) -> bool:
+        """Whether there is another step."""
+        return self.step < self.steps and self.stopped is None
+
+    def take_step(self) -> Losses:
+        """One step of the GAN on the samples of this step."""
+        x, labels = self.batch()
+        self.record.in_a_step = True
+        with np.errstate(all="ignore"):
+            losses = self.gan.step(x, labels)
+        self.record.in_a_step = False
+        self.record.means.recent.append(losses.values())
+        if len(self.record.means.recent) == RECENT:
+            self.gather()
+        return losses
+
+    def do_what_is_due(self) -> None:
+        """A row, a sample grid, a checkpoint, unless this step has them. A step whose callback failed, or that was
+        saved before its row was written, gets them when the run goes on.
+        """
+        step, plan, record, ends = self.step, self.record.plan, self.record, not self.goes_on()
+        whole = step % plan.log_every == 0
+        if len(record.means) and record.logged_at != step and (whole or step == self.steps < plan.log_every):
+            self.log()
+            if whole:  # a run too short for one whole row has a row of all its steps, which a longer one replaces
+                record.means = Means()
+        if record.sampled_at != step and (step % plan.sample_every == 0 or (ends and self.signal is None)):
+            self.sample()
+        if record.saved_at != step and (step % plan.checkpoint_every == 0 or ends):
             self.save()
-        pictures.save_gif(self.run.evolution, self.run.sample_frames(self.gan.steps))
-        pictures.save_curves(self.run.curves, self.run.read_history(), self.gan.objective.undecided())
 
+    def tell(self, event: str, *arguments: Any) -> None:
+        """Call this method of all callbacks that have it. What one raises comes through, after the run was saved."""
+        for callback in self.callbacks:
+            method = getattr(callback, event, None)
+            if method is not None:
+                with self.saving(f"{type(callback).__name__}.{event}", callback in self.users):
+                    method(self, *arguments)
 
-def how_to_resume(run: Path) -> str:
-    """The command that goes on with a run, where it was started by one (a notebook's is not)."""
-    script = Path(sys.argv[0])
-    return f"; to go on: python {shlex.quote(str(script))} --resume {shlex.quote(str(run))}" * (script.suffix == ".py")
+    # What it does. ---------------------------------------------------------------------------------------------------
 
+    def batch(self) -> tuple[Array, Any]:
+        """The samples of this step, for all updates of D, and their labels where the GAN has classes."""
+        with self.saving(f"the data, {data_name(self.data)},", True):
+            return draw_batch(self.gan, self.data, self.record.plan)
 
-def describe(run: RunDirectory, steps: int) -> str:
-    """What a run that finished its steps left, and what to type next."""
-    rows, last = run.read_history(), run.sample_path(steps)
-    losses = ", ".join(f"{name} {rows[name][-1]:.3f}" for name in list(rows)[1:-2])
-    return "\n".join(
-        [
-            f"done: {run.path}  ({losses})",
-            f"  {last.relative_to(run.path)!s:<22} the last sample grid",
-            f"  {run.evolution.name:<22} all of them, as a film",
-            f"  {run.curves.name:<22} the curves of {run.history.name}",
-            f"  {run.generator.name:<22} the generator, to sample from:",
-            f"next: python -m minigan sample {run.generator} --count 30 --seed 7 --out grid.png",
-        ]
-    )
+    def log(self) -> None:
+        """A row: the means of the losses since the last one."""
+        self.gather()
+        values = (self.step, *self.record.means.values(), self.gan.g_optimizer.learning_rate, round(self.seconds, 3))
+        self.row = dict(zip(self.columns, values, strict=True))
+        self.tell("on_log", self.row)
+        self.record.logged_at = self.step
+
+    def sample(self) -> None:
+        """Samples from noise that is the same all through the run."""
+        with np.errstate(all="ignore"):
+            self.record.samples = draw_samples(self.gan, self.record.plan.grid)
+        self.tell("on_sample", self.record.samples)
+        self.record.sampled_at = self.step
+
+    def save(self) -> None:
+        """The checkpoint and the generator. Without a folder, only see that all numbers are finite."""
+        self.gather()
+        try:
+            self.gan.require_finite()
+        except DivergedError:
+            self.explain_divergence(self.step)
+        self.write_checkpoint()
+        if self.record.directory is not None:
+            self.tell("on_checkpoint", self.record.directory.checkpoint)
+
+    def write_checkpoint(self) -> None:
+        """Each file complete or not at all; and those that are kept under their own names."""
+        record, directory, keep = self.record, self.record.directory, self.record.plan.keep_checkpoints
+        if directory is not None:
+            extra = {"sums": record.means.sums, "count": record.means.count, "seconds": self.seconds}
+            arrays = {name: np.asarray(value) for name, value in extra.items()}
+            save_checkpoint(directory.checkpoint, self.gan, arrays, record.identity)
+            save_generator(self.gan, directory)
+            if keep:
+                save_checkpoint(directory.checkpoint_path(self.step), self.gan, arrays, record.identity)
+                directory.prune(keep)
+        record.saved_at = self.step
+
+    def gather(self) -> None:
+        """Read the losses that are still on the device, and make sure that they are finite."""
+        means = self.record.means
+        bad = means.gather(self.gan.D.backend)
+        if bad is not None:
+            self.explain_divergence(self.step - len(means.recent) + bad + 1)
+
+    def explain_divergence(self, step: int) -> None:
+        """Raise DivergedError, naming the step, and the first array that was not finite: go back to the last checkpoint
+        and repeat the steps with every layer watched. Without a checkpoint, the arrays are looked at as they are.
+        """
+        gan, directory = self.gan, self.record.directory
+        self.record.in_a_step = True  # these numbers are of no use
+        saved = self.record.saved_at if directory is not None else None
+        checkpoint = None if directory is None else directory.checkpoint
+        cause = "no layer's output or gradient was, only the loss"
+        try:
+            if saved is not None and checkpoint is not None:
+                load_checkpoint(checkpoint, gan, self.record.identity)
+                gan.G.check_finite = gan.D.check_finite = True
+            while saved is not None and gan.steps < step:
+                with np.errstate(all="ignore"):
+                    gan.step(*draw_batch(gan, self.data, self.record.plan))
+                gan.require_finite()
+            gan.require_finite()
+        except DivergedError as error:
+            cause = str(error)
+        finally:
+            gan.G.check_finite = gan.D.check_finite = False
+        held = "" if saved is None else f" {checkpoint} still holds step {saved};"
+        raise DivergedError(
+            f"the numbers of step {step} are not finite: {cause}.{held} try a smaller learning rate in a new run"
+        )
+
+    # How it ends. ----------------------------------------------------------------------------------------------------
+
+    def request_stop(self, reason: str) -> None:
+        """What a signal asks for."""
+        self.signal = reason
+        self.stop(reason)
+
+    @contextlib.contextmanager
+    def saving(self, who: str, is_users: bool) -> Iterator[None]:
+        """If something of a user's raises, or what it put into a row is no number, save the run, and say so in a note."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, SettingsError) or (is_users and not isinstance(error, DivergedError)):
+                error.add_note(f"{who} raised this at step {self.step:,} of the run{self.save_after_error()}")
+            raise
+
+    def save_after_error(self) -> str:
+        """Save what somebody else's error left, if the run has begun. Returns what is saved, in words."""
+        record = self.record
+        if record.directory is None or record.saved_at is None:
+            return ""
+        try:
+            if record.saved_at != self.step:
+                self.gather()
+                self.gan.require_finite()
+                self.write_checkpoint()
+        except Exception as error:
+            return f"; it could not be saved: {error}"
+        return f"; {record.directory.checkpoint} holds step {record.saved_at:,}"
+
+    def tell_the_end(self) -> None:
+        """on_stop, of all callbacks: what one raises is the run's error, unless it has one already."""
+        failed: Exception | None = None
+        for callback in self.callbacks:
+            try:
+                getattr(callback, "on_stop", lambda training: None)(self)
+            except Exception as error:
+                error.add_note(f"{type(callback).__name__}.on_stop raised this at step {self.step:,} of the run")
+                failed = failed or error
+        if failed is not None and self.error is None:
+            raise failed

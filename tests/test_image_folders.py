@@ -251,6 +251,11 @@ def test_crop_keeps_the_middle_and_squash_keeps_everything(tmp_path, size, acros
     assert (abs(squash[[0, -1], 1:-1] - [[[255, 0, 0]], [[0, 0, 255]]]) <= 8).all()
 
 
+def test_one_number_is_both_sides(tmp_path):
+    path = saved(tmp_path / "a.png", np.zeros((9, 7, 3), np.uint8))
+    assert only(path, 5).shape == only(path, (5, 5)).shape == (5, 5, 3)
+
+
 def test_a_resize_averages_and_does_not_drop_pixels(tmp_path):
     chessboard = as_colours(np.where(np.indices((64, 96)).sum(axis=0) % 2, 255, 0).astype(np.uint8))
     read = only(saved(tmp_path / "a.png", chessboard), (8, 12))
@@ -283,7 +288,7 @@ def test_large_photographs_are_decoded_at_a_part_of_their_size(tmp_path):
 @pytest.mark.parametrize(
     ("size", "options", "words"),
     [
-        (64, {}, "size is 64; wanted .height, width."),
+        ("64", {}, "size is .64.; wanted .height, width."),
         ((64,), {}, "size"),
         ((64, 64, 3), {}, "size"),
         ((64.0, 64), {}, "size"),

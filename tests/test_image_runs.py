@@ -128,7 +128,7 @@ class Wired:
             raise Stopped
 
         with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-            patch.setattr(image_runs, "train", stop)
+            patch.setattr(image_runs, "run_command", stop)
             example(name).main(flags(settings))
 
     def parameters(self):
@@ -267,9 +267,9 @@ def test_flags_that_say_when_show_in_the_files_of_a_run(sources, no_pictures, mo
 
     saved, save = [], training.save_checkpoint
 
-    def observed(path, gan, extra):
+    def observed(path, gan, extra, run):
         saved.append(gan.steps)
-        save(path, gan, extra)
+        save(path, gan, extra, run)
 
     monkeypatch.setattr(training, "save_checkpoint", observed)
     asked = {name: EFFECTS[name][0] for name in ("steps", "grid", "log_every", "sample_every", "checkpoint_every")}
@@ -504,7 +504,7 @@ def test_a_folder_that_has_changed_is_not_gone_on_with(sources, no_pictures, ref
     Image.fromarray(pixels(9, 9, 3)).save("pictures/1.png")
     before = contents("run")
     capsys.readouterr()
-    refused(train("faces_dcgan", "--resume", "run", "--steps", 2), "the data are not the run's", "pictures")
+    refused(train("faces_dcgan", "--resume", "run", "--steps", 2), "the data are not those of the run in", "pictures")
     assert contents("run") == before
 
     shutil.rmtree("pictures")

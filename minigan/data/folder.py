@@ -30,13 +30,15 @@ NAMED = 5  # of the files that cannot be read
 
 def images(
     folder: str | Path,
-    size: tuple[int, int],
+    size: int | tuple[int, int],
     *,
     fit: str = "crop",
     channels: int = 3,
     cache: str | Path | None = None,
 ) -> ImageSet:
-    """All pictures below `folder` as one array in memory.    (n, h, w, channels) uint8, size = (h, w) in pixels
+    """All pictures below `folder` as one array in memory.    (n, h, w, channels) uint8
+
+    size: (h, w) in pixels, or one number for both.
 
     PNG, JPEG, WebP, BMP and GIF (first frame) files of any mode, in folders of any depth, in natural order of their
     paths; hidden ones are skipped. Each is turned upright, laid over white, made grey or RGB, and resized with Lanczos'
@@ -49,6 +51,7 @@ def images(
     Raises SettingsError for a size, fit or channels that make no sense; DataError for a folder without pictures, for
     an array that does not fit into memory, and, naming the first five, for files that cannot be read.
     """
+    size = (size, size) if isinstance(size, int) else size
     check_target(size, fit, channels)
     folder = Path(folder)
     names = list_images(folder)

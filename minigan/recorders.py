@@ -1,0 +1,124 @@
+"""What a run writes, as callbacks of the kind that users write: the history, the sample grids, the film and curves."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import pictures
+from .errors import SettingsError
+from .files import is_older
+from .progress import say
+from .run import Record, columns_of
+from .run_directory import Row, RunDirectory
+
+
+class History:
+    """The rows, in memory and in history.csv."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    def on_start(self, training: Any) -> None:
+        """Write the rows so far, unless no step is to come and they are there: curves are made of newer ones only."""
+        rows, directory, ends = self.record.rows, self.record.directory, not training.goes_on()
+        self.columns = list(dict.fromkeys([*training.columns, *(name for row in rows for name in row)]))
+        self.is_as_found = ends and directory is not None and directory.history.exists()
+        if not self.is_as_found:
+            self._write(rows)
+
+    def on_log(self, training: Any, row: Row) -> None:
+        """Add the row. A column that is new gets its place in the file."""
+        row = {name: _plain(name, value, training.step) for name, value in row.items()}
+        new = [name for name in row if name not in self.columns]
+        self.columns += new
+        if new or self.is_as_found:
+            self._write([*self.record.rows, row])
+        elif self.record.directory is not None:
+            self.record.directory.append_row(self.columns, row)
+        self.record.rows.append(row)
+
+    def _write(self, rows: list[Row]) -> None:
+        if self.record.directory is not None:
+            self.record.directory.write_rows(self.columns, rows)
+        self.is_as_found = False
+
+
+def _plain(name: Any, value: Any, step: int) -> float:
+    """A row's number as Python's own: those of NumPy and of a GPU too."""
+    if not isinstance(name, str) or not name or "\n" in name:
+        raise SettingsError(f"the row of step {step} has a column {name!r}; wanted a name in one line")
+    value = value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
+    if not isinstance(value, int | float):
+        raise SettingsError(f"the row of step {step} has {name!r}: {value!r}; wanted a number")
+    return int(value) if isinstance(value, bool) else value
+
+
+class SampleGrids:
+    """samples/003000.png and the like."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+
+    def on_sample(self, training: Any, images: np.ndarray) -> None:
+        """Write what can be drawn."""
+        picture = training.picture(images)
+        if picture is not None:
+            pictures.save_png(self.directory.sample_path(training.step), picture)
+
+
+class FilmAndCurves:
+    """evolution.gif and losses.png, of what is there, unless they are newer than that. They cannot fail a run."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+
+    def on_stop(self, training: Any) -> None:
+        """Curves first: they take a moment. A run that ends in an error has its checkpoint, and can make them later."""
+        directory, rows = self.directory, training.record.rows
+        if training.error is not None:
+            return
+        frames = directory.sample_paths(training.step)
+        if is_older(directory.curves, directory.history):
+            _try(directory.curves, lambda: self._draw_curves(training, rows))
+        if frames and is_older(directory.evolution, frames[-1]):
+            _try(directory.evolution, lambda: self._draw_film(frames))
+
+    def _draw_curves(self, training: Any, rows: list[Row]) -> None:
+        history = {name: np.empty(0) for name in training.columns} | columns_of(rows)
+        pictures.save_curves(self.directory.curves, history, _undecided(training.gan))
+
+    def _draw_film(self, frames: list[Path]) -> None:
+        sizes = {frame: pictures.picture_size(frame) for frame in pictures.thinned(frames)}
+        usual = next((size for size in reversed(sizes.values()) if size is not None), None)
+        good = [frame for frame, size in sizes.items() if size is not None and size == usual]
+        if good:
+            pictures.save_gif(self.directory.evolution, good)
+
+
+def _undecided(gan: Any) -> float | None:
+    """D's loss when it cannot tell; None where the objective has no such number."""
+    try:
+        return float(gan.objective.undecided())
+    except Exception:  # a user's objective may be of another kind
+        return None
+
+
+def _try(path: Path, draw: Any) -> None:
+    try:
+        draw()
+    except Exception as error:  # whatever a drawing library raises: the run is saved, and a picture is only a picture
+        say(f"note: {path} was not made: {error}")
+
+
+class Ending:
+    """Why the run ended, in config.json."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+
+    def on_stop(self, training: Any) -> None:
+        """Write it."""
+        if training.record.stopped is not None:
+            run, ending = self.directory, {"stopped": training.record.stopped}
+            _try(run.config, lambda: run.write_config(run.read_config() | ending))
