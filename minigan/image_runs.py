@@ -22,7 +22,8 @@ from .data import (
 from .data.decoding import ARRAYS
 from .data.notes import note
 from .errors import DataError, Interrupted, SettingsError, ShapeError
-from .gan import GAN, NOISE
+from .gan import GAN
+from .gan_parts import NOISE
 from .losses import BCEWithLogits
 from .network import Sequential
 from .objectives import NonSaturating

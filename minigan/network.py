@@ -8,9 +8,7 @@ shape it is a layer, to stand inside another one.
 
 import operator
 import sys
-import warnings
-import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
 from .backend import Array, Backend, get_backend
@@ -19,6 +17,8 @@ from .errors import DivergedError, OrderError, SettingsError, ShapeError
 from .layers import Layer
 from .layers.chain import Chain
 from .parameters import Slot, pack
+from .summary import table
+from .twins import warn_of_twins
 from .workspace import Workspace
 
 DTYPES = ("float32", "float64")
@@ -89,7 +89,7 @@ class Sequential(Chain):
         self.n = 0  # rows of the last training forward
         self.poisoned: tuple[Array, Array] | None = None  # the last x and what it held, where workspace is "poison"
         if not named:
-            _warn_of_twins(self)
+            warn_of_twins(self)
 
     def _pack(self) -> None:
         """The three vectors; every layer gets views, and every chain the piece with all gradients inside it."""
@@ -316,20 +316,7 @@ class Sequential(Chain):
         """The table that `summary` prints."""
         if not self.is_network:
             return repr(self)
-        rows = [("layer", "output shape", "parameters"), *self._rows(self, "")]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
-        lines.insert(1, "-" * len(lines[0]))
-        learned, kept = self.params.size, self.state.size
-        total = f"total {learned + kept:,} parameters: {learned:,} trainable, {kept:,} not"
-        return "\n".join([f"{self.name}  (input {self.input_shape})", *lines, lines[1], total])
-
-    def _rows(self, holder: Layer, indent: str) -> Iterator[tuple[str, str, str]]:
-        """A line of the table for every layer inside the holder."""
-        for name, layer in holder.children().items():
-            inside = [slot for slot in self.slots + self.state_slots if slot.name.startswith(f"{layer.name}.")]
-            yield f"{indent}{name}", str(layer.output_shape), f"{sum(slot.stop - slot.start for slot in inside):,}"
-            yield from self._rows(layer, indent + "  ")
+        return table(self)
 
     def __repr__(self) -> str:
         return str(self) if self.__dict__.get("is_network") and "params" in self.__dict__ else super().__repr__()
@@ -399,25 +386,6 @@ class Sequential(Chain):
                 f"{self.name}.{name} is what the layers' arrays are views into: write net.{name}[...] = value"
             )
         super().__setattr__(name, value)
-
-
-class TwinWarning(UserWarning):
-    """Two networks that nobody named have one seed: layers at the same place start with the same numbers."""
-
-
-_unnamed: "weakref.WeakSet[Sequential]" = weakref.WeakSet()
-
-
-def _warn_of_twins(net: Sequential) -> None:
-    """Say so if a network that is still in use, unnamed as well, has the same seed."""
-    if any(other.seed == net.seed for other in _unnamed):
-        warnings.warn(
-            f"a second network without a name has seed {net.seed}, so that equal layers of the two start with the same "
-            f"numbers: give name='G' or another seed=, unless that is meant",
-            TwinWarning,
-            stacklevel=3,
-        )
-    _unnamed.add(net)
 
 
 def _unpickled(

@@ -22,6 +22,7 @@ from .data import check_batch, check_batch_labels, class_count, data_identity, d
 from .errors import FileError, SettingsError, ShapeError
 from .files import is_older
 from .gan import GAN
+from .gan_parts import require_range
 from .generator import with_labels
 from .means import Means
 from .run import FIXED, Plan, Record, plan_of, whole_number
@@ -276,7 +277,7 @@ def try_batch(gan: GAN, data: Any, plan: Plan) -> None:
     """Refuse a batch that the data or a layer cannot take, before anything is written. The networks are unchanged."""
     x, labels = draw_batch(gan, data, plan)
     n = plan.batch_size
-    gan._require_range(x)
+    require_range(x, gan.D)
     z = with_labels(gan.G, gan.draw_noise(n, "D", 0), None if labels is None else labels[:n])
     for net, inputs in ((gan.G, z), (gan.D, x[:n])):
         state, forwards = net.state.copy(), net.forwards

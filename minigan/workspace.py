@@ -1,15 +1,15 @@
 """The buffers that layers write into.
 
-Allocating a large array costs more than filling it: the operating system hands out its pages one fault at a time. So a
-layer asks for its arrays by name, `self.buf("y", shape)`, and gets the same memory at every step. Three laws keep
-that safe (docs/memory.md):
+Allocating a large array costs more than filling it, since the operating system provides its memory page by page, at
+the first access to each page. So a layer asks for its arrays by name, `self.buf("y", shape)`, and gets the same memory
+at every step. Three laws make that safe (docs/memory.md):
 
 1. a buffer is fetched once a call;
 2. a training forward is followed by its own backward (network.py guards this one);
 3. x and dy are never written to.
 
-Three modes prove it: "reuse" is the fast one; "fresh" allocates every time and must give the same bits; "poison"
-hands out memory full of NaN and read-only inputs, so that a layer that trusts old contents, or writes where it must
+Three modes prove it. "reuse" is the fast one. "fresh" allocates every time and must give the same bits. "poison"
+returns memory full of NaN and makes inputs read-only, so that a layer that reads old contents, or writes where it must
 not, fails at once. The tests run all three.
 """
 
@@ -26,9 +26,10 @@ MODES = ("reuse", "fresh", "poison")
 class Workspace:
     """Named buffers for the layers of one network.
 
-    Most belong to one layer, since its backward needs what its forward left. Two kinds are shared, each as large as the
-    largest that was asked for: temporaries, which live only within a call; and `dx`, which lives until the layer below
-    has used it, so that two in turn are enough for a whole network, and for both networks of a GAN.
+    Most belong to one layer, whose backward needs what its forward left there. Two kinds are shared, each as large as
+    the largest that was asked for: temporaries, which are valid within one call of one layer; and `dx`, which is valid
+    until the layer before has used it, so that two places in turn are enough for a whole network, and for both networks
+    of a GAN.
     """
 
     def __init__(self, backend: Backend, mode: str = "reuse") -> None:
@@ -37,25 +38,28 @@ class Workspace:
         self.backend, self.mode = backend, mode
         self.own: Memory = {}  # by layer and name
         self.shared: Memory = {}  # temporaries and dx
-        self.fetched: dict[str, set[str]] = {}  # by layer, since its call began
+        self.fetched: dict[str, set[str]] = {}  # names by layer, since its call began
         self.keep, self.dy = True, None
 
     def arrays(self) -> list[Array]:
-        """All memory that is held."""
+        """All arrays that are held."""
         return [*self.own.values(), *self.shared.values()]
 
     def begin_pass(self, keep: bool) -> None:
-        """A way through the network begins. With keep=False buffers live only as long as their layer uses them."""
+        """A pass through the network begins. With keep=False all buffers are new arrays, and none is kept."""
         self.fetched.clear()
         self.keep, self.dy = keep, None
 
     def begin_call(self, layer: str, dy: Array = None) -> None:
-        """A layer's forward or backward begins."""
+        """A call of a layer's forward, backward or tangent begins. dy: what a backward gets"""
         self.fetched[layer] = set()
         self.dy = dy
 
     def get(self, layer: str, name: str, shape: tuple[int, ...], dtype: Any, temporary: bool = False) -> Array:
-        """The buffer `name` of `layer`. Its contents are whatever is left in it: write before you read."""
+        """The buffer `name` of `layer`, with old contents: write to it before you read it.
+
+        Raises OrderError for a layer whose call was not prepared, and for a name that was fetched in this call before.
+        """
         if layer not in self.fetched:
             raise OrderError(
                 f"{layer} was called by itself and cannot know its dy: whoever holds a layer writes "
@@ -76,13 +80,13 @@ class Workspace:
         return buffer
 
     def _free_place(self) -> str:
-        """The one of the two for dx in which dy does not lie."""
+        """The one of the two places of dx that does not hold dy."""
         first = self.shared.get(("first", "dx"))
         taken = first is not None and self.dy is not None and self.backend.xp.may_share_memory(first, self.dy)
         return "second" if taken else "first"
 
     def _at(self, memory: Memory, key: tuple[str, str], shape: tuple[int, ...], dtype: Any) -> Array:
-        """The first numbers of what is held there, or of a new piece of memory if that is too small."""
+        """The first entries of the memory under this key, which is allocated anew if it is too small."""
         size, held = math.prod(shape), memory.get(key)
         if held is None or held.size < size or held.dtype != dtype:
             memory.pop(key, None)  # free it before the larger one is made
@@ -90,7 +94,7 @@ class Workspace:
         return held[:size].reshape(shape)
 
     def input(self, array: Array) -> Array:
-        """What a layer gets as x or dy: when poisoned, a view that refuses to be written to (CuPy has none)."""
+        """What a layer gets as x or dy: in the mode "poison" a read-only view (CuPy has none)."""
         if self.mode != "poison" or not hasattr(array.flags, "writeable"):
             return array
         view = array.view()

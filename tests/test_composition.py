@@ -39,7 +39,7 @@ from minigan.layers import (
     SpectralNorm,
     Tanh,
 )
-from minigan.network import TwinWarning
+from minigan.twins import TwinWarning
 
 from .gans import real_images, small_gan
 

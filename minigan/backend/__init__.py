@@ -19,7 +19,7 @@ NAMES = ("numpy", "cupy")
 
 
 def get_backend(backend: str | Backend | None = None) -> Backend:
-    """The backend of that name; `None` means the environment variable MINIGAN_BACKEND, or else NumPy.
+    """The backend of that name. `None` means the environment variable MINIGAN_BACKEND, or NumPy if it is not set.
 
     A backend object is returned as it is. Raises BackendError, with the reason, if this machine cannot use it.
     """
@@ -38,14 +38,14 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
 
 
 def backend_of(array: Array) -> Backend:
-    """The backend whose arrays are of this kind: NumPy's for a number or a list, too."""
+    """The backend that an array belongs to. For a number or a list it is NumPy's."""
     if isinstance(array, numpy.ndarray | numpy.generic) or not hasattr(array, "get"):
         return shared_backend()
     return get_backend("cupy")
 
 
 def usability() -> dict[str, tuple[bool, str]]:
-    """For each backend: can it be used here, and with what it would compute, or why not, in a sentence."""
+    """For each backend, whether this machine can use it, and a sentence: the library and the device, or why not."""
     from .cupy_backend import device_name, unusable_reason
 
     reason = unusable_reason()

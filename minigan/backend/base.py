@@ -1,8 +1,11 @@
 """What the layers need of an array library, and nothing more.
 
-A backend is an object that a network is built with. Layers compute with `backend.xp` (the array module: numpy or
-cupy) and call the methods below where the libraries differ or where a faster way is worth a few lines. The bodies
-here are the plain ones; a subclass overrides what it must, and is tested against them.
+A network is built with a backend object. Layers compute with `backend.xp` (the array module: numpy or cupy) and call
+the methods below where the libraries differ, or where a faster way is worth a few lines. The bodies here are the plain
+ones, written to be read. A subclass overrides those that it must or can do faster, and the tests compare the two.
+
+Arrays are changed in place: outputs are given as `out`, and parameters are views into one vector. So only a library
+whose arrays can be written to can be a backend.
 """
 
 import math
@@ -16,43 +19,50 @@ from . import philox
 from .convolution import Window, col2im, im2col
 
 Array: TypeAlias = Any  # an array of the backend's library: numpy.ndarray or cupy.ndarray
-Counter: TypeAlias = tuple[Any, str]  # a whole number of the host, as (object, attribute)
+Counter: TypeAlias = tuple[Any, str]  # a Python int, as (object, attribute)
 
 
 class Backend:
-    """The plain bodies. `xp` is the array module that a subclass names."""
+    """The plain bodies. A subclass sets `name` and `xp`, the array module."""
 
     name: ClassVar[str]
     xp: ModuleType
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
-        """An array of this backend: copied to the device if there is one, as it is if it is there already."""
+        """An array of this backend, of this dtype if one is given. The array itself if it is both already."""
         return self.xp.asarray(array, dtype=dtype)
 
     def to_host(self, array: Array) -> np.ndarray:
-        """A NumPy array with the same numbers. On a GPU this waits for the device: not for inner loops."""
+        """A NumPy array with the same values. On a GPU this waits for the device, so keep it out of inner loops."""
         return np.asarray(array)
 
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
-        """out = a b, for matrices; a and b may be transposed views, out is contiguous."""
+        """out = a b.    a: (n, k)   b: (k, d)   out: (n, d), contiguous; a and b may be transposed views"""
         return self.xp.matmul(a, b, out=out)
 
     def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
-        """task(part) for parts of a batch of arrays of this shape; each part writes only to its own samples.
+        """Call task(part) for slices of axis 0 that together cover arrays of this shape, in any order and number.
 
-        kernel: the name in kernels.cu, and the arguments, of what does the same in one launch on a GPU.
+        A call writes only to its own slice, so that calls may run at the same time. Axis 0 is the batch; for a vector
+        it is the vector itself.
+
+        kernel: what a GPU launches instead: a name in kernels.cu, then its arguments, arrays before numbers
         """
         task(slice(0, shape[0]))
 
     def over_channels(self, task: Callable[..., None], arrays: Any, vectors: Any, *kernel: Any) -> None:
-        """task(*arrays, *vectors), part by part, with one number of each vector for each channel of the arrays.
+        """Call task(*arrays, *vectors), for a formula that uses one entry of each vector for each channel.
 
-        arrays: all (..., c)   vectors: all (c,)   kernel: its name in kernels.cu, and settings behind these arguments
+        arrays: all (..., c); those that are written to are contiguous   vectors: all (c,)
+
+        The task may be called several times, with parts of the arrays as rows (m, k c) and the vectors k times in a
+        row, (k c,). kernel: what a GPU launches instead: a name in kernels.cu, then the numbers that it takes after
+        these arrays and vectors.
         """
         task(*arrays, *vectors)
 
     def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
-        """The sum over all axes but the last of what `part_of` makes of a part of the batch.    (..., c) -> (c,)"""
+        """The sum over all axes but the last of an array of this shape, (..., c) -> (c,); part_of(part) is its part."""
         return part_of(slice(0, shape[0])).sum(axis=tuple(range(len(shape) - 1)))
 
     def moments(self, x: Array) -> tuple[Array, Array]:
@@ -61,13 +71,16 @@ class Backend:
         square = self.sum_rows(lambda part: (x[part] - mean) ** 2, x.shape)
         return mean, square / (x.size // x.shape[-1])
 
-    def gradient_sums(self, dy: Array, x: Array, mean: Array, scratch: Array) -> tuple[Array, Array]:
-        """sum dy and sum dy (x - mean), over all axes but the last.    (..., c) -> (c,), (c,)   scratch: like dy"""
+    def gradient_sums(self, dy: Array, x: Array, mean: Array, work: Array) -> tuple[Array, Array]:
+        """sum dy and sum dy (x - mean), over all axes but the last.    (..., c) -> (c,), (c,)
+
+        work: memory of dy's shape and dtype, which is overwritten
+        """
 
         def product(part: slice) -> Array:
-            self.xp.subtract(x[part], mean, out=scratch[part])
-            scratch[part] *= dy[part]
-            return scratch[part]
+            self.xp.subtract(x[part], mean, out=work[part])
+            work[part] *= dy[part]
+            return work[part]
 
         return self.sum_rows(lambda part: dy[part], dy.shape), self.sum_rows(product, dy.shape)
 
@@ -110,11 +123,11 @@ class Backend:
         return self.asarray(philox.integers(n, high, seed, stream, step))
 
     def gathers(self, images: np.ndarray) -> bool:
-        """May `scaled_images` be told which of these images by an array of this backend? Else by one of the host."""
+        """Whether `scaled_images` takes `chosen` for these images as an array of this backend; if not, as NumPy's."""
         return True
 
     def scaled_images(self, images: np.ndarray, chosen: Array, dtype: Any) -> Array:
-        """The chosen ones of the host's images, bytes scaled to [-1, 1], floats as they are.    (n, h, w, c)"""
+        """images[chosen], bytes as p / 127.5 - 1, floats unchanged.    images: NumPy, (N, h, w, c)   -> (n, h, w, c)"""
         batch = images[chosen]
         if batch.dtype == np.uint8:
             batch = batch.astype(dtype) / 127.5 - 1
@@ -123,7 +136,10 @@ class Backend:
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, t: int, rate: Array, beta1: float, beta2: float, eps: float
     ) -> None:
-        """Adam's update number t of the vector p, in place, as `optimizers.Adam` writes it.    rate: 0-d, float64"""
+        """Update number t of `optimizers.Adam`, in place.    p, g, m, v: all (k,)   rate: 0-d, float64
+
+        m <- beta1 m + g     v <- beta2 v + g^2     p <- p - step m / (sqrt(v) + eps'),   (step, eps') by `adam_step`
+        """
         step, eps = adam_step(t, float(rate), beta1, beta2, eps)
         m *= beta1
         m += g
@@ -137,13 +153,13 @@ class Backend:
         p -= update
 
     def synchronize(self) -> None:
-        """Wait until the device has done all it was asked to. NumPy is always done."""
+        """Wait until the device has finished its work. NumPy always has."""
 
     def step_runner(self) -> "StepRunner":
-        """What runs the steps of one GAN: in as few launches as possible on a GPU (`StepGraph`), as they are here."""
+        """What runs the steps of one GAN: a plain call here, one launch of a captured graph on a GPU (`StepGraph`)."""
         return StepRunner()
 
-    # A backend is one object a process: its copies are itself, and a pickle says where to find it. --------------------
+    # There is one object of a backend in a process: a copy is the object itself, a pickle says where to find it. ------
 
     def __copy__(self) -> "Backend":
         return self
@@ -153,7 +169,7 @@ class Backend:
 
 
 class StepRunner:
-    """Runs a function of arrays. It refers to nothing between two calls, so that nothing is kept alive by it."""
+    """Runs a function of arrays. Between two calls it holds no reference to the function, so that it can be freed."""
 
     def __call__(
         self,
@@ -162,11 +178,17 @@ class StepRunner:
         counters: list[Counter],
         buffers: Callable[[], Any],
     ) -> Any:
-        """function(*arrays), which moves `counters` (object, attribute) and works in the arrays of `buffers()`."""
+        """What function(*arrays) returns.
+
+        counters: the numbers that the function changes   buffers(): the arrays that it writes to
+        """
         return function(*arrays)
 
 
 def adam_step(t: int, rate: float, beta1: float, beta2: float, eps: float) -> tuple[float, float]:
-    """Adam's step and eps at update t, in  p <- p - step m / (sqrt(v) + eps)  where no bias is left to correct."""
+    """(step, eps') of Adam's update t, such that  p <- p - step m / (sqrt(v) + eps')  has both bias corrections in it.
+
+    root = sqrt((1 - beta2) / (1 - beta2^t))   step = rate (1 - beta1) / (1 - beta1^t) / root   eps' = eps / root
+    """
     root = math.sqrt((1 - beta2) / (1 - beta2**t))
     return rate * (1 - beta1) / (1 - beta1**t) / root, eps / root

@@ -1,8 +1,8 @@
 """How a kernel slides over an image, and the two moves that turn a convolution into one matrix product.
 
 `im2col` writes every patch of an image as a row; a convolution is then `rows @ W`. `col2im` is its mirror image: it
-adds every row back onto the patch it came from. Both go over the same view of the image, `patches`, in which a patch is
-not copied but seen: NumPy and CuPy read it with strides.
+adds every row back onto the patch it came from. Both use the same view of the image, `patches`, which copies nothing:
+NumPy and CuPy read the patches from the image's memory by strides.
 """
 
 import math
@@ -12,14 +12,15 @@ from typing import Any
 
 Sides = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
 Slices = tuple[slice, slice]  # rows, columns
-FEWER = 4  # times as few channels behind a convolution as before it: see `few_outputs`
+FEWER = 4  # an output has few channels if the input has at least so many times as many: see `few_outputs`
 
 
 @dataclass(frozen=True)
 class Window:
     """A kernel of (kh, kw) that moves over an image (h, w, c) by `stride`, after zeros were put around the image.
 
-    It stops oh x ow times:  oh = (h + top + bottom - kh) // sh + 1,  and what is left over at the end is not seen.
+    It stops at oh x ow places:  oh = (h + top + bottom - kh) // sh + 1.  Rows and columns left over at the end, fewer
+    than a stride, are under no kernel.
     """
 
     image: tuple[int, int, int]
@@ -47,21 +48,21 @@ class Window:
 
     @property
     def inside(self) -> tuple[slice, slice, slice]:
-        """Where the image lies in the padded one, with the batch in front."""
+        """The slices of a padded batch (n, h + top + bottom, ...) that are the images without the border."""
         (top, _), (left, _) = self.padding
         return slice(None), slice(top, top + self.image[0]), slice(left, left + self.image[1])
 
 
 def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
-    """The zeros before and after that make ceil(length / stride) stops, as Keras's "same": the odd one goes behind."""
+    """The zeros (before, after) that make ceil(length / stride) stops, as Keras's "same": an odd one goes after."""
     total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
     return total // 2, total - total // 2
 
 
 def patches(xp: ModuleType, padded: Any, window: Window) -> Any:
-    """A view of padded images (n, h, w, c) as (n, oh, ow, kh, kw c). Patches overlap: it is the same memory."""
+    """A view of padded images (n, h, w, c) as (n, oh, ow, kh, kw c). Patches that overlap share memory."""
     (oh, ow), (kh, kw), (sh, sw) = window.stops, window.kernel, window.stride
-    over_n, over_h, over_w, _ = padded.strides  # the last, of one channel, may be any number
+    over_n, over_h, over_w, _ = padded.strides  # the last is not used: with one channel it may be any number
     return xp.lib.stride_tricks.as_strided(
         padded,
         (len(padded), oh, ow, kh, kw * window.image[2]),  # a row of a patch lies in one piece
@@ -88,7 +89,7 @@ def padded_with_zeros(x: Any, window: Window, padded: Any) -> Any:
 
 
 def col2im(xp: ModuleType, cols: Any, window: Window, padded: Any, out: Any) -> Any:
-    """out = the sum of what every patch says about a pixel.    cols: (n oh ow, kh kw c)   out: (n, h, w, c)"""
+    """out = for every pixel, the sum of its entries in all patches.    cols: (n oh ow, kh kw c)   out: (n, h, w, c)"""
     whole = out if window.padded == window.image else padded
     whole[...] = 0
     seen = patches(xp, whole, window)
@@ -100,7 +101,7 @@ def col2im(xp: ModuleType, cols: Any, window: Window, padded: Any, out: Any) -> 
 
 
 def add_kernel_row(xp: ModuleType, cols: Any, row: int, window: Window, seen: Any) -> None:
-    """What one row of the kernel says, added to the pixels under it.    cols: (n, oh, ow, kw c)   seen: of `patches`"""
+    """Add the entries of one kernel row to the pixels under it.    cols: (n, oh, ow, kw c)   seen: `patches`"""
     c, kw, sw = window.image[2], window.kernel[1], window.stride[1]
     for column in range(0, kw, sw):  # patches sw apart: in pieces of that width they do not overlap
         part = slice(column * c, min(column + sw, kw) * c)
@@ -108,13 +109,14 @@ def add_kernel_row(xp: ModuleType, cols: Any, row: int, window: Window, seen: An
 
 
 def phases(window: Window, d: int) -> tuple[Window, list[tuple[Slices, ...]]] | None:
-    """Another way to dx: gathered, nothing added up.    d: channels of dy
+    """dx as sh sw convolutions of dy with stride 1, the phases: nothing is added up in memory.    d: channels of dy
 
-    Pixels of dx that lie a stride apart are seen by the same part of the kernel: every sh-th of its rows, every sw-th
-    of its columns. Turned by 180 degrees, that part slides over dy with stride 1 and makes those pixels. Of such phases
-    there are sh sw, each as (rows and columns of dx, rows and columns of the kernel, stops). The window over dy is the
-    same for all of them, but for the outermost stops, of which each phase leaves some out. None for a kernel that is no
-    multiple of its stride, or where all of dy's border would have to be cut.
+    Pixels of dx that are a stride apart meet the same entries of the kernel: every sh-th of its rows, every sw-th of
+    its columns. These entries, turned by 180 degrees, are a smaller kernel, whose convolution with dy is those pixels.
+
+    Returns the window over dy, and for each phase the slices (rows, columns) of its pixels in dx, of its entries in the
+    kernel, and of its stops: the window is the same for all phases and has a few outer stops more than each needs.
+    None for a kernel that is no multiple of its stride, and where the window would have to leave out a border of dy.
     """
     axes = zip(window.image[:2], window.kernel, window.stride, window.padding, window.stops, strict=True)
     (length, above, vertical), (width, aside, horizontal) = (axis_phases(*axis) for axis in axes)
@@ -127,11 +129,13 @@ def phases(window: Window, d: int) -> tuple[Window, list[tuple[Slices, ...]]] | 
 def axis_phases(
     size: int, kernel: int, stride: int, padding: tuple[int, int], stops: int
 ) -> tuple[int, tuple[int, int], list[tuple[slice, slice, slice]]]:
-    """Along one axis: taps of a phase, zeros around dy; and of each phase the pixels of dx, taps, and stops."""
+    """`phases` along one axis: the taps of a phase, the zeros (before, after) dy, and for each phase the slices of its
+    pixels in dx, its taps in the kernel, and its stops.
+    """
     taps, found = kernel // stride, []
     for first_tap in range(stride):
         first_pixel = (first_tap - padding[0]) % stride
-        last_stop = (first_pixel + padding[0] - first_tap) // stride  # that sees the first pixel
+        last_stop = (first_pixel + padding[0] - first_tap) // stride  # whose kernel covers the first pixel
         found.append((first_pixel, first_tap, taps - 1 - last_stop, -(-(size - first_pixel) // stride)))
     before = max(zeros for _, _, zeros, _ in found)
     after = max(pixels - zeros for _, _, zeros, pixels in found) + taps - 1 - stops
@@ -142,17 +146,19 @@ def axis_phases(
 
 
 def few_outputs(window: Window, before: int, behind: int) -> bool:
-    """Are there so few channels behind a convolution that they, not those before, should be laid out for every tap? Not
-    where most pixels are border or seen by few taps, as with a kernel as large as the image.
+    """Whether a convolution with stride 1 has so many fewer output channels (`behind`) than input channels (`before`)
+    that one copy of the outputs for every tap is cheaper than one of the inputs, which is what im2col makes. No if most
+    pixels are border or meet few taps, as with a kernel as large as the image.
     """
     h, w, _ = window.padded
     return window.stride == (1, 1) and FEWER * behind <= before and h * w <= 3 * math.prod(window.stops)
 
 
 def gathering_pays(dy: Any, W: Any, window: Window) -> bool:
-    """Is dx better gathered than added up? A number gathered, kh kw d / (sh sw) at every stop, costs less than half of
-    one added up, kh kw c at every stop. Not where dx has many more pixels than dy, whose patches would be zeros mostly;
-    nor where W, of which a turned copy is made, is as large as the images.
+    """Whether dx is computed faster by `phases` than by col2im. Phases copy kh kw d / (sh sw) numbers at every stop,
+    and col2im adds kh kw c; copying a number costs less than half as much as adding it. No if dx has many more pixels
+    than the stops account for, since the patches of dy would be zeros mostly; nor if W, of which a turned copy is made,
+    is large beside dy.
     """
     (h, w, c), (sh, sw), d = window.image, window.stride, W.shape[1]
     fewer = d <= 2 * c * sh * sw or few_outputs(window, d, c)
@@ -160,7 +166,7 @@ def gathering_pays(dy: Any, W: Any, window: Window) -> bool:
 
 
 def naive_convolution(xp: ModuleType, x: Any, W: Any, window: Window) -> Any:
-    """y by the definition, stop by stop: what the fast ways are tested against.
+    """y by the definition, stop by stop: the fast ways are tested against it.
 
     y[n, i, j] = sum over u, v of  x_padded[n, i sh + u, j sw + v] W[u, v]
     """

@@ -1,7 +1,7 @@
 """Matrix products by cuBLAS, called directly: CuPy's own wrapper refuses to run while a CUDA graph is captured.
 
-The library is the one that CuPy has loaded. cuBLAS itself may be captured, given a workspace that it need not allocate.
-Every product goes through here, captured or not, so that both give the same numbers.
+The library is the one that CuPy has loaded. cuBLAS itself can be captured if it is given a workspace beforehand, so
+that it allocates none. Every product is computed here, captured or not, so that both give the same numbers.
 """
 
 import ctypes
@@ -31,7 +31,7 @@ SIGNATURES: dict[str, list[Any]] = {
 
 
 def load_library() -> Any:
-    """The cuBLAS that CuPy uses."""
+    """The cuBLAS library that CuPy uses."""
     from cuda import pathfinder  # comes with CuPy
 
     return ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib("cublas").abs_path)
@@ -50,9 +50,10 @@ class Cublas:
         self.stream: int | None = None
 
     def matmul(self, a: Any, b: Any, out: Any) -> Any:
-        """out = a b, for matrices of one dtype; a and b may be transposed or cut from wider ones; out is contiguous.
+        """out = a b.    a: (n, k)   b: (k, d)   out: (n, d), contiguous; a and b may be transposed, or slices
 
-        cuBLAS stores matrices by columns: what we call out is its out^T = b^T a^T, of the same memory.
+        cuBLAS stores matrices by columns, so the memory of out is its matrix out^T = b^T a^T, which it computes. Raises
+        ShapeError for shapes that do not fit and for different dtypes.
         """
         (n, k), d = a.shape, b.shape[1]
         if b.shape[0] != k or out.shape != (n, d) or not out.flags.c_contiguous or not a.dtype == b.dtype == out.dtype:
@@ -71,7 +72,7 @@ class Cublas:
         return out
 
     def _layout(self, matrix: Any) -> tuple[Any, int, int]:
-        """The matrix, copied if neither its rows nor its columns are in one piece; whether it is turned; its stride."""
+        """The matrix, copied unless its rows or its columns are contiguous; NORMAL or TRANSPOSED; the stride."""
         rows, columns = (stride // matrix.itemsize for stride in matrix.strides)
         if columns == 1 and rows >= matrix.shape[1]:
             return matrix, NORMAL, rows
@@ -80,7 +81,7 @@ class Cublas:
         return self.xp.ascontiguousarray(matrix), NORMAL, matrix.shape[1]
 
     def _follow_current_stream(self) -> None:
-        """Work on CuPy's current stream, in our own workspace: setting a stream puts cuBLAS's back."""
+        """Use CuPy's current stream, and our workspace, which setting a stream would replace by cuBLAS's own."""
         stream = self.xp.cuda.get_current_stream().ptr
         if stream != self.stream:
             self._call("cublasSetStream_v2", self.handle, stream)

@@ -1,11 +1,14 @@
 """A function of a batch as one launch: a CUDA graph.
 
-A launch costs the CPU some microseconds, and a GAN step has hundreds. A captured step is recorded once and then
-launched as a whole. What is recorded are addresses and plain arguments, so whatever changes from step to step must lie
-on the device: the batch, in buffers of the graph's own; the learning rates, in a cell of each optimizer; and step
-numbers. These are found by watching: the first steps of a shape run as they are and note every number that a kernel
-asks for. It grows by the same from step to step, so in the graph it is  first + stride replays,  with one counter of
-replays on the device.
+A launch costs the CPU some microseconds, and a GAN step has hundreds of launches. A captured step is recorded once and
+then launched as a whole. A graph records addresses and plain arguments, so whatever changes from step to step must be
+read on the device: the batch, from arrays of the graph's own; the learning rates, from an array of each optimizer; and
+step numbers. Those are found by watching: the first steps with a shape run as they are, and every step number that a
+kernel gets is noted. From step to step each of them grows by a constant, so that in the graph it is
+
+    first + stride replays,
+
+where `replays` is one counter on the device.
 """
 
 import contextlib
@@ -15,19 +18,19 @@ from typing import Any
 from ..errors import BackendError
 from .base import Array, Counter, StepRunner
 
-WATCHED = 2  # steps that run as they are: kernels are compiled, buffers found, strides measured
+WATCHED = 2  # steps that run as they are: kernels are compiled, buffers allocated, strides measured
 
 
 class StepNumbers:
-    """Where kernels get their step number from: (first, stride) and the count of replays, on the device."""
+    """The step numbers that kernels get: (first, stride) as arguments, and the count of replays, on the device."""
 
     def __init__(self, xp: Any) -> None:
-        self.replays = self.still = xp.zeros((), "uint64")  # outside of graphs it stays 0
+        self.replays = self.still = xp.zeros((), "uint64")  # outside of a graph it stays 0
         self.noted: list[int] | None = None
         self.strides: list[int] | None = None
 
     def of(self, step: int) -> tuple[int, int]:
-        """(first, stride) of the number that is asked for."""
+        """(first, stride) for a kernel that needs the step number `step`."""
         if self.noted is None:
             return step, 0
         self.noted.append(step)
@@ -38,7 +41,7 @@ class StepNumbers:
 
     @contextlib.contextmanager
     def watched(self, replays: Array | None = None, strides: list[int] | None = None) -> Iterator[list[int]]:
-        """Within it all numbers asked for are noted; with strides, they grow with `replays`."""
+        """Within it all step numbers are noted, in the list that it yields; with strides, they grow with `replays`."""
         self.noted, self.strides = [], strides
         self.replays = self.still if replays is None else replays
         try:
@@ -48,17 +51,21 @@ class StepNumbers:
 
 
 class StepGraph(StepRunner):
-    """A function of arrays, captured at its third call with arrays of the same shapes, and replayed from then on.
+    """Calls a function of arrays. The third call with arrays of the same shapes captures it, later ones replay it.
 
-    `counters` are the whole numbers of the host that the function moves and depends on, as (object, attribute): a
-    replay moves them as the function would. If they were moved elsewhere, as by loading a checkpoint, or if an array
-    has another shape, it is captured anew. `buffers` returns what must stay alive as long as the graph. What is kept
-    between two calls are arrays and numbers, never the function or the objects: they can be freed meanwhile.
+    It is called with function, arrays, counters and buffers, as `StepRunner` is:
+
+    counters  the Python ints that the function changes and depends on, as (object, attribute). A replay changes them as
+              the function would. If something else has changed them, such as loading a checkpoint, or if an array has
+              another shape, the function is captured again.
+    buffers   returns the arrays that the function writes to; the graph keeps them alive
+
+    Between two calls it keeps arrays and numbers, and no reference to the function or its objects: they can be freed.
     """
 
     def __init__(self, xp: Any, numbers: StepNumbers) -> None:
         self.xp, self.numbers = xp, numbers
-        # A stream that keeps the order with CuPy's default one, but, unlike that one, can be captured.
+        # A stream that is ordered with CuPy's default stream and, unlike that one, can be captured.
         self.stream = self.xp.cuda.Stream()
         self._forget(())
 
@@ -66,9 +73,9 @@ class StepGraph(StepRunner):
         self.graph: Any = None
         self.shapes = shapes
         self.seen: list[tuple[list[int], list[int]]] = []  # of each watched step: counters before it, numbers noted
-        self.expected: list[int] | None = None  # the counters, if nobody else moved them
+        self.expected: list[int] | None = None  # the counters, if nothing else has changed them
         self.kept: Any = None
-        # Its own memory, which no one else is given: a replay writes to it without asking.
+        # Memory of its own, which is never given to other arrays: every replay writes to it.
         self.pool = self.xp.cuda.MemoryPool()
 
     def __call__(
@@ -78,7 +85,7 @@ class StepGraph(StepRunner):
         counters: list[Counter],
         buffers: Callable[[], Any],
     ) -> Array | list[Array]:
-        """What function(*arrays) returns; from a graph, as one array of copies."""
+        """What function(*arrays) returns: its list, or, from a graph, one array (float64) with copies of its values."""
         shapes = tuple(array.shape for array in arrays)
         if shapes != self.shapes or _counts(counters) != self.expected:
             self._forget(shapes)
@@ -116,7 +123,7 @@ class StepGraph(StepRunner):
     def _capture(
         self, function: Callable[..., list[Array]], counters: list[Counter], buffers: Callable[[], Any]
     ) -> None:
-        """Record a step, which moves the counters as every step does; the launch that follows does its work."""
+        """Record a step. That changes the counters as every step does; the launch that follows computes it."""
         (counts, first), (_, second) = self.seen
         strides = [b - a for a, b in zip(first, second, strict=False)]
         before = _counts(counters)
@@ -126,7 +133,7 @@ class StepGraph(StepRunner):
             self.stream.begin_capture()
             try:
                 for i, loss in enumerate(function(*self.arrays)):
-                    losses[i] = loss  # one by one: the addresses of a whole list would have to travel
+                    losses[i] = loss  # one by one: for a list, CuPy would copy an array of addresses to the device
                 replays += 1
             finally:
                 graph = self.stream.end_capture()

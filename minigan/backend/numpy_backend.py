@@ -1,4 +1,4 @@
-"""Arrays in the computer's memory: the plain bodies again, in blocks that fit a cache, on all cores."""
+"""Arrays in main memory: the methods of base.py, computed in blocks that fit a cache, by all cores of the CPU."""
 
 import functools
 import math
@@ -24,10 +24,11 @@ from .workers import (
     sum_of_shares,
 )
 
-FEW_ROWS = 64
-COLS, ROWS = 500_000, 512  # of the patches in one block of a convolution
-FEW_COLUMNS = 64  # in a matrix product: below, it is slow
-FEW_PATCHES = 5  # for a column of W: up to here every core has its part of dW
+# Sizes at which one way of computing becomes faster than another; measured.
+FEW_ROWS = 64  # rows of a up to which `matmul` computes a b as (b^T a^T)^T
+COLS, ROWS = 500_000, 512  # a block of images has about COLS entries of im2col(x), but at least ROWS rows
+FEW_COLUMNS = 64  # with fewer columns in its result, a matrix product is slow
+FEW_PATCHES = 5  # up to so many patches for each column of W, the cores divide the rows of dW, and not the images
 
 
 class NumpyBackend(Backend):
@@ -37,16 +38,18 @@ class NumpyBackend(Backend):
     xp = np
 
     def __init__(self) -> None:
-        WORKERS.count  # noqa: B018 - a MINIGAN_THREADS that is no number is told here, and not in the middle of a run
+        WORKERS.count  # noqa: B018 - raises here, not in the middle of a run, if MINIGAN_THREADS is no number
 
     def __reduce__(self) -> tuple[Any, ...]:
         return shared_backend, ()
 
     def matmul(self, a: Array, b: Array, out: Array) -> Array:
-        """out = a b. For few rows and a transposed b, as in dx = dy W^T, as the transpose of b^T a^T.
+        """out = a b; for few rows of a and a transposed b, as in dx = dy W^T, computed as (b^T a^T)^T.
 
-        That is the same product, but OpenBLAS does it in 0.7 to 0.85 of the time up to 64 rows, the copy counted; it
-        is level at 128 rows, and slower beyond.
+        a: (n, k)   b: (k, d)   out: (n, d)
+
+        That is the same product. Up to 64 rows, OpenBLAS takes 0.7 to 0.85 of the time for it, including the copy into
+        out; at 128 rows both take the same time, and beyond that it is slower.
         """
         if len(a) > FEW_ROWS or b.flags.c_contiguous:
             return np.matmul(a, b, out=out)
@@ -55,11 +58,11 @@ class NumpyBackend(Backend):
         return out
 
     def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
-        """The same, some samples at a time: as many as fit a core's cache, on all cores."""
+        """task(part) for slices of axis 0 that fit a core's cache, on all cores.    shape: (n, ...)"""
         over_samples(lambda start, stop: task(slice(start, stop)), shape)
 
     def over_channels(self, task: Callable[..., None], arrays: Any, vectors: Any, *kernel: Any) -> None:
-        """The same, on long rows of many pixels, some at a time, on all cores."""
+        """task(*arrays, *vectors), with arrays (..., c) as rows (m, k c) and vectors (c,) as (k c,), on all cores."""
         for rows, stretched in in_long_rows(arrays, vectors):
 
             def block(start: int, stop: int, rows: list[Array] = rows, stretched: list[Array] = stretched) -> None:
@@ -68,12 +71,18 @@ class NumpyBackend(Backend):
             over_samples(block, rows[0].shape)
 
     def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
-        """The same, some samples at a time, on all cores; the parts are added in order, whichever was ready first."""
+        """The sum over all axes but the last, (..., c) -> (c,). All cores sum slices of axis 0; these sums are
+        added in order, so that the result does not depend on which core was faster.
+        """
         sums = np.array(self._of_parts(lambda part: sum_short_rows(part_of(part)), shape))
         return sums.sum(axis=0)
 
     def moments(self, x: Array) -> tuple[Array, Array]:
-        """The same, in one pass over memory: mean and squares of each part, put together by Chan et al. 1979."""
+        """Mean and biased variance over all axes but the last, in one pass over memory.    (..., c) -> (c,), (c,)
+
+        With mean_i and squares_i = sum (x - mean_i)^2 of a part of m_i rows:   mean = sum m_i mean_i / m,
+        var = sum (squares_i + m_i (mean_i - mean)^2) / m.    Chan, Golub and LeVeque 1979
+        """
 
         def part_of(part: slice) -> tuple[int, Array, Array]:
             m = x[part].size // x.shape[-1]
@@ -89,19 +98,19 @@ class NumpyBackend(Backend):
         squares = sum(square + m * (part_mean - mean) ** 2 for m, part_mean, square in parts)
         return mean, squares / total
 
-    def gradient_sums(self, dy: Array, x: Array, mean: Array, scratch: Array) -> tuple[Array, Array]:
-        """The same, in one pass over memory."""
+    def gradient_sums(self, dy: Array, x: Array, mean: Array, work: Array) -> tuple[Array, Array]:
+        """sum dy and sum dy (x - mean), in one pass over memory.    (..., c) -> (c,), (c,)   work: like dy"""
 
         def part_of(part: slice) -> tuple[Array, Array]:
-            subtract_mean(x[part], mean, scratch[part])
-            scratch[part] *= dy[part]
-            return sum_short_rows(dy[part]), sum_short_rows(scratch[part])
+            subtract_mean(x[part], mean, work[part])
+            work[part] *= dy[part]
+            return sum_short_rows(dy[part]), sum_short_rows(work[part])
 
         sums, products = zip(*self._of_parts(part_of, dy.shape), strict=True)
         return np.array(sums).sum(axis=0), np.array(products).sum(axis=0)
 
     def _of_parts(self, part_of: Callable[[slice], Any], shape: tuple[int, ...]) -> list[Any]:
-        """What `part_of` returns for each part, in order."""
+        """part_of(part) for slices of axis 0, computed on all cores, in the order of the slices.    shape: (n, ...)"""
         found: dict[int, Any] = {}
 
         def task(start: int, stop: int) -> None:
@@ -111,7 +120,7 @@ class NumpyBackend(Backend):
         return [found[start] for start in sorted(found)]
 
     def mask(self, shape: tuple[int, ...], rate: float, seed: int, stream: str, step: int = 0) -> Array:
-        """The same from the random words themselves, on all cores: (word >> 11) 2^-53 >= rate."""
+        """True where `uniform` is at least `rate`, on all cores: (word >> 11) 2^-53 >= rate, for whole random words."""
         least = np.uint64(math.ceil(rate * 2**53) << 11)
         out = np.empty(math.prod(shape), bool)
 
@@ -126,7 +135,7 @@ class NumpyBackend(Backend):
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, t: int, rate: Array, beta1: float, beta2: float, eps: float
     ) -> None:
-        """The same update, block by block, on all cores, without temporaries."""
+        """Adam's update t of the vectors p, m, v, all (k,), as in base.py: block by block, on all cores."""
         step, eps = adam_step(t, float(rate), beta1, beta2, eps)
 
         def block(start: int, stop: int) -> None:
@@ -147,7 +156,11 @@ class NumpyBackend(Backend):
         WORKERS.run_elements(block, len(p))
 
     def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
-        """The same, some images at a time: their patches stay in the cache, and all cores copy and multiply."""
+        """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)
+
+        By Winograd's algorithms where they pay (winograd.py), by `_add_taps` for few outputs, and otherwise a block of
+        images at a time: its patches stay in the cache, and every core copies and multiplies blocks of its own.
+        """
         if fast := winograd(window, len(x), W.shape[1]):
             return fast.conv(x, W, out)
         if few_outputs(window, x.shape[3], W.shape[1]):
@@ -161,12 +174,14 @@ class NumpyBackend(Backend):
         return out
 
     def _add_taps(self, x: Array, W: Array, window: Window, out: Array) -> Array:
-        """The same with stride 1: every pixel times every tap, then added up. So a pixel moves kh kw d numbers only.
+        """`conv` with stride 1, where d is small: first multiply every pixel by every tap, then add up.
 
         y[i, j] = sum over u, v of  z[u, v, i + u, j + v],   z[u, v] = W[u, v]^T x
 
-        Channels of z are long rows of pixels, in which a tap is an offset. What that shifts over an image's right edge
-        lands between the stops and the next row, and is left out.
+        x: (n, h, w, c)   z: (kh kw, d, n h w)   out: (n, oh, ow, d).  For each pixel kh kw d numbers are written, where
+        im2col would write kh kw c. A row of z holds the pixels of all images, one after the other, so that tap (u, v)
+        is an offset of u w + v. Sums that reach over the right edge of an image, into its next row, belong to no stop
+        and are left out.
         """
         (kh, kw), (h, w, c), (oh, ow) = window.kernel, window.padded, window.stops
         taps = np.ascontiguousarray(W.reshape(kh * kw, c, -1).transpose(0, 2, 1)).reshape(-1, c)
@@ -185,14 +200,18 @@ class NumpyBackend(Backend):
         return out
 
     def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
-        """The same, some images at a time; gathered, for all phases at once, where that moves fewer numbers."""
+        """out = col2im(dy W^T).    dy: (n, oh, ow, d)   W: (kh kw c, d)   out: (n, h, w, c)
+
+        By Winograd's algorithms where they pay, by `_gather_dx` where that moves fewer numbers, and otherwise a block
+        of images at a time, whose patches are added where they overlap.
+        """
         if fast := winograd(window, len(dy), W.shape[1]):
             return fast.conv_dx(dy, W, out)
         if gathering_pays(dy, W, window) and (found := phases(window, W.shape[1])):
             return self._gather_dx(dy, W, window, *found, out)
 
         kh, kw_c = window.kernel[0], len(W) // window.kernel[0]
-        together = 1 if kw_c >= FEW_COLUMNS else kh  # rows of the kernel in one product: one stays nearer in the cache
+        together = 1 if kw_c >= FEW_COLUMNS else kh  # kernel rows in one product: fewer fit the cache better
         kernel = W.reshape(kh // together, together * kw_c, -1)
 
         def block(start: int, stop: int) -> None:
@@ -212,7 +231,11 @@ class NumpyBackend(Backend):
         return out
 
     def _gather_dx(self, dy: Array, W: Array, window: Window, over: Window, parts: list[Any], out: Array) -> Array:
-        """The patches of dy are laid out once: one product for all phases."""
+        """`conv_dx` by `phases`: one product of the patches of dy, (n oh ow, taps d), and the turned kernels of all
+        phases, (taps d, phases c); each phase then writes its own pixels of out.
+
+        dy: (n, oh, ow, d)   W: (kh kw c, d)   out: (n, h, w, c)
+        """
         c = window.image[2]
         kernel = W.reshape(*window.kernel, c, -1).transpose(0, 1, 3, 2)
         turned = np.concatenate([kernel[taps][::-1, ::-1].reshape(-1, c) for _, taps, _ in parts], axis=1)
@@ -230,8 +253,12 @@ class NumpyBackend(Backend):
         return out
 
     def conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
-        """The same, some images at a time. Every core adds up its own share of the images, and the shares are added in
-        order: which core was faster changes no bit. Beside few patches every core has a part of dW instead.
+        """out = im2col(x)^T dy.    x: (n, h, w, c)   dy: (n, oh, ow, d)   out: (kh kw c, d)
+
+        By Winograd's algorithms where they pay. For few outputs, by the dW of the convolution with x and dy exchanged.
+        Otherwise every core sums over its own share of the images, and the shares are added in order, so that the
+        result does not depend on which core was faster. If there are few patches for the size of W, every core computes
+        some rows of dW instead (`_parts_of_dW`).
         """
         if fast := winograd(window, len(x), out.shape[1], gradient=True):
             return fast.conv_dW(x, dy, out)
@@ -251,7 +278,9 @@ class NumpyBackend(Backend):
         return sum_of_shares(add_part, len(x), lambda n: image_blocks(n, window), out)
 
     def _parts_of_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
-        """Every core lays out some images, then makes some rows of dW: nothing to add up, and no second dW."""
+        """`conv_dW` in which every core copies the patches of some images, and then computes some rows of dW: there is
+        nothing to add up, and no second array of the size of dW.
+        """
         cols = scratch("cols", (len(x), math.prod(window.stops), window.patch), x.dtype)
         rows, change = cols.reshape(-1, window.patch), dy.reshape(-1, out.shape[1])
 
@@ -266,7 +295,7 @@ class NumpyBackend(Backend):
         return out
 
     def im2col(self, x: Array, window: Window, out: Array = None) -> Array:
-        """The same, into this thread's scratch unless `out` is given."""
+        """The patches of x, a row each, in `out` or else scratch memory.    (n, h, w, c) -> (n oh ow, kh kw c)"""
         padded = scratch("padded", (len(x), *window.padded), x.dtype)
         if out is None:
             out = scratch("cols", (len(x) * math.prod(window.stops), window.patch), x.dtype)
@@ -274,7 +303,9 @@ class NumpyBackend(Backend):
 
 
 def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tuple[int, int]]:
-    """n images in blocks whose patches, of `columns` numbers, make some COLS, with rows enough for a product to pay."""
+    """n images in blocks (start, stop) of about COLS entries of im2col(x), and at least ROWS rows, which a product
+    needs to be fast.    columns: of im2col(x), by default kh kw c
+    """
     rows = math.prod(window.stops)
     images = max(1, round(max(COLS / (columns or window.patch), ROWS) / rows))
     return shared_blocks(n, images)
@@ -282,5 +313,5 @@ def image_blocks(n: int, window: Window, columns: int | None = None) -> list[tup
 
 @functools.cache
 def shared_backend() -> NumpyBackend:
-    """The one of a process, as CuPy's is."""
+    """The one object of this process."""
     return NumpyBackend()

@@ -6,12 +6,12 @@ A counter-based generator encrypts a counter. Philox4x64-10 (Salmon et al. 2011,
     key     = (seed, number of the stream's name)
     counter = (1 + index // 4, 0, step, 0)             word `index` is word index % 4 of the block
 
-so word `index` of a draw depends on nothing but its name. Hence a checkpoint holds only (seed, step), a resumed run
-draws what an uninterrupted one would, and a GPU computes each word by itself. NumPy's own Philox makes the bits; it
-steps its counter before the first block, hence the 1.
+so a word depends on nothing but (seed, stream, step, index). Hence a checkpoint holds only (seed, step), a resumed run
+draws what an uninterrupted one would, and on a GPU each thread computes its own word. The bits are those of NumPy's own
+Philox, which increments its counter before the first block, hence the 1.
 
-Floats come from the top 53 bits. Normals are made in float64 and rounded once at the end: then the float32 numbers
-do not depend on whose float32 logarithm or cosine was at hand.
+Floats come from the top 53 bits. Normal numbers are computed in float64 and rounded once at the end, so that float32
+numbers do not depend on the accuracy of a library's float32 logarithm or cosine.
 """
 
 import math
@@ -36,7 +36,7 @@ _FRESH: Any = {
 
 
 def _generator_of_this_thread() -> np.random.Philox:
-    """NumPy's Philox, made once a thread: a new one would ask the system for entropy that we do not want."""
+    """NumPy's Philox, one for each thread: a new one would ask the system for entropy that is not needed."""
     if not hasattr(_THREAD, "generator"):
         _THREAD.generator = np.random.Philox(0)
     return _THREAD.generator

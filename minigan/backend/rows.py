@@ -1,4 +1,4 @@
-"""Sums over rows, and vectors stretched over them, in the shapes in which NumPy is fast."""
+"""Sums over rows, and operations of rows with a vector, in the shapes in which NumPy is fast."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,14 +7,16 @@ import numpy as np
 
 from .base import Array
 
-LONG_ROW, STRETCHED = 1024, 8192  # numbers of a row from which sums, and stretched vectors, have full speed
+LONG_ROW, STRETCHED = 1024, 8192  # row lengths from which sums, and operations with a vector, have full speed
 
 
 def in_long_rows(arrays: Any, vectors: Any) -> Iterator[tuple[list[Array], list[Array]]]:
-    """Arrays (..., c) and vectors (c,) as arrays (m, many c) and vectors (many c,), then the rest, (1, ...).
+    """Arrays (..., c) and vectors (c,) as rows (m, k c) and vectors (k c,), each vector k times in a row; and then, if
+    that is not all, the remaining entries as one shorter row.
 
-    What does not lie in one piece, NumPy copies into a buffer of 8,192 numbers: rows, too, that a vector is stretched
-    over. Unless the rows are as long as that: then it works on them where they are, twice as fast.
+    When NumPy broadcasts a vector over rows, it copies short rows through a buffer of 8,192 entries. Rows that are at
+    least as long as the buffer are computed in place, twice as fast. Arrays that are written to must be contiguous:
+    of others `reshape` makes a copy.
     """
     c, size = len(vectors[0]), arrays[0].size
     length = c * max(1, STRETCHED // c)
@@ -33,7 +35,9 @@ def subtract_mean(x: Array, mean: Array, out: Array) -> None:
 
 
 def sum_short_rows(x: Array) -> Array:
-    """The sum of all rows (..., c). NumPy adds row to row; short rows cost ten times what long ones do: many as one."""
+    """The sum of all rows, (..., c) -> (c,). NumPy adds row by row, and an entry of a short row costs ten times as much
+    as one of a long row, so many rows are first added as one long row.
+    """
     c = x.shape[-1]
     rows = x.reshape(-1, c)
     together = max(1, LONG_ROW // c)

@@ -1,7 +1,7 @@
-"""Threads for NumPy, which runs elementwise work on one core: long arrays go over all of them in blocks.
+"""Threads for NumPy, which computes elementwise operations on one core: here blocks of long arrays go to all cores.
 
-The other half of it is NumPy's BLAS, which has threads of its own: while ours multiply matrices, each gets one.
-MINIGAN_THREADS says how many threads there are, ours or the BLAS's; by default as many as cores.
+NumPy's BLAS has threads of its own for matrix products. While our threads call it, each call may use one thread only.
+MINIGAN_THREADS is the number of threads, ours as well as the BLAS's; by default there is one for each core.
 """
 
 import math
@@ -19,14 +19,14 @@ from threadpoolctl import ThreadpoolController
 
 from ..errors import SettingsError
 
-# Elements of a block. Smaller ones spend their time handing Python's lock from thread to thread, larger ones do not fit
-# a core's cache; below the smallest, waking another thread costs more than it helps.
+# Entries of a block. With smaller blocks the threads wait for the GIL most of the time; larger ones do not fit a core's
+# cache. For less than the smallest block it does not pay to wake another thread.
 BLOCK, SMALLEST_BLOCK = 262_144, 65_536
-MANY = 1_000_000  # numbers of an array worth more than one core
+MANY = 1_000_000  # entries of an array from which more than one core pays
 
 
 def usable_cores() -> int:
-    """The cores that this process may run on."""
+    """The number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -43,7 +43,7 @@ def wanted_threads() -> int | None:
 
 
 class Workers:
-    """A pool of threads, made at the first use and made anew in a forked child, where threads do not survive."""
+    """A pool of threads, started at its first use, and again in a forked child, which inherits no threads."""
 
     def __init__(self) -> None:
         self.pool: ThreadPoolExecutor | None = None
@@ -52,13 +52,13 @@ class Workers:
 
     @cached_property
     def count(self) -> int:
-        """Threads that compute, the calling one among them. Raises SettingsError if MINIGAN_THREADS is no number."""
+        """How many threads compute, including the calling one. Raises SettingsError if MINIGAN_THREADS is no number."""
         return wanted_threads() or usable_cores()
 
     def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
-        """task(start, stop) for every block. Each thread takes the next when it is done with one."""
+        """task(start, stop) for every block. A thread that has finished a block takes the next one."""
         threads = min(self.count, len(blocks))
-        todo = iter(blocks)  # shared: Python's lock makes taking the next one safe
+        todo = iter(blocks)  # shared by all threads: under the GIL, no two get the same block
 
         def work() -> None:
             for start, stop in todo:
@@ -68,7 +68,7 @@ class Workers:
             return work()
         if self.pool is None or self.process != os.getpid():
             self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
-        # In a copy of this thread's context, which holds what NumPy's errstate was set to.
+        # In a copy of this thread's context, which holds the settings of np.errstate.
         others = [self.pool.submit(copy_context().run, work) for _ in range(threads - 1)]
         try:
             work()  # the calling thread works too
@@ -79,7 +79,7 @@ class Workers:
         return None
 
     def run_elements(self, task: Callable[[int, int], None], size: int) -> None:
-        """task(start, stop) over a long vector."""
+        """task(start, stop) for blocks of a vector of this size, on as many threads as pay."""
         threads = max(1, min(self.count, size // SMALLEST_BLOCK))
         self.run(task, equal_blocks(size, threads * max(1, round(size / (threads * BLOCK)))))
 
@@ -91,14 +91,14 @@ def equal_blocks(size: int, count: int) -> list[tuple[int, int]]:
 
 
 def shared_blocks(n: int, size: int) -> list[tuple[int, int]]:
-    """n samples in blocks of some `size`, as many blocks as give all workers the same number of them."""
+    """n samples in blocks of about `size`, whose number is a multiple of the number of threads if n allows it."""
     count = -(-n // size)
     return equal_blocks(n, min(n, -(-count // WORKERS.count) * WORKERS.count))
 
 
 def over_samples(task: Callable[[int, int], None], shape: tuple[int, ...]) -> None:
-    """task(start, stop) for the samples of a batch in blocks of about BLOCK numbers. On one core if it has fewer
-    than MANY: to wake the others would take longer than they save.
+    """task(start, stop) for the samples of a batch (n, ...), in blocks of about BLOCK entries. On one core if there are
+    fewer than MANY entries, since waking other threads would then take longer than they save.
     """
     blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // BLOCK)))
     if math.prod(shape) >= MANY:
@@ -114,10 +114,11 @@ def sum_of_shares(
     blocks: Callable[[int], list[tuple[int, int]]],
     out: Any,
 ) -> Any:
-    """out = the sum of what add_part(samples, total, add) writes, or adds, to `total` for all blocks of n samples.
+    """out = a sum over n samples, computed by all cores.
 
-    Every core adds up its own share of the samples, in `blocks(samples)`; the shares are added in order, so that which
-    core was faster changes no bit.
+    Every core sums over its own share of the samples, in the blocks that `blocks(size of the share)` returns, into an
+    array of its own: add_part(slice of samples, total, add) writes the sum over this slice to `total`, or adds it if
+    `add`. The sums of the shares are then added in order, so that the result does not depend on which core was faster.
     """
     shares = equal_blocks(n, min(WORKERS.count, n))
     sums = {first: np.empty_like(out) if first else out for first, _ in shares}
@@ -133,8 +134,9 @@ def sum_of_shares(
 
 
 def product_into(a: np.ndarray, b: np.ndarray, total: np.ndarray, add: bool) -> None:
-    """total = a b; or total += a b, some rows at a time: what is to be added stays in the cache, and needs no memory
-    beside it.
+    """total = a b, or total += a b if `add`.    a: (m, k)   b: (k, d)   total: (m, d)
+
+    The product that is added is computed some rows at a time, so that it stays in the cache and needs little memory.
     """
     if not add:
         np.matmul(a, b, out=total)
@@ -144,14 +146,14 @@ def product_into(a: np.ndarray, b: np.ndarray, total: np.ndarray, add: bool) -> 
         total[start:stop] += part
 
 
-WORKERS = Workers()  # one pool a process: networks and backends share it, so that cores are never oversubscribed
-if hasattr(os, "register_at_fork"):  # a forked child must not wait for a thread that it does not have
+WORKERS = Workers()  # one pool for the process: with several there could be more threads than cores
+if hasattr(os, "register_at_fork"):  # in a forked child no thread is left to release the lock
     os.register_at_fork(after_in_child=lambda: setattr(WORKERS, "alone", threading.Lock()))
 SCRATCH = threading.local()
 
 
 def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """This thread's own buffer of this name, to be used before the thread asks for the name again."""
+    """Memory of this thread under this name, with old contents; the thread's next call with the name reuses it."""
     held = SCRATCH.__dict__.setdefault("held", {})
     size = math.prod(shape)
     buffer = held.get((name, dtype))
@@ -162,25 +164,25 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 @cache
 def blas() -> Any:
-    """NumPy's BLAS, whose number of threads can be set."""
+    """NumPy's BLAS library, as an object that can set its number of threads."""
     return ThreadpoolController().select(user_api="blas")
 
 
 def limit_blas() -> None:
-    """No more threads for the BLAS, where it has its own, than MINIGAN_THREADS allows; fewer if it has fewer."""
+    """Lower the number of the BLAS's own threads to MINIGAN_THREADS, if that is set; never raise it."""
     wanted = wanted_threads()
     for library in blas().lib_controllers if wanted else ():
         library.set_num_threads(min(wanted, library.num_threads))
 
 
-with suppress(SettingsError):  # to be raised at the first use, where a command can still answer in one sentence
+with suppress(SettingsError):  # raised again at the first use, where a command can print it as one sentence
     limit_blas()
 
 
 def on_all_cores(task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
-    """task(start, stop) for every block, each on one core; a single block has the BLAS's own threads instead."""
+    """task(start, stop) for every block, each on one core. A single block may use all of the BLAS's own threads."""
     if len(blocks) == 1:
         task(*blocks[0])
     else:
-        with WORKERS.alone, blas().limit(limits=1):  # the limit is the process's: two at once would not restore it
+        with WORKERS.alone, blas().limit(limits=1):  # the limit is the process's: one caller at a time
             WORKERS.run(task, blocks)

@@ -1,7 +1,7 @@
-"""Activations: one number in, one number out. Each backward multiplies dy by the slope of the curve at x.
+"""Activations: functions of one number, applied to each entry. Each backward multiplies dy by the slope f'(x).
 
-So J is diagonal, its own transpose, and `tangent` does to t what `backward` does to dy. Where the curve is not made of
-straight lines, its slope depends on x: <dy, J t> = sum dy t slope(x), and `tangent_backward` has slope', the curvature.
+So J is diagonal and equal to its transpose, and `tangent` does to t what `backward` does to dy. If f is not piecewise
+linear, its slope depends on x:  <dy, J t> = sum dy t f'(x),  and `tangent_backward` returns dy t f''(x).
 """
 
 from ..backend import Array

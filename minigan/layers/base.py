@@ -1,8 +1,8 @@
 """The layer contract: what a layer must offer, and what it gets.
 
-A layer is hyperparameters until a network builds it. `build` declares its arrays and returns its output's shape;
-`forward` and `backward` then compute with `self.xp` (numpy or cupy), write into buffers from `self.buf`, and find
-their parameters under the names they declared: `self.W`, its gradient `self.dW`.
+Until a network builds it, a layer has nothing but its arguments. `build` declares its arrays and returns the shape of
+its output. `forward` and `backward` then compute with `self.xp` (numpy or cupy), write to buffers from `self.buf`, and
+use parameters under the names that were declared: `self.W`, and its gradient `self.dW`.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from ..parameters import Declaration
 
 
 class Layer:
-    """y = f(x; parameters). Subclasses write `build`, `forward` and `backward`; and `tangent`, to stand in a critic
-    whose slope is penalised (docs/wgan_gp.md).
+    """y = f(x; parameters). Subclasses write `build`, `forward` and `backward`; and `tangent`, if they may be part of a
+    critic with a penalty on its slope (docs/wgan_gp.md).
 
     Every argument of a subclass's `__init__` is kept as an attribute of the same name: `config` reads them, and with
     them a layer is copied, saved and loaded. Shapes leave out the batch: `(784,)`, `(28, 28, 1)`.
@@ -33,7 +33,7 @@ class Layer:
     """
 
     name: str  # "2.Dense": its place in the network and its class; inside another, "3.Residual.0.Conv2D"
-    context: Context  # what the network gave it
+    context: Context  # what it needs of its network
     backend: Backend
     xp: ModuleType
     dtype: Any
@@ -43,15 +43,15 @@ class Layer:
     no_tangent: ClassVar[str] = "it has no `tangent` of its own, the derivative of its forward along a direction"
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Declare parameters with `self.param`; return the output's shape. By default: none, and the input's."""
+        """Declare parameters with `self.param`; return the output's shape. By default: none, the input's shape."""
         return in_shape
 
     def forward(self, x: Array, train: bool) -> Array:
-        """y, from x of shape (n, ...). `train` chooses batch statistics and noise; otherwise neither is used."""
+        """y, from x of shape (n, ...). `train`: use statistics of the batch, and draw noise; otherwise neither."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
-        """From dy = dL/dy: overwrite `self.dW` and the like if `params`, return dx if `inputs`."""
+        """From dy = dL/dy: overwrite its gradients, such as `self.dW`, if `params`; return dx if `inputs`."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def tangent(self, t: Array) -> Array:
@@ -62,25 +62,26 @@ class Layer:
         raise self.refuse_tangent()
 
     def tangent_backward(self, t: Array, dy: Array) -> Array | None:
-        """The derivatives of <dy, J t>: overwrite `self.dW` and the like, return that for x, or None if it is 0.
+        """The derivatives of <dy, J t>: overwrite its gradients, such as `self.dW`; return that for x, None if 0.
 
-        Only what J depends on matters: no parameter but W, and x only where the layer is curved. The rest stays 0.
+        Only what J depends on has one: W, but not a bias; and x, if the layer is not piecewise linear in it. Gradients
+        that are not written stay 0.
         """
         return None
 
     def tangents(self, t: Array, dy: Array) -> tuple[Array, Array | None]:
-        """(J t, what tangent_backward returns): layers that hold layers find both on one way through them."""
+        """(J t, what tangent_backward returns). Layers that hold layers compute both in one pass through them."""
         curved = self.tangent_backward(t, dy)
         return self.tangent(t), curved
 
     def has_tangent(self) -> bool:
-        """Is there a `tangent`, and no `forward` that was written over it in a class derived from its own?"""
+        """Whether there is a `tangent`, written in the class that has the `forward` or in one derived from it."""
         kinds = type(self).__mro__
         tangent, forward = (next(i for i, k in enumerate(kinds) if name in vars(k)) for name in ("tangent", "forward"))
         return tangent <= forward and kinds[tangent] is not Layer
 
     def refuse_tangent(self) -> SettingsError:
-        """The error for a layer that cannot stand in a critic whose slope is penalised."""
+        """The error for a layer that cannot be part of a critic with a penalty on its slope."""
         return SettingsError(
             f"{self.context.network}: {self.name} cannot stand in a critic with a penalty on its slope: "
             f"{self.no_tangent}"
@@ -111,14 +112,14 @@ class Layer:
         self.declared[kind].append(Declaration(name, shape, init, fan_in, fan_out))
 
     def buf(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """This layer's buffer `name`: uninitialised memory, the same at every step. Fetch it once a call.
+        """This layer's buffer `name`, with old contents: the same memory at every step. Fetch it once in a call.
 
-        "dx" is for what backward returns, and shared: it lasts until the layer below has used it.
+        The buffer "dx" is for what backward returns. It is shared, and valid until the layer before has used it.
         """
         return self.context.workspace.get(self.name, name, shape, dtype or self.dtype)
 
     def temporary(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """A buffer that all layers share and that lasts only until this forward or backward returns."""
+        """A buffer that all layers share, valid until this forward or backward returns."""
         return self.context.workspace.get(self.name, name, shape, dtype or self.dtype, temporary=True)
 
     def random_uniform(self, shape: tuple[int, ...]) -> Array:
@@ -138,7 +139,7 @@ class Layer:
         )
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal layer: `type(layer).from_config(layer.config())`."""
+        """The arguments of an equal layer: `type(layer).from_config(layer.config())`."""
         return arguments_of(self)
 
     @classmethod
@@ -150,8 +151,8 @@ class Layer:
         return cls(*config.get(star, ()), **named) if star else cls(**named)
 
     def describe(self) -> dict[str, Any]:
-        """The layer as JSON can hold it: its class, its arguments, the layers inside it. Initializers are left out: a
-        network that is loaded has started.
+        """The layer in the types of JSON: its class, its arguments, the layers inside it. Initializers are left out,
+        since a network that is loaded needs none.
 
         Raises SettingsError for an argument that JSON cannot hold, such as a function or an array.
         """
@@ -165,7 +166,7 @@ class Layer:
         return name.endswith("_init") or name in self.__dict__.get("initializers", ())
 
     def clone(self) -> "Layer":
-        """An equal layer, and equal ones inside it, that no network has built."""
+        """An equal layer, with equal layers inside it, which is not part of a network."""
         return self.from_config({name: _cloned(value) for name, value in self.config().items()})
 
     def __repr__(self) -> str:
@@ -176,8 +177,8 @@ class Layer:
     # Layers inside this one. -----------------------------------------------------------------------------------------
 
     def children(self) -> dict[str, "Layer"]:
-        """The layers that this one holds, by the names that stand in their paths. By default every attribute that is a
-        layer, or a list of some: "Dense" for self.layer = Dense(3), "ways.1.Dense" for the second of self.ways.
+        """The layers that this one holds, by the last part of their names. By default every attribute that is a layer
+        or a list of layers: "Dense" for self.layer = Dense(3), "ways.1.Dense" for the second layer of self.ways.
         """
         found: dict[str, Layer] = {}
         for attribute, value in vars(self).items():
@@ -190,15 +191,15 @@ class Layer:
         return found
 
     def place(self, name: str, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """In `build`: give the child of that name its place behind inputs of this shape. Returns its output's shape."""
+        """To be called in `build` for each child: builds it for inputs of this shape, returns its output's shape."""
         children = self.children()
         if name not in children:
             raise SettingsError(f"{self.name} has no layer {name!r} inside; it has {', '.join(children) or 'none'}")
-        path = f"{self.name}.{name}" if self.name else name  # those of a network itself begin with their place
+        path = f"{self.name}.{name}" if self.name else name  # names of layers in a network begin with their index
         return children[name].connect(self.context, path, in_shape)
 
     def walk(self) -> Iterator["Layer"]:
-        """This layer and all inside it, each before its children: the order in which parameters lie."""
+        """This layer and all inside it, each before its children: the order of the parameters."""
         yield self
         for child in self.children().values():
             yield from child.walk()
@@ -208,10 +209,10 @@ class Layer:
         """Whether it or a layer inside it has parameters."""
         return any(layer.declared["params"] for layer in self.walk())
 
-    # What whoever holds the layer calls: its own methods, with buffers prepared and results looked at. ---------------
+    # What the holder of a layer calls: the methods above, with buffers prepared and results checked. -----------------
 
     def run_forward(self, x: Array, train: bool) -> Array:
-        """`forward`. Raises ShapeError for a y of another shape than build announced, or of another dtype."""
+        """`forward`. Raises ShapeError for a y that has not the shape that build returned or the network's dtype."""
         context = self.context
         context.workspace.begin_call(self.name)
         y = self.forward(context.workspace.input(x), train)
@@ -228,7 +229,7 @@ class Layer:
         return y
 
     def run_backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
-        """`backward`. A copy of dy is kept where a second derivative follows."""
+        """`backward`. Keeps a copy of dy if the context says that a second derivative follows."""
         context = self.context
         context.workspace.begin_call(self.name, dy)
         if context.keep_dy:
@@ -244,12 +245,12 @@ class Layer:
         return dx
 
     def run_tangent(self, t: Array) -> Array:
-        """`tangent`."""
+        """`tangent`, with buffers prepared."""
         self.context.workspace.begin_call(self.name, t)
         return self.tangent(self.context.workspace.input(t))
 
     def run_tangents(self, t: Array) -> tuple[Array, Array | None]:
-        """`tangents`, with the dy that `run_backward` kept."""
+        """`tangents`, with the copy of dy that `run_backward` kept."""
         workspace = self.context.workspace
         workspace.begin_call(self.name, t)
         return self.tangents(workspace.input(t), workspace.input(self.kept_dy))
@@ -257,7 +258,10 @@ class Layer:
     # What the network does. ------------------------------------------------------------------------------------------
 
     def connect(self, context: Context, name: str, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Give the layer its place in a network, and build it. Returns the output's shape."""
+        """Make the layer part of a network, under this name, and build it. Returns the output's shape.
+
+        Raises OrderError for a layer that is part of a network already, ShapeError for a build that returns no tuple.
+        """
         if "context" in self.__dict__:
             kind = type(self).__name__
             raise OrderError(
@@ -277,7 +281,7 @@ class Layer:
         return out_shape
 
     def _require_placed(self, name: str) -> None:
-        """Raises OrderError unless every layer inside has a place of its own."""
+        """Raises OrderError unless every layer inside was placed, and placed once."""
         children = self.children()
         twice = [key for key, child in children.items() if sum(child is other for other in children.values()) > 1]
         if twice:
@@ -287,12 +291,14 @@ class Layer:
             raise OrderError(f"{name}: its build never placed {', '.join(unplaced)}: write self.place(name, in_shape)")
 
     def forget_initializers(self) -> None:
-        """The network has started. One that is a method of its layer would keep the layer alive."""
+        """Drop the initializers, which have done their work. One that is a method of its layer, as SpectralNorm's are,
+        would be a circle of references and keep the layer alive.
+        """
         for kind, items in self.declared.items():
             self.declared[kind] = [replace(item, init=zeros) for item in items]
 
     def disconnect(self, context: Context) -> None:
-        """Free the layer and those inside it, if this network has them and could not be built."""
+        """Undo `connect` for this layer and those inside it, after a network could not be built."""
         for layer in self.walk():
             if layer.__dict__.get("context") is context:
                 for name in ("context", "name", *layer.__dict__.pop("bound", ())):
@@ -300,7 +306,7 @@ class Layer:
 
     @contextlib.contextmanager
     def lent(self, **arrays: Array) -> Iterator[None]:
-        """Within it the layer computes with other arrays: `with layer.lent(W=W_SN): layer.run_forward(x, train)`."""
+        """Within it the layer computes with these arrays: `with layer.lent(W=W_SN): layer.run_forward(x, train)`."""
         own = {name: self.__dict__[name] for name in arrays}
         self.__dict__.update(arrays)
         try:
@@ -309,7 +315,7 @@ class Layer:
             self.__dict__.update(own)
 
     def bind(self, name: str, view: Array) -> None:
-        """Point a declared name at its piece of the network's vector; from then on only its contents may change."""
+        """Make a declared name a view into the network's vector. From then on only the contents may be changed."""
         self.__dict__.setdefault("bound", set()).add(name)
         self.__dict__[name] = view
 
@@ -337,7 +343,7 @@ class Layer:
         return _made, (type(self), config)
 
     def _alone(self, verb: str) -> "Layer":
-        """The layer. Raises OrderError if it is part of a network: its arrays are pieces of the network's vectors."""
+        """The layer. Raises OrderError if it is part of a network: its arrays are views into the network's vectors."""
         if "context" in self.__dict__:
             raise OrderError(
                 f"{verb} of {self.context.network}'s {self.name}: a layer that a network has built is copied with the "

@@ -1,4 +1,4 @@
-"""Zeros around an image, and their opposite."""
+"""Zeros around an image, and cropping, the opposite."""
 
 from ..backend import Array, Sides
 from .base import Layer
@@ -39,7 +39,7 @@ class ZeroPadding2D(Layer):
         return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
-        """The middle of dy: a view, no number moves."""
+        """The middle of dy, as a view."""
         return dy[self.inside] if inputs else None
 
     def tangent(self, t: Array) -> Array:
@@ -59,7 +59,7 @@ class Cropping2D(Layer):
         self.cropping = sides(cropping, "Cropping2D: cropping")
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """No parameters. Raises ShapeError unless inputs are images of which something is left."""
+        """No parameters. Raises ShapeError unless inputs are images larger than what is cropped."""
         (top, bottom), (left, right) = self.cropping
         if len(in_shape) != 3 or in_shape[0] <= top + bottom or in_shape[1] <= left + right:
             raise self.refuse(in_shape, f"images (h, w, c) larger than what is cropped, {self.cropping}")
@@ -68,7 +68,7 @@ class Cropping2D(Layer):
         return h - top - bottom, w - left - right, c
 
     def forward(self, x: Array, train: bool) -> Array:
-        """The middle of x: a view, no number moves."""
+        """The middle of x, as a view."""
         self.x_shape = x.shape
         return x[self.inside]
 

@@ -1,4 +1,4 @@
-"""Layers one after the other, as one layer: what Sequential and Residual have in common."""
+"""Layers one after the other, as one layer: the base of Sequential and Residual."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from .base import Layer
 class Chain(Layer):
     """y = layer_k( ... layer_1(x)).    x: (n, ...)
 
-    With dy = dL/dy, the layers' backwards from the last to the first. Their names are their places and classes:
-    "0.Dense", "1.ReLU".
+    With dy = dL/dy:   dx = J_1^T ( ... J_k^T dy),  the layers' backwards from the last to the first. Layers are named
+    by index and class: "0.Dense", "1.ReLU".
     """
 
-    grads: Array  # of all layers inside: one piece of the network's vector
+    grads: Array  # the gradients of all layers inside: a view into the network's vector
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         kind = type(self).__name__
@@ -27,14 +27,14 @@ class Chain(Layer):
                 raise SettingsError(f"{kind}: layer {i} is {layer!r}; wanted a layer object, such as Dense(256)")
 
     def children(self) -> dict[str, Layer]:
-        """The layers, by place and class."""
+        """The layers, by index and class."""
         return {f"{i}.{type(layer).__name__}": layer for i, layer in enumerate(self.layers)}
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """No parameters of its own: those of the layers, each behind the one before it."""
+        """No parameters of its own. Builds the layers, each for the output of the one before it."""
         for name in self.children():
             in_shape = self.place(name, in_shape)
-        # Nothing needs the gradient of what comes before the first layer that learns.
+        # If dx is not wanted, no gradient is needed of layers before the first one that has parameters.
         self.first_learner = next((i for i, layer in enumerate(self.layers) if layer.learns), len(self.layers))
         return in_shape
 
@@ -45,7 +45,7 @@ class Chain(Layer):
         return x
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
-        """Each layer's dx is the dy of the one before it, down to the first, or to the first that learns."""
+        """Each layer's dx is the dy of the one before it. Without `inputs` the first layer with parameters ends it."""
         dx: Array | None = dy
         stop = 0 if inputs else self.first_learner
         for i in reversed(range(stop, len(self.layers))):
@@ -53,11 +53,11 @@ class Chain(Layer):
         return dx if inputs else None
 
     def has_tangent(self) -> bool:
-        """If every layer has one."""
+        """Yes if every layer has one."""
         return all(layer.has_tangent() for layer in self.children().values())
 
     def refuse_tangent(self) -> SettingsError:
-        """In the words of the first layer that has none."""
+        """The error of the first layer that has none."""
         return next(layer for layer in self.children().values() if not layer.has_tangent()).refuse_tangent()
 
     def tangent(self, t: Array) -> Array:
@@ -67,14 +67,15 @@ class Chain(Layer):
         return t
 
     def tangent_backward(self, t: Array, dy: Array) -> Array | None:
-        """The derivatives of <dy, J t>, as `tangents` finds them."""
+        """The derivatives of <dy, J t>, as `tangents` computes them."""
         return self.tangents(t, dy)[1]
 
     def tangents(self, t: Array, dy: Array) -> tuple[Array, Array | None]:
         """J t, and the derivatives of <dy, J t>: `grads` are overwritten, that for x is returned, None if it is 0.
 
-        t goes forwards and meets, at every layer, the dy that came down to it. Where a layer is curved, J depends on
-        its x, and so on the parameters below it: their share is one more backward.
+        At every layer, the t that reaches it forwards is combined with the dy that reached it backwards. If a layer is
+        not piecewise linear, its J depends on its x, and so on the parameters of the layers before it: their part takes
+        one more backward.
         """
         t, curved = self._forth(t)
         if all(bend is None for bend in curved):
@@ -82,7 +83,7 @@ class Chain(Layer):
         return self.kept("J t", t), self.kept("curved", self._back(curved, inputs=True))
 
     def _forth(self, t: Array) -> tuple[Array, list[Array | None]]:
-        """J t; and what each layer finds for its own x, where `grads` hold what it finds for its parameters."""
+        """J t, and each layer's derivative of <dy, J t> for its own x; those for its parameters are in `grads`."""
         curved: list[Array | None] = []
         self.grads[...] = 0
         for layer in self.layers:
@@ -91,7 +92,7 @@ class Chain(Layer):
         return t, curved
 
     def _back(self, curved: list[Array | None], inputs: bool) -> Array | None:
-        """Add to `grads` what the derivatives for the layers' x are for the parameters below. Returns that for x."""
+        """Take the derivatives for the layers' x back through earlier layers: adds to `grads`, returns that for x."""
         explicit, dx = self.grads.copy(), None
         self.grads[...] = 0
         stop = 0 if inputs else self.first_learner
@@ -106,13 +107,13 @@ class Chain(Layer):
         return dx
 
     def kept(self, name: str, array: Array) -> Array:
-        """A copy in a buffer of its own, which outlasts the calls of the layers inside."""
+        """A copy in a buffer of its own, which stays valid while the layers inside are called."""
         copy = self.buf(name, array.shape)
         copy[...] = array
         return copy
 
     def config(self) -> dict[str, Any]:
-        """The layers."""
+        """The layers, as an argument."""
         return {"layers": self.layers}
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Convolution, and the same read backwards."""
+"""Convolution and transposed convolution."""
 
 from ..backend import Array, Sides, Window, same_padding
 from ..errors import SettingsError
@@ -8,7 +8,7 @@ from .sides import Pair, pair, sides, whole
 
 
 class Convolution(Layer):
-    """What Conv2D and Conv2DTranspose share: their settings."""
+    """The base of Conv2D and Conv2DTranspose: their arguments, and the bias."""
 
     W: Array
     b: Array
@@ -35,7 +35,7 @@ class Convolution(Layer):
             raise SettingsError(f"{kind}: kernel is {kernel} and stride {stride}; each must be at least 1")
 
     def zeros_around(self, h: int, w: int) -> Sides:
-        """The zeros put around an image of h x w."""
+        """The zeros around an image of height h and width w."""
         if isinstance(self.padding, tuple):
             return self.padding
         if self.padding == "valid":
@@ -44,7 +44,7 @@ class Convolution(Layer):
         return same_padding(*vertical), same_padding(*horizontal)
 
     def declare(self, shape: tuple[int, int], c_in: int) -> None:
-        """W and b."""
+        """Declare W, of this shape, and b."""
         area = self.kernel[0] * self.kernel[1]
         self.param("W", shape, self.W_init, fans=(area * c_in, area * self.c_out))
         if self.bias:
@@ -60,7 +60,7 @@ class Convolution(Layer):
         return y
 
     def sum_to_db(self, dy: Array) -> None:
-        """db = sum dy, over all images and places; nothing where there is no b."""
+        """db = sum dy, over all axes but the last, if there is a b."""
         if self.bias:
             self.db[...] = self.backend.sum_rows(lambda part: dy[part], dy.shape)
 
@@ -71,22 +71,22 @@ class Conv2D(Convolution):
     x: (n, h, w, c_in)   W: (kh kw c_in, c_out)   b: (c_out,)   y: (n, oh, ow, c_out)
     oh = (h + top + bottom - kh) // sh + 1,  and ow likewise
 
-    With cols = im2col(x), one row for every patch, and dy = dL/dy:
+    With cols = im2col(x), one row for every patch, (n oh ow, kh kw c_in), and dy = dL/dy:
 
         y = cols W + b     dW = cols^T dy     db = sum dy     dx = col2im(dy W^T)
 
-    c_out    channels of y: how many kernels there are
+    c_out    channels of y, the number of kernels
     kernel   (kh, kw), or one number for both; stride (sh, sw) likewise
     padding  zeros around x: one number for all sides, (vertical, horizontal), ((top, bottom), (left, right)),
-             "valid" for none, or "same" for as many as make oh = ceil(h / sh); an odd one goes to the bottom and to
-             the right, as in Keras
-    bias     False leaves b out, as before BatchNorm, whose beta does the same
+             "valid" for none, or "same" for as many as make oh = ceil(h / sh); if that is an odd number, there is
+             one more at the bottom and at the right, as in Keras
+    bias     False: no b, as before a BatchNorm, whose beta does the same
 
     LeCun et al. 1989; Dumoulin and Visin 2016 draw the arithmetic. docs/layers/conv.md derives the gradients.
     """
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """W (kh kw c_in, c_out) and b (c_out,). Raises ShapeError unless inputs are images that the kernel fits in."""
+        """W (kh kw c_in, c_out) and b (c_out,). Raises ShapeError unless inputs are images in which it fits."""
         if len(in_shape) != 3:
             raise self.refuse(in_shape, "images (h, w, c); put a Reshape before it")
         h, w, c_in = in_shape
@@ -121,21 +121,21 @@ class Conv2D(Convolution):
 
 
 class Conv2DTranspose(Convolution):
-    """Conv2D read backwards: y is what the dx of a Conv2D from y's shape to x's would be, plus b.
+    """The transpose of Conv2D: y is the dx of a Conv2D that maps y's shape to x's, for dy = x, plus b.
 
     x: (n, h, w, c_in)   W: (kh kw c_out, c_in)   b: (c_out,)   y: (n, oh, ow, c_out)
     oh = (h - 1) sh - top - bottom + kh + output_padding,  and ow likewise
 
-    Every pixel of x paints a kh x kw patch of y, sh and sw apart, and patches that overlap add up. With dy = dL/dy:
+    Every pixel of x adds a kh x kw patch to y; patches are sh and sw apart and may overlap. With dy = dL/dy:
 
         y = col2im(x W^T) + b     dW = im2col(dy)^T x     db = sum dy     dx = im2col(dy) W
 
     c_out, kernel, stride, bias   as in Conv2D
-    padding         what is cut from y's border, as many as that Conv2D would add zeros; "same" makes oh = h sh
-    output_padding  more rows and columns at y's bottom and right, fewer than the stride: several sizes of y have the
-                    same size of x, and this chooses
+    padding         rows and columns cut from y's border, as many as that Conv2D has zeros; "same" makes oh = h sh
+    output_padding  additional rows and columns at y's bottom and right, fewer than the stride: that Conv2D maps
+                    several sizes of y to the same size of x, and this chooses one of them
 
-    Zeiler et al. 2010; Dumoulin and Visin 2016, chapter 4. docs/layers/conv.md shows why the two are adjoint.
+    Zeiler et al. 2010; Dumoulin and Visin 2016, chapter 4. docs/layers/conv.md shows why it is the transpose.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class Dense(Layer):
         self.d_out, self.W_init, self.b_init = whole(d_out, "Dense: d_out"), W_init, b_init
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """W (d_in, d_out) and b (d_out,). Raises ShapeError unless an input is one row of numbers."""
+        """W (d_in, d_out) and b (d_out,). Raises ShapeError unless inputs are rows, (d_in,)."""
         if len(in_shape) != 1:
             raise self.refuse(in_shape, "one row of numbers for each sample; put Flatten() before it")
         self.param("W", (in_shape[0], self.d_out), self.W_init)

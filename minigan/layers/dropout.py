@@ -10,9 +10,9 @@ class Dropout(Layer):
 
     With dy = dL/dy:   dx = dy mask / (1 - rate)
 
-    In training every number is dropped with probability `rate`, and the others grow so that the mean stays; `predict`
-    changes nothing. The mask is a function of the network's seed, the layer's name and the count of its training
-    forwards, so a resumed run drops the same numbers. Srivastava et al. 2014.
+    In training every entry is dropped with probability `rate`, and the others are scaled so that the expected value of
+    y is x; in `predict`, y = x. The mask is a function of the network's seed, the layer's name and the count of its
+    training forwards, so a resumed run drops the same entries. Srivastava et al. 2014.
     """
 
     def __init__(self, rate: float = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""Labels beside noise: a vector that is learned for each class."""
+"""Labels joined to noise: a learned vector for each class."""
 
 from ..backend import Array
 from ..initializers import Initializer, normal
@@ -7,17 +7,18 @@ from .sides import whole
 
 
 class LabelEmbedding(Layer):
-    """y = [z, t E]:  the noise, and behind it the learned row of the label's class.    x = [z, t]: (n, d + classes)
+    """y = [z, t E]:  the noise, followed by the learned row of the label's class.    x = [z, t]: (n, d + classes)
 
     z: (n, d)   t: (n, classes), one-hot rows   E: (classes, size)   y: (n, d + size)
 
     With dy = [dy_z, dy_e]:   dE = t^T dy_e     dx = [dy_z, dy_e E^T]
 
-    The first layer of a conditional generator, which gets the label's one-hot row behind its noise (Generator). Row c
-    of E is what the network knows about class c. Mirza and Osindero 2014, section 3.2, join labels to noise like this.
+    The first layer of a conditional generator, whose input is noise followed by the label's one-hot row (Generator).
+    Row c of E is what the network knows about class c. Labels are joined to
+    noise in this way by Mirza and Osindero 2014, section 3.2.
 
-    classes  how many there are: the last so many numbers of x
-    size     numbers of the vector of a class; E starts from N(0, 1), as embeddings do in PyTorch
+    classes  number of classes: the last `classes` entries of x are the one-hot row
+    size     length of the vector of a class; E starts from N(0, 1), as embeddings do in PyTorch
     """
 
     E: Array
@@ -28,7 +29,7 @@ class LabelEmbedding(Layer):
         self.E_init = E_init
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """E (classes, size). Raises ShapeError unless inputs are rows of more numbers than there are classes."""
+        """E (classes, size). Raises ShapeError unless inputs are rows of at least `classes` entries."""
         if len(in_shape) != 1 or in_shape[0] < self.classes:
             raise self.refuse(in_shape, f"rows that end in the one-hot row of {self.classes} classes")
         self.d = in_shape[0] - self.classes
@@ -61,11 +62,11 @@ class LabelEmbedding(Layer):
         self.backend.matmul(self.contiguous(t[:, self.d :]).T, self.contiguous(dy[:, self.d :]), out=self.dE)
 
     def joined(self, left: Array, right: Array, name: str) -> Array:
-        """The first d columns of the one beside the other, in the buffer of that name."""
+        """[the first d columns of left, right], in the buffer of that name.    right: (n, k) -> (n, d + k)"""
         y = self.buf(name, (len(left), self.d + right.shape[1]))
         y[:, : self.d], y[:, self.d :] = left[:, : self.d], right
         return y
 
     def contiguous(self, columns: Array) -> Array:
-        """A copy: products want rows in one piece."""
+        """A contiguous copy, which products need."""
         return self.xp.ascontiguousarray(columns)

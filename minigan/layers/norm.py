@@ -11,8 +11,8 @@ from .base import Layer
 class BatchNorm(Layer):
     r"""y = gamma x_hat + beta,   x_hat = (x - mean) / sqrt(var + eps).    x, y: (..., c)   gamma, beta: (c,)
 
-    Every channel (the last axis) is normalised by its own mean and variance over the m numbers that it has in the
-    batch: m = n after Dense, n h w after a convolution. With dy = dL/dy, sums over those m numbers:
+    Every channel (the last axis) is normalised by its own mean and variance over the m entries that it has in the
+    batch: m = n after Dense, n h w after a convolution. With dy = dL/dy, sums over those m entries:
 
         dgamma = sum dy x_hat     dbeta = sum dy
         dx = gamma / sqrt(var + eps) (dy - dbeta / m - x_hat dgamma / m)
@@ -20,8 +20,7 @@ class BatchNorm(Layer):
     `predict` uses running statistics instead: running = momentum running + (1 - momentum) batch, with the biased
     variance. Keras counts momentum like this; PyTorch's momentum is 1 minus ours.
 
-    Ioffe and Szegedy 2015, algorithm 1 and section 3. docs/layers/batchnorm.md derives dx, the line that most
-    hand-written versions get wrong.
+    Ioffe and Szegedy 2015, algorithm 1 and section 3. docs/layers/batchnorm.md derives dx.
     """
 
     gamma: Array
@@ -55,7 +54,7 @@ class BatchNorm(Layer):
         return in_shape
 
     def forward(self, x: Array, train: bool) -> Array:
-        """y = gamma x_hat + beta. Raises ShapeError when a training batch has one number a channel: var would be 0."""
+        """y = gamma x_hat + beta. Raises ShapeError for a training batch with one entry a channel: var is 0."""
         self.x, y = x, self.buf("y", x.shape)
         if train:
             self.m = x.size // len(self.gamma)
@@ -82,7 +81,7 @@ class BatchNorm(Layer):
         """dgamma = sum dy x_hat,  dbeta = sum dy,  dx as above. dx needs both sums, so they are always computed."""
         dx = self.buf("dx", dy.shape)
         # x_hat is not kept: that would cost as much memory as y.
-        dbeta, products = self.backend.gradient_sums(dy, self.x, self.x_mean, scratch=dx)
+        dbeta, products = self.backend.gradient_sums(dy, self.x, self.x_mean, work=dx)
         dgamma = products * self.inverse_std
         if params:
             self.dgamma[...], self.dbeta[...] = dgamma, dbeta

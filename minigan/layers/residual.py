@@ -1,4 +1,4 @@
-"""The residual block: what layers add to their input."""
+"""The residual block: the sum of its input and of what layers make of it."""
 
 from typing import Any
 
@@ -11,14 +11,13 @@ from .chain import Chain
 class Residual(Chain):
     """y = f(x) + s(x),   f = the layers one after the other,   s(x) = x, or the shortcut's output.    x: (n, ...)
 
-    With dy = dL/dy:   dx = J_f^T dy + J_s^T dy:  both ways get the whole dy, and their dx add up
+    With dy = dL/dy:   dx = J_f^T dy + J_s^T dy:  both branches get the whole dy, and their dx are added
 
-    layers    of the way f; its output has the shape of s's
-    shortcut  a layer for the other way, where f changes the shape: Conv2D(64, 1, 2), or a Sequential of some. None: the
-              input itself
+    layers    those of f, whose output has the shape of s(x)
+    shortcut  a layer for s, where f changes the shape: Conv2D(64, 1, 2), or a Sequential. None: s(x) = x
 
-    A gradient that passes a block passes it unchanged, too, so that deep networks learn. He, Zhang, Ren and Sun 2016,
-    equation 2. docs/layers/residual.md derives dx.
+    If s(x) = x, dx contains dy unchanged, whatever the layers do to their part of it, so that deep networks learn. He,
+    Zhang, Ren and Sun 2016, equation 2. docs/layers/residual.md derives dx.
     """
 
     def __init__(self, *layers: Layer, shortcut: Layer | None = None) -> None:
@@ -34,7 +33,7 @@ class Residual(Chain):
         return super().children() | {f"shortcut.{type(self.shortcut).__name__}": self.shortcut}
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """No parameters of its own. Raises ShapeError if the two ways end in different shapes."""
+        """No parameters of its own. Raises ShapeError if the two branches end in different shapes."""
         out_shape = other = in_shape
         for name, layer in self.children().items():
             if layer is self.shortcut:
@@ -48,7 +47,7 @@ class Residual(Chain):
                 f"two ways that end in one shape, and its layers make {out_shape} where {what} {other}; a shortcut "
                 f"such as shortcut=Conv2D(c_out, 1, stride) changes the shape of the other way",
             )
-        # The shortcut learns too, so that dx is needed wherever one of the two ways needs it.
+        # Of f alone: `backward` treats the shortcut by itself.
         self.first_learner = next((i for i, layer in enumerate(self.layers) if layer.learns), len(self.layers))
         return out_shape
 
@@ -59,7 +58,7 @@ class Residual(Chain):
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dx = J_f^T dy + J_s^T dy."""
-        dy = self.kept("dy", dy)  # two ways need it, and the first may write over it
+        dy = self.kept("dy", dy)  # both branches need it, and the first may write over it
         other = dy if self.shortcut is None else self.shortcut.run_backward(dy, params, inputs)
         if other is not None and self.shortcut is not None:
             other = self.kept("J_s^T dy", other)
@@ -74,7 +73,7 @@ class Residual(Chain):
         if self.shortcut is None:
             J_t, curved = super().tangents(t, dy)
             return J_t + t, curved
-        J_t, curved = super().tangents(t, dy)  # overwrites the gradients of the shortcut, too, with 0
+        J_t, curved = super().tangents(t, dy)  # sets the gradients of the shortcut to 0, too
         J_t = J_t.copy()
         other, bend = self.shortcut.run_tangents(t)
         if curved is not None and bend is not None:

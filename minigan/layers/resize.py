@@ -1,4 +1,4 @@
-"""Layers that make images larger or smaller without learning anything."""
+"""Layers without parameters that make images larger or smaller."""
 
 from ..backend import Array
 from ..errors import SettingsError
@@ -11,8 +11,8 @@ class UpSampling2D(Layer):
 
     With dy = dL/dy:   dx = the sum of dy over each block
 
-    Before a convolution of stride 1, the way to larger images without the checkerboard that overlapping patches of a
-    Conv2DTranspose leave (Odena, Dumoulin and Olah 2016). factor: (fh, fw), or one number for both.
+    Followed by a convolution of stride 1 it enlarges images without the checkerboard pattern that overlapping patches
+    of a Conv2DTranspose make (Odena, Dumoulin and Olah 2016). factor: (fh, fw), or one number for both.
     """
 
     def __init__(self, factor: int | Pair = 2) -> None:
@@ -59,11 +59,11 @@ class UpSampling2D(Layer):
 class AveragePooling2D(Layer):
     """y = the mean of every kh x kw window of x.    x: (n, h, w, c)   y: (n, oh, ow, c)   oh = (h - kh) // sh + 1
 
-    With dy = dL/dy:   dx = dy / (kh kw), added up over the windows that see a pixel
+    With dy = dL/dy:   dx = the sum of dy / (kh kw) over all windows that contain a pixel
 
     size     (kh, kw), or one number for both
     stride   (sh, sw), or one number for both; None: the size, so that windows lie side by side
-    Rows and columns that no whole window reaches are not seen, and their dx is 0.
+    Rows and columns that are in no whole window have no part in y, and their dx is 0.
     """
 
     def __init__(self, size: int | Pair = 2, stride: int | Pair | None = None) -> None:
@@ -80,7 +80,7 @@ class AveragePooling2D(Layer):
         return (*self.stops, in_shape[2])
 
     def pixels(self, images: Array) -> list[Array]:
-        """For each of the kh kw places in a window, that pixel of every window: views of (n, oh, ow, c)."""
+        """For each of the kh kw positions in a window, the pixels there, of all windows: views (n, oh, ow, c)."""
         (oh, ow), (sh, sw), (kh, kw) = self.stops, self.stride, self.size
         return [
             images[:, i : i + (oh - 1) * sh + 1 : sh, j : j + (ow - 1) * sw + 1 : sw]
@@ -89,7 +89,7 @@ class AveragePooling2D(Layer):
         ]
 
     def forward(self, x: Array, train: bool) -> Array:
-        """y = the sum over the places in a window, divided by their number."""
+        """y = the sum over the positions in a window, divided by their number."""
         self.x_shape = x.shape
         return self.average(x, "y")
 
@@ -103,7 +103,7 @@ class AveragePooling2D(Layer):
         return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
-        """Every pixel of a window gets dy / (kh kw)."""
+        """dx = the sum of dy / (kh kw) over all windows that contain a pixel."""
         if not inputs:
             return None
         dx = self.buf("dx", self.x_shape)

@@ -1,4 +1,4 @@
-"""Layers that change the shape and no number."""
+"""Layers that change the shape and no value."""
 
 import math
 import operator
@@ -18,16 +18,16 @@ class Flatten(Layer):
         return (math.prod(in_shape),)
 
     def forward(self, x: Array, train: bool) -> Array:
-        """A view: no number moves."""
+        """A view: nothing is copied."""
         self.x_shape = x.shape
         return x.reshape(len(x), -1)
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
-        """The same view backwards."""
+        """dx = dy in the shape of x, a view."""
         return dy.reshape(self.x_shape) if inputs else None
 
     def tangent(self, t: Array) -> Array:
-        """J t = t as y is of x."""
+        """J t = t in the shape of y."""
         return t.reshape(len(t), -1)
 
 
@@ -47,14 +47,14 @@ class Reshape(Layer):
         return self.shape
 
     def forward(self, x: Array, train: bool) -> Array:
-        """A view: no number moves. Rows first, then columns, then channels."""
+        """A view: nothing is copied. The order is row by row, then column by column, then the channels."""
         self.x_shape = x.shape
         return x.reshape(len(x), *self.shape)
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
-        """The same view backwards."""
+        """dx = dy in the shape of x, a view."""
         return dy.reshape(self.x_shape) if inputs else None
 
     def tangent(self, t: Array) -> Array:
-        """J t = t as y is of x."""
+        """J t = t in the shape of y."""
         return t.reshape(len(t), *self.shape)

@@ -1,4 +1,4 @@
-"""How sizes, kernels, strides and borders are given: one whole number, a pair, or a pair of pairs."""
+"""Arguments such as sizes, kernels, strides and borders: one whole number, a pair, or a pair of pairs."""
 
 import operator
 from typing import Any
@@ -10,7 +10,7 @@ Pair = tuple[int, int]  # (vertical, horizontal)
 
 
 def whole(value: Any, what: str, minimum: int = 1) -> int:
-    """A whole number, at least `minimum`."""
+    """The value as an int, at least `minimum`. Raises SettingsError for anything else."""
     try:
         number = operator.index(value)
     except TypeError as error:
@@ -21,7 +21,7 @@ def whole(value: Any, what: str, minimum: int = 1) -> int:
 
 
 def pair(value: Any, what: str) -> Pair:
-    """(vertical, horizontal) from one number or two."""
+    """(vertical, horizontal), from one number or two. Raises SettingsError for anything else."""
     try:
         vertical, horizontal = value if isinstance(value, tuple | list) else (value, value)
         return operator.index(vertical), operator.index(horizontal)
@@ -30,7 +30,9 @@ def pair(value: Any, what: str) -> Pair:
 
 
 def sides(value: Any, what: str) -> Sides:
-    """((top, bottom), (left, right)) from one number, (vertical, horizontal), or all four. At least 0 each."""
+    """((top, bottom), (left, right)), from one number, (vertical, horizontal), or all four. Raises SettingsError for
+    anything else, and for numbers below 0.
+    """
     vertical, horizontal = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
     found = pair(vertical, what), pair(horizontal, what)
     if min(*found[0], *found[1]) < 0:

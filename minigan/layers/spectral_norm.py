@@ -9,28 +9,28 @@ from .dense import Dense
 from .sides import whole
 
 WANTED = "a Dense, a Conv2D or an UpSamplingConv2D"
-STARTING_ITERATIONS = 15  # so that a network that was never trained has a sigma as well; PyTorch does as many
+STARTING_ITERATIONS = 15  # so that sigma is about right before the first training step; as many as in PyTorch
 
 
 class SpectralNorm(Layer):
     """A layer that computes with W_SN = W / sigma.    W, W_SN: (rows, columns)   u: (columns,)   v: (rows,)
 
-    sigma = v^T W u,   where u and v have length 1 and turn towards W's first singular vectors: a training forward
-    repeats `iterations` times, before it uses them,
+    sigma = v^T W u,   where u and v have length 1 and approach W's first singular vectors: a training forward repeats
+    `iterations` times, before it uses them,
 
         u <- W^T v / |W^T v|     v <- W u / |W u|
 
-    sigma then nears W's largest singular value, and that of W_SN nears 1: |x W_SN| <= |x|. With dW_SN = dL/dW_SN as the
-    inner layer finds it, and u and v held fixed:
+    sigma then approaches W's largest singular value, and that of W_SN approaches 1: |x W_SN| <= |x|. With dW_SN =
+    dL/dW_SN as the inner layer computes it, and u and v held fixed:
 
-        dW = (dW_SN - <dW_SN, W_SN> v u^T) / sigma     db and dx as the inner layer has them, with W_SN
+        dW = (dW_SN - <dW_SN, W_SN> v u^T) / sigma     db and dx as the inner layer computes them, with W_SN
 
     layer       a Dense, a Conv2D or an UpSamplingConv2D of its own
-    iterations  of the power method in a training forward; u and v are kept in the network's state, so that one is
-                enough while W moves slowly; 0 holds them fixed, as a check by differences wants it
+    iterations  of the power method in a training forward. u and v are kept in the network's state, so that one is
+                enough while W changes slowly. 0 holds them fixed, as a gradient check needs it
 
-    A W of zeros is left as it is. Rows and columns are those of W as the inner layer stores it, the transpose of the
-    paper's; for a Conv2D they are (kh kw c_in, c_out). Miyato, Kataoka, Koyama and Yoshida 2018, equations 8 and 12 and
+    A W of zeros is not divided. Rows and columns are those of W as the inner layer stores it, the transpose of the
+    paper's; for a Conv2D it is (kh kw c_in, c_out). Miyato, Kataoka, Koyama and Yoshida 2018, equations 8 and 12 and
     algorithm 1, which begins with the other of the two lines. docs/layers/spectral_norm.md derives the gradient.
     """
 
@@ -77,16 +77,16 @@ class SpectralNorm(Layer):
         self.layer.dW[...] = (dW_SN - along * self.v[:, None] * self.u) / self.sigma
 
     def has_tangent(self) -> bool:
-        """If the inner layer has one."""
+        """Yes if the inner layer has one."""
         return self.layer.has_tangent()
 
     def tangent(self, t: Array) -> Array:
-        """J t, as the inner layer has it, with W_SN."""
+        """J t of the inner layer, with W_SN."""
         with self.layer.lent(W=self.W_SN):
             return self.layer.run_tangent(t)
 
     def tangent_backward(self, t: Array, dy: Array) -> Array | None:
-        """What the inner layer finds for W_SN, and dW from it."""
+        """The inner layer's derivatives of <dy, J t>, with W_SN; dW from its dW_SN."""
         dW_SN = self.temporary("dW_SN", self.W_SN.shape)
         with self.layer.lent(W=self.W_SN, dW=dW_SN):
             self.context.workspace.begin_call(self.layer.name, t)
@@ -105,12 +105,12 @@ class SpectralNorm(Layer):
     # The vectors. ----------------------------------------------------------------------------------------------------
 
     def unit(self, vector: Array, otherwise: Array) -> Array:
-        """vector / |vector|, or what there was before if it is 0."""
+        """vector / |vector|, or `otherwise` if the vector is 0."""
         length = self.xp.sqrt((vector * vector).sum())
         return self.xp.where(length > 0, vector / self.xp.where(length > 0, length, 1), otherwise)
 
     def first_u(self, random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-        """A random direction, turned towards the first singular vector of the W that there is by now."""
+        """A random direction after some iterations of the power method with the first W."""
         u = random.normal(shape)
         u = self.unit(u, u)
         for _ in range(STARTING_ITERATIONS):
@@ -118,7 +118,7 @@ class SpectralNorm(Layer):
         return u
 
     def first_v(self, random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-        """The v that goes with u."""
+        """v = W u / |W u|, with the first u."""
         v = random.normal(shape)
         return self.unit(self.layer.W @ self.u, self.unit(v, v))
 

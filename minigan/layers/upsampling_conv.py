@@ -1,4 +1,4 @@
-"""Nearest upsampling and a convolution in one step, without the large image between them."""
+"""Nearest upsampling and a convolution in one layer, without the large image between the two."""
 
 from ..backend import Array, Sides, Window
 from ..errors import SettingsError
@@ -8,21 +8,21 @@ from .sides import Pair, pair
 
 
 class UpSamplingConv2D(Conv2D):
-    """What UpSampling2D(factor) and Conv2D(c_out, kernel, 1, padding) make together, with fewer multiplications.
+    """UpSampling2D(factor) followed by Conv2D(c_out, kernel, 1, padding), with fewer multiplications.
 
     x: (n, h, w, c_in)   W: (kh kw c_in, c_out)   b: (c_out,)   y: (n, oh, ow, c_out)
     oh = fh h + top + bottom - kh + 1,  and ow likewise
 
-    After upsampling, pixel x[i] stands at f i + r for r = 0 ... f - 1, and with W[u] it says something about
-    y[f i + r - u + top]. So a pixel of x paints a patch of y, patches lie f apart, and the patch is painted with
+    After upsampling, pixel x[i] is at f i + r for r = 0 ... f - 1, and its product with W[u] is a part of
+    y[f i + r - u + top]. So a pixel of x adds a patch to y, patches are f apart, and the patch is x[i] times
 
         K[t] = the sum of W[u] over all r and u with  r + (k - 1 - u) = t          along both axes
 
-    That is a Conv2DTranspose with stride f and the kernel K of k + f - 1 taps: 16 where there were 36, for a kernel of
-    3 and a factor of 2. K is linear in W, so dW[u] is the sum of dK[r + k - 1 - u] over r. All its patches overlap
-    alike: no checkerboard (Odena, Dumoulin and Olah 2016).
+    That is a Conv2DTranspose with stride f and the kernel K of k + f - 1 taps: 16 products instead of 36, for a kernel
+    of 3 and a factor of 2. K is linear in W, so dW[u] is the sum of dK[r + k - 1 - u] over r. All taps of W have
+    a part in every pixel of y, hence no checkerboard (Odena, Dumoulin and Olah 2016).
 
-    c_out, kernel, padding, bias   as in Conv2D, of the upsampled image
+    c_out, kernel, padding, bias   as in Conv2D, for the upsampled image
     factor                         (fh, fw), or one number for both
     """
 
@@ -42,7 +42,7 @@ class UpSamplingConv2D(Conv2D):
             raise SettingsError(f"UpSamplingConv2D: factor is {factor}; it must be at least 1")
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """W (kh kw c_in, c_out) and b (c_out,). Raises ShapeError unless inputs are images that the kernel fits in."""
+        """W (kh kw c_in, c_out) and b (c_out,). Raises ShapeError unless inputs are images in which it fits."""
         if len(in_shape) != 3:
             raise self.refuse(in_shape, "images (h, w, c); put a Reshape before it")
         (h, w, c_in), (kh, kw), (fh, fw) = in_shape, self.kernel, self.factor
@@ -81,7 +81,7 @@ class UpSamplingConv2D(Conv2D):
         self.gather(self.backend.conv_dW(dy, t, self.window, out=self.temporary("dK", self.K.shape)))
 
     def painted(self) -> Array:
-        """K, as the kernel (kh + fh - 1) (kw + fw - 1) c_out x c_in of a Conv2DTranspose."""
+        """K, the kernel of a Conv2DTranspose: ((kh + fh - 1) (kw + fw - 1) c_out, c_in)."""
         K = self.buf("K", (self.window.patch, self.W.size // (self.kernel[0] * self.kernel[1] * self.c_out)))
         K[...] = 0
         for part in self.shifts(K):
@@ -89,14 +89,14 @@ class UpSamplingConv2D(Conv2D):
         return K
 
     def gather(self, dK: Array) -> None:
-        """dW, from dK."""
+        """dW from dK, as above."""
         dW = self.turned(self.dW)
         dW[...] = 0
         for part in self.shifts(dK):
             dW += part
 
     def shifts(self, K: Array) -> list[Array]:
-        """The fh fw places of W in K, as views (kh, kw, c_out, c_in)."""
+        """The fh fw parts of K to which W is added, as views (kh, kw, c_out, c_in)."""
         K = K.reshape(*self.window.kernel, self.c_out, -1)
         (kh, kw), (fh, fw) = self.kernel, self.factor
         return [K[i : i + kh, j : j + kw] for i in range(fh) for j in range(fw)]

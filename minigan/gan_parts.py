@@ -1,0 +1,122 @@
+"""What a step of a GAN returns; and whether its parts fit each other: networks, objective, switches, real images.
+
+Each of the checks raises SettingsError or ShapeError, and says what was given and what is wanted.
+"""
+
+from typing import Any, NamedTuple
+
+from .backend import Array
+from .errors import SettingsError, ShapeError
+from .generator import classes_of
+from .layers import Layer, Sigmoid
+from .losses import BCE, BCEWithLogits
+from .network import Sequential
+from .objectives import OBJECTIVES, Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Wasserstein
+from .optimizers import WeightClipping
+from .penalties import Penalty
+
+NOISE = ("fresh", "same")
+D_UPDATES = ("summed", "two_steps")
+
+
+class Losses(NamedTuple):
+    """What one step measured, as 0-d arrays: reading them makes a GPU wait, so read them only to log.
+
+    Each is taken from the forward whose gradient was used, before the update that it led to. With several d_steps those
+    of D are from the last, with several g_steps `g_loss` is. `d_loss` is d_loss_real + d_loss_fake + d_penalty; the
+    halves are None where the objective sees both batches at once, the penalty where there is none. `d_score` is what
+    the objective's `score` names: D's accuracy (0.5 is a coin toss), or a critic's estimate of the Wasserstein
+    distance; `g_loss` is what G's update minimised.
+    """
+
+    d_loss: Array
+    d_loss_real: Array | None
+    d_loss_fake: Array | None
+    d_penalty: Array | None
+    d_score: Array
+    g_loss: Array
+
+    def values(self) -> list[Array]:
+        """Those that are measured, in the order of `GAN.measures`."""
+        return [value for value in self if value is not None]
+
+
+def require_networks(G: Any, D: Any) -> None:
+    """Both are networks, and not one and the same."""
+    for name, net in (("G", G), ("D", D)):
+        if not isinstance(net, Sequential) or not net.is_network:
+            raise SettingsError(f"{name} is {net!r}; wanted a Sequential with an input_shape")
+    if G is D:
+        raise SettingsError("G and D are one network; a GAN takes two")
+
+
+def as_objective(objective: Any, D: Sequential) -> Objective:
+    """The objective itself, or the one of that name, with the loss that fits D's last layer."""
+    name = "non-saturating" if objective is None else objective
+    if isinstance(name, str) and name in OBJECTIVES:
+        kind = OBJECTIVES[name]
+        return kind(BCE()) if issubclass(kind, NonSaturating) and isinstance(last_layer(D), Sigmoid) else kind()
+    if not isinstance(objective, Objective):
+        names = ", ".join(map(repr, OBJECTIVES))
+        raise SettingsError(f"objective is {objective!r}; wanted an object such as NonSaturating(), or one of {names}")
+    return objective
+
+
+def last_layer(D: Sequential) -> Layer:
+    """D's last layer, also where it stands in a Sequential inside D."""
+    last: Layer = D
+    while type(last) is Sequential:
+        last = last.layers[-1]
+    return last
+
+
+def require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
+    """G's images are D's inputs, D's outputs the objective's predictions, and all arrays of one kind."""
+    if G.output_shape != D.input_shape:
+        raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}")
+    last, loss = last_layer(D), getattr(objective, "loss", None)
+    if isinstance(loss, BCE | BCEWithLogits) and isinstance(loss, BCE) != isinstance(last, Sigmoid):
+        raise SettingsError(f"D ends in {last!r}: BCE belongs behind a Sigmoid, BCEWithLogits behind a Dense")
+    if isinstance(objective, LeastSquares | Hinge | Wasserstein | Relativistic) and isinstance(last, Sigmoid):
+        raise SettingsError(f"D ends in {last!r}: {type(objective).__name__} takes scores of any size; leave it out")
+    kinds = {(part.backend.name, part.dtype.name) for part in (G, D)}
+    if len(kinds) > 1:
+        raise SettingsError(f"G and D need one backend and one dtype; they have {sorted(map(str, kinds))}")
+    classes = classes_of(G)
+    if classes and D.output_shape != (classes,):
+        raise ShapeError(
+            f"G makes images of {classes} classes, and D ends in {D.output_shape}: end it in one number for each "
+            f"class, Dense({classes}), of which that of the label counts"
+        )
+
+
+def require_switches(
+    noise: str, d_update: str, d_steps: int, g_steps: int, clip: Any, penalty: Any, schedule: Any, ema: float | None
+) -> None:
+    """Every switch has one of its values, and a penalty goes with one update of D."""
+    for name, value, choices in (("noise", noise, NOISE), ("d_update", d_update, D_UPDATES)):
+        if value not in choices:
+            raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(choices)}")
+    for name, count in (("d_steps", d_steps), ("g_steps", g_steps)):
+        if not isinstance(count, int) or count < 1:
+            raise SettingsError(f"{name} is {count!r}; it must be a whole number, at least 1")
+    if not isinstance(clip, WeightClipping | None):
+        raise SettingsError(f"clip is {clip!r}; wanted an object such as WeightClipping(0.01)")
+    if not isinstance(penalty, Penalty | None):
+        raise SettingsError(f"penalty is {penalty!r}; wanted an object such as GradientPenalty(10.0) or R1(10.0)")
+    if penalty is not None and d_update != "summed":
+        raise SettingsError(f"penalty={penalty!r} is a term of one loss of D: it needs d_update='summed'")
+    if schedule is not None and not callable(schedule):
+        raise SettingsError(f"schedule is {schedule!r}; wanted a function of the step such as StepLR(1000, 0.5)")
+    if ema is not None and not 0 <= ema < 1:
+        raise SettingsError(f"ema is {ema}; it must be at least 0 and less than 1")
+
+
+def require_range(x_real: Array, D: Sequential) -> None:
+    """Real images outside [-1, 1], where G's lie, would be told apart by their range alone."""
+    is_array = isinstance(x_real, D.backend.xp.ndarray)  # anything else, D.forward will refuse
+    if is_array and len(D.input_shape) == 3 and not abs(x_real).max() <= 1:
+        raise ShapeError(
+            f"the real images have values outside [-1, 1], where G's lie: for bytes, write "
+            f"x.astype({D.dtype.name!r}) / 127.5 - 1"
+        )
