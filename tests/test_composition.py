@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import warnings
 import weakref
 
 import numpy as np
@@ -10,10 +11,10 @@ import pytest
 
 from minigan import (
     GAN,
+    R1,
     Adam,
     Generator,
     GradientPenalty,
-    R1,
     Sequential,
     Wasserstein,
     load_model,
@@ -109,7 +110,7 @@ def test_the_table_shows_what_stands_inside_what():
     assert repr(deep()).splitlines() == lines
     names = [line.split("  (")[0].rstrip() for line in lines]
     for shown in ("2.Residual", "  0.Conv2D", "  3.SpectralNorm", "    Conv2D", "  shortcut.Sequential", "    0.Conv2D",
-                  "    1.Tanh", "    0.Conv2D", "4.Sequential", "  0.Sequential", "    1.Dense", "5.Dense"):  # fmt: skip
+                  "    1.Tanh", "4.Sequential", "  0.Sequential", "    1.Dense", "5.Dense"):  # fmt: skip
         assert shown in names, shown
     outer = next(line for line in lines if line.startswith("2.Residual"))
     assert outer.split()[-1] == str(108 + 8 + 8 + 148 + 4 + 36 + 16)
@@ -250,9 +251,9 @@ SHARED = Dense(3)
 @pytest.mark.parametrize(
     "build, error, words",
     [
-        (lambda: Sequential([Unplaced(Dense(2))], input_shape=3), OrderError, "never placed Dense: write self.place"),
-        (lambda: Sequential([Misnamed(Dense(2))], input_shape=3), SettingsError, "no layer 'layer' inside; it has Dense"),
-        (lambda: Sequential([Again(Dense(3))], input_shape=3), OrderError, "Dense and other.Dense are one layer object"),
+        (lambda: Sequential([Unplaced(Dense(2))], input_shape=3), OrderError, "never placed Dense: write"),
+        (lambda: Sequential([Misnamed(Dense(2))], input_shape=3), SettingsError, "no layer 'layer' inside; it has"),
+        (lambda: Sequential([Again(Dense(3))], input_shape=3), OrderError, "Dense and other.Dense are one layer"),
         (lambda: Residual(SHARED, SHARED).clone() and Sequential([Residual(SHARED, SHARED)], input_shape=3), OrderError,
          r"0\.Residual\.1\.Dense is already network's 0\.Residual\.0\.Dense"),
         (lambda: Sequential([Dense(3), Residual(Tanh(), shortcut=SHARED), SHARED], input_shape=3), OrderError,
@@ -270,7 +271,7 @@ SHARED = Dense(3)
          "0.Sequential is a network, inner, with parameters of its own"),
         (lambda: Sequential([Dense(3)]).predict(np.ones((1, 3))), OrderError, "give it an input_shape"),
         (lambda: GAN(Sequential([Dense(3)]), small_gan().D), SettingsError, "G is Sequential.*with an input_shape"),
-        (lambda: Generator([Dense(3)], input_shape=4, classes=4), SettingsError, r"input_shape is \(4,\) with classes=4"),
+        (lambda: Generator([Dense(3)], input_shape=4, classes=4), SettingsError, r"is \(4,\) with classes=4"),
         (lambda: LabelEmbedding(0, 3), SettingsError, "classes is 0"),
         (lambda: Sequential([LabelEmbedding(5, 2)], input_shape=4), ShapeError, "one-hot row of 5 classes"),
     ],
@@ -358,7 +359,7 @@ def test_a_copy_of_a_network_shares_nothing_and_computes_the_same(copied):
     assert np.shares_memory(other.layers[2].layers[0].W, other.params) and other.forwards == net.forwards
     assert_same(passes(net), passes(other))
     other.params[...] = 0
-    assert net.params.all() or net.params.any()
+    assert net.params.any()
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda gan: pickle.loads(pickle.dumps(gan)), GAN.clone],
@@ -418,19 +419,7 @@ def test_a_lambda_is_refused_by_name(tmp_path):
     named = Sequential([Applied(np.abs)], input_shape=3, name="G")
     assert pickle.loads(pickle.dumps(named)).layers[0].f is np.abs
     with pytest.raises(SettingsError, match="its argument f is .*array"):
-        save_model(tmp_path / "model.npz", Sequential([Applied.__new__(Applied)], input_shape=3)
-                   if False else _with_an_array())  # fmt: skip
-
-
-def _with_an_array():
-    class Constant(Layer):
-        def __init__(self, f):
-            self.f = f
-
-        def forward(self, x, train):
-            return x
-
-    return Sequential([Constant(np.ones(3))], input_shape=3, name="C")
+        save_model(tmp_path / "model.npz", Sequential([Applied(np.ones(3))], input_shape=3, name="G"))
 
 
 def test_del_frees_the_memory_without_the_garbage_collector():
@@ -462,8 +451,6 @@ def test_two_networks_that_nobody_named_say_that_they_start_alike():
     with pytest.warns(TwinWarning, match="has seed 991.*give name='G' or another seed="):
         second = Sequential([Dense(2)], input_shape=3, seed=991)
     assert np.array_equal(first.params, second.params)
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         copy.deepcopy(first)
@@ -491,7 +478,7 @@ def test_samples_are_a_function_of_noise_and_label():
     gan.step(reals(), np.arange(6) % 3)
     same = gan.sample(6)
     assert np.array_equal(same, gan.sample(6, labels=[0, 1, 2, 0, 1, 2])), "by default the classes in turn"
-    other = gan.sample(6, labels=range(6) if False else [1, 1, 2, 0, 1, 2])
+    other = gan.sample(6, labels=[1, 1, 2, 0, 1, 2])
     assert np.array_equal(other[1:], same[1:]) and not np.array_equal(other[0], same[0])
     assert not np.array_equal(gan.sample(6, seed=1), same) and same.dtype == np.float32
 
@@ -500,14 +487,14 @@ def test_samples_are_a_function_of_noise_and_label():
     "act, error, words",
     [
         (lambda gan: gan.step(reals()), SettingsError, "the GAN makes images of 3 classes: give labels, 6 numbers"),
-        (lambda gan: gan.step(reals(), [0, 1, 2, 3, 0, 1]), ShapeError, "labels from 0 to 3; with 3 classes they are 0 to 2"),
+        (lambda gan: gan.step(reals(), [0, 1, 2, 3, 0, 1]), ShapeError, "from 0 to 3; with 3 classes they are 0 to 2"),
         (lambda gan: gan.step(reals(), [0, 1, 2, -1, 0, 1]), ShapeError, "labels from -1 to 2"),
         (lambda gan: gan.step(reals(), [0, 1, 2]), ShapeError, r"of shape \(3,\); wanted 6 whole numbers"),
         (lambda gan: gan.step(reals(), np.ones(6)), ShapeError, "labels are float64"),
         (lambda gan: gan.step(reals(), np.eye(3)[[0, 1, 2, 0, 1, 2]]), ShapeError, r"of shape \(6, 3\)"),
         (lambda gan: gan.sample(2, labels=[0, 7]), ShapeError, "labels from 0 to 7"),
         (lambda gan: gan.sample(0), SettingsError, "n is 0"),
-        (lambda gan: small_gan().step(real_images(small_gan()), [0] * 6), SettingsError, "has no classes, and labels were"),
+        (lambda gan: small_gan().step(real_images(small_gan()), [0] * 6), SettingsError, "has no classes"),
         (lambda gan: small_gan().sample(2, labels=[0, 1]), SettingsError, "G has no classes"),
         (lambda gan: GAN(gan.G, small_gan().D), ShapeError, "G makes images of shape"),
         (lambda gan: GAN(gan.G, Sequential([Flatten(), Dense(1)], input_shape=(3, 2, 1), name="D")), ShapeError,
@@ -520,10 +507,10 @@ def test_labels_that_do_not_fit(act, error, words):
 
 
 def test_only_the_labels_own_output_of_D_learns():
-    gan = labelled_gan(d_optimizer=None)
+    gan = labelled_gan()
     before = gan.D.layers[3].W.copy()
     gan.step(reals(), [1] * 6)
-    moved = (gan.D.layers[3].W != before).any(axis=0)
+    moved = (before != gan.D.layers[3].W).any(axis=0)
     assert moved.tolist() == [False, True, False]
 
 
