@@ -48,22 +48,22 @@ def name_of(switches):
 def test_losses_and_accuracy():
     gan = small_gan(optimizer=SGD)
     x_real = real_images(gan, 8)
-    real = Game(gan).scores(x_real).copy()
-    fake = Game(gan).scores(gan.G.forward(gan.draw_noise(8, "D", 0), backward=False)).copy()
+    game = Game(gan, x_real, None)
+    real, fake = game.real_scores(0), game.fake_scores(game.images("D", 0, None), 0)
     losses = gan.step(x_real)
     assert all(np.ndim(value) == 0 for value in losses.values()) and losses.d_penalty is None
     np.testing.assert_allclose(losses.d_loss_real, np.mean(softplus(-real)))
     np.testing.assert_allclose(losses.d_loss_fake, np.mean(softplus(fake)))
     np.testing.assert_allclose(losses.d_loss, losses.d_loss_real + losses.d_loss_fake)
     np.testing.assert_allclose(losses.d_score, (np.mean(real > 0) + np.mean(fake <= 0)) / 2)
-    np.testing.assert_allclose(losses.g_loss, Game(gan).g_loss(gan.draw_noise(8, "G", 0)))
+    np.testing.assert_allclose(losses.g_loss, game.g_loss(0))
 
 
 def test_a_critic_is_scored_by_its_estimate():
     gan = small_gan(optimizer=SGD, objective=wasserstein)
     x_real = real_images(gan, 8)
-    real = Game(gan).scores(x_real).copy()
-    fake = Game(gan).scores(gan.G.forward(gan.draw_noise(8, "D", 0), backward=False)).copy()
+    game = Game(gan, x_real, None)
+    real, fake = game.real_scores(0), game.fake_scores(game.images("D", 0, None), 0)
     losses = gan.step(x_real)
     np.testing.assert_allclose(losses.d_score, np.mean(real) - np.mean(fake))
     assert losses.d_score == -losses.d_loss

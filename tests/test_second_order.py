@@ -274,14 +274,15 @@ def test_fresh_reused_and_poisoned_buffers_give_the_same_bits(name, penalty, act
         assert loss == found[0][0] and np.array_equal(grads, found[0][1])
 
 
-def test_what_was_in_the_gradients_stays_and_float32_agrees():
+@pytest.mark.parametrize("name", ["conv", "nested", "shortcut", "spectral in blocks"])
+def test_what_was_in_the_gradients_stays_and_float32_agrees(name):
     for activation in ACTIVATIONS.values():
-        D, x = critic("conv", activation)
+        D, x = critic(name, activation)
         _, expected = penalised(D, x, GradientPenalty())
         D.grads[...] = before = D.backend.normal(D.grads.shape, 8, "before", dtype="float64")
         GradientPenalty()(D, x)
         np.testing.assert_allclose(D.grads, before + expected, rtol=1e-12, atol=1e-13)
-        narrow, x = critic("conv", activation, dtype="float32")
+        narrow, x = critic(name, activation, dtype="float32")
         _, grads = penalised(narrow, x, GradientPenalty())
         assert grads.dtype == np.float32
         np.testing.assert_allclose(grads, expected, rtol=1e-4, atol=1e-4 * abs(expected).max())

@@ -22,6 +22,7 @@ from minigan.penalties import R1, GradientPenalty
 
 from .gans import real_images, small_gan
 from .whole_steps import (
+    Game,
     check_step,
     classes_for,
     conv_gan,
@@ -123,6 +124,26 @@ def test_classes_and_several_updates_of_either_network(maker, objective, loss, c
 def test_classes_behind_a_sigmoid():
     gan = tiny_gan(loss=BCE, classes=3, d_update="two_steps")
     must_be_right(gan, real_images(gan), (), most=6)
+
+
+@pytest.mark.parametrize("switches", [{}, {"noise": "same"}, {"penalty": R1(3.0)}], ids=str)
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("objective, loss", [*LATER, *PAIRS[1:]], ids=name_of)
+@pytest.mark.parametrize("maker", [tiny_gan, residual_gan], ids=name_of)
+def test_the_losses_that_a_step_reports(maker, objective, loss, classes, switches):
+    """Are those of the papers: D's before its update, G's behind it."""
+    gan = maker(objective=objective, loss=loss, classes=classes, **switches)
+    x, labels, G_before = real_images(gan), classes_for(gan, 6), gan.G.params.copy()
+    game = Game(gan, x, labels)
+    of_D = game.d_loss(game.images("D", 0, labels), 0)
+    gan.D.forwards = 0
+    losses = gan.step(x, labels)
+    gan.G.params[...] = G_before
+    np.testing.assert_allclose([losses.d_loss, losses.g_loss], [of_D, game.g_loss(0)], rtol=1e-12)
+    parts = [part for part in (losses.d_loss_real, losses.d_loss_fake, losses.d_penalty) if part is not None]
+    assert len(parts) == 2 * (objective is not Relativistic) + ("penalty" in switches)
+    if objective is not Relativistic:
+        np.testing.assert_allclose(sum(parts), losses.d_loss, rtol=1e-12)
 
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(), R1(3.0)], ids=str)
