@@ -26,11 +26,11 @@ class Loss:
         return f"{type(self).__name__}()"
 
     def _target(self, pred: Array, target: Any) -> Any:
-        """One number, or an array of pred's very shape: never broadcast, which would hide a mistake."""
+        """One number, or an array of pred's very shape and dtype: never broadcast, which would hide a mistake."""
         shape = () if isinstance(target, int | float) else getattr(target, "shape", None)
         if shape not in ((), pred.shape):
             raise ShapeError(f"{type(self).__name__}: predictions of shape {pred.shape} and targets of shape {shape}")
-        return target
+        return target.astype(pred.dtype) if hasattr(target, "astype") else target  # the gradient has pred's dtype
 
 
 class BCE(Loss):

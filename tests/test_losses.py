@@ -141,3 +141,12 @@ def test_targets_are_never_broadcast(loss):
         loss()(np.full((4, 1), 0.5), np.ones(4))
     with pytest.raises(ShapeError, match="targets of shape None"):
         loss()(np.full((4, 1), 0.5), [1.0] * 4)
+
+
+@pytest.mark.parametrize("loss", [BCE, BCEWithLogits, MeanSquaredError])
+@pytest.mark.parametrize("kind", ["float64", "int64", "bool", "uint8"])
+def test_targets_of_another_dtype_leave_that_of_the_predictions(loss, kind):
+    pred = np.array([[0.25], [0.5], [0.75]], np.float32)
+    found, dpred = loss()(pred, np.array([[1], [0], [1]]).astype(kind))
+    wanted, same = loss()(pred, np.array([[1], [0], [1]], np.float32))
+    assert found.dtype == dpred.dtype == np.float32 and found == wanted and np.array_equal(dpred, same)
