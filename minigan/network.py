@@ -316,7 +316,7 @@ class Sequential(Chain):
         """The table that `summary` prints."""
         if not self.is_network:
             return repr(self)
-        return table(self)
+        return table(self, self.slots, self.state_slots)
 
     def __repr__(self) -> str:
         return str(self) if self.__dict__.get("is_network") and "params" in self.__dict__ else super().__repr__()
