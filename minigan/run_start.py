@@ -136,6 +136,10 @@ class Start:
                 f"out={str(self.out)!r}: this GAN's run is in {directory.path}, and goes on there: leave out= out, or "
                 f"train gan.clone()"
             )
+        if directory is not None and not directory.path.is_dir():
+            raise FileError(
+                f"this GAN's run was in {directory.path}, which is gone: train gan.clone(), a run of its own"
+            )
         plan = self._same_run(record)
         if directory is not None:
             directory.acquire()
@@ -170,11 +174,11 @@ class Start:
             plan = self._same_run(record)
             try_batch(self.gan, self.data, plan)
             extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)
+            record.means, record.seconds = _unfinished(extra, directory.checkpoint)
         except BaseException:
             directory.release()
             raise
         record.plan, record.data = plan, self.identity
-        record.means, record.seconds = _unfinished(extra, directory.checkpoint)
         record.steps = record.saved_at = self.gan.steps
         record.sampled_at = record.steps if directory.sample_path(record.steps).exists() else None
         self.gan._record = record
@@ -201,13 +205,13 @@ class Start:
         """The run's plan with what is asked for now. Raises SettingsError, naming what differs, for another run's."""
         run = f"the run in {record.directory.path}" if record.directory else "this GAN's run"
         if self.name not in (None, record.name):
-            raise SettingsError(f"{run} is one of {record.name}, not of {self.name}")
+            raise SettingsError(f"{run} is a run of {record.name}, not of {self.name}")
         data = config_of(self.identity)
         theirs = config_of(record.data)
         if data["fingerprint"] != theirs["fingerprint"]:
             raise SettingsError(
-                f"the data are not those of {run}: it began on {theirs['name']} with fingerprint {theirs['fingerprint']}, and "
-                f"{data['name']} has {data['fingerprint']}"
+                f"the data are not those of {run}: it began on {theirs['name']} with fingerprint "
+                f"{theirs['fingerprint']}, and {data['name']} has {data['fingerprint']}"
             )
         plan = dataclasses.replace(record.plan, **self.asked)
         ours = {"data": data | {"name": theirs["name"]}} | {name: getattr(plan, name) for name in FIXED}

@@ -197,6 +197,7 @@ class Training:
         finally:
             self.record.seconds, self.record.steps, self.record.is_running = self.seconds, self.step, False
             self.tell_the_end()
+            self.error = None  # its traceback holds this object: a circle would keep the GAN in memory
 
     def goes_on(self) -> bool:
         """Whether there is another step."""
@@ -264,8 +265,8 @@ class Training:
         self.gather()
         try:
             self.gan.require_finite()
-        except DivergedError:
-            self.explain_divergence(self.step)
+        except DivergedError as error:
+            self.explain_divergence(self.step, str(error))
         self.write_checkpoint()
         if self.record.directory is not None:
             self.tell("on_checkpoint", self.record.directory.checkpoint)
@@ -290,15 +291,17 @@ class Training:
         if bad is not None:
             self.explain_divergence(self.step - len(means.recent) + bad + 1)
 
-    def explain_divergence(self, step: int) -> None:
+    def explain_divergence(self, step: int, found: str = "") -> None:
         """Raise DivergedError, naming the step, and the first array that was not finite: go back to the last checkpoint
         and repeat the steps with every layer watched. Without a checkpoint, the arrays are looked at as they are.
+
+        found: what is known already, for numbers that a repetition does not meet, as a callback's
         """
         gan, directory = self.gan, self.record.directory
         self.record.in_a_step = True  # these numbers are of no use
         saved = self.record.saved_at if directory is not None else None
         checkpoint = None if directory is None else directory.checkpoint
-        cause = "no layer's output or gradient was, only the loss"
+        cause = found or "no layer's output or gradient was, only the loss"
         try:
             if saved is not None and checkpoint is not None:
                 load_checkpoint(checkpoint, gan, self.record.identity)
@@ -326,10 +329,10 @@ class Training:
 
     @contextlib.contextmanager
     def saving(self, who: str, is_users: bool) -> Iterator[None]:
-        """If something of a user's raises, or what it put into a row is no number, save the run, and say so in a note."""
+        """If something of a user's raises, or put into a row what is no number, save the run, and say so in a note."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if isinstance(error, SettingsError) or (is_users and not isinstance(error, DivergedError)):
                 error.add_note(f"{who} raised this at step {self.step:,} of the run{self.save_after_error()}")
             raise

@@ -259,7 +259,7 @@ RESUME = {
     "a value out of range": (setting(beta1=2), [], ["beta1", "2"]),
     "a setting too many": (setting(depth=3), [], ["program or version", "depth"]),
     "another system": (changed(lambda whole: whole.update(system="dcgan")), [], ["run of dcgan", "of mnist_mlp_gan"]),
-    "no checkpoint": (remove("checkpoint.npz"), [], ["--resume run", "first checkpoint", "start a new run"]),
+    "no checkpoint": (remove("checkpoint.npz"), [], ["run: ", "first checkpoint", "start a new run"]),
     "half a checkpoint": (lambda run: os.truncate(run / "checkpoint.npz", 10**6), [], ["run/checkpoint.npz"]),
     "no real checkpoint": (write("checkpoint.npz", b"x"), [], ["run/checkpoint.npz"]),
     "another seed": (None, ["--seed", "9"], ["--seed 9 (the run has 0)", "leave them out"]),
@@ -268,10 +268,9 @@ RESUME = {
         ["--lr 0.1 (the run has 0.0002)", "--noise same (the run has fresh)"],
     ),
     "--quick": (None, ["--quick"], ["--log-every 20 (the run has 100)", "--sample-every 200 (the run has 3000)"]),
-    "fewer steps": (None, ["--steps", "2"], ["it has 3 steps already", "--steps"]),
-    "the same steps": (None, ["--steps", "3"], ["it has 3 steps already", "--steps"]),
-    "other pixels": (None, ["--data", "other.npy"], ["--resume run", "other.npy", "images.npy", "fingerprint"]),
-    "another size": (None, ["--data", "wide.npy"], ["--resume run", "wide.npy", "images.npy"]),
+    "fewer steps": (None, ["--steps", "2"], ["steps=2", "has 3"]),
+    "other pixels": (None, ["--data", "other.npy"], ["the run in run", "other.npy", "images.npy", "fingerprint"]),
+    "another size": (None, ["--data", "wide.npy"], ["the run in run", "wide.npy", "images.npy"]),
 }  # fmt: skip
 
 
@@ -336,9 +335,9 @@ def test_every_flag_arrives_in_the_run(no_pictures, monkeypatch):
     """In config.json; and those that say when something is written, in what is written."""
     saved, save = [], training.save_checkpoint
 
-    def observed(path, gan, extra):
+    def observed(path, gan, extra, run):
         saved.append(gan.steps)
-        save(path, gan, extra)
+        save(path, gan, extra, run)
 
     monkeypatch.setattr(training, "save_checkpoint", observed)
     assert {field.name for field in dataclasses.fields(example.Settings)} == set(OTHER)
@@ -403,7 +402,7 @@ def test_a_flag_reaches_both_networks(monkeypatch, flags, look, expected):
         assert look(gan) == expected
         raise Stopped
 
-    monkeypatch.setattr(example, "train", stop)
+    monkeypatch.setattr(example, "run_command", stop)
     with pytest.raises(Stopped):
         example.main([*BASE, *flags.split()])
 
@@ -766,7 +765,7 @@ def test_a_mistake_is_one_line_and_status_two(argv, word):
 def test_a_whole_run_in_a_process_of_its_own():
     done = process(SCRIPT, *BASE, "--out", "run")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "step 3 of 3" in done.stdout and Path("run/losses.png").exists()
+    assert done.stdout.startswith("done: run ") and Path("run/losses.png").exists()
 
 
 @pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])

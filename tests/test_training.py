@@ -1,22 +1,29 @@
 """Runs: the same bits after an interruption of any kind, and what is left when something goes wrong."""
 
+import copy
 import csv
 import errno
+import gc
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import StepLR, Wasserstein, WeightClipping, cli, data, files, pictures, progress, training
-from minigan.errors import DivergedError, FileError, SettingsError, ShapeError
-from minigan.settings import Command, RunSettings
+import minigan as mg
+from minigan import StepLR, Wasserstein, WeightClipping, cli, data, files, means, models, pictures, progress, run_start
+from minigan.errors import DataError, DivergedError, FileError, SettingsError, ShapeError
 
 from .conftest import ROOT
 from .gans import IMAGE, small_gan
@@ -24,29 +31,32 @@ from .systems import example
 
 SCRIPT = ROOT / "examples" / "mnist_mlp_gan.py"
 STEPS = 40
+PLAN = {"batch_size": 6, "log_every": 6, "sample_every": 15, "checkpoint_every": 10, "progress": False}
 
 pytestmark = pytest.mark.usefixtures("no_curves")  # of every run but `whole`, which is made before
 
 
-def settings(steps=STEPS, **changes):
-    return RunSettings(**{"steps": steps, "batch_size": 6, "seed": 3, "log_every": 6, "sample_every": 15,
-                          "checkpoint_every": 10} | changes)  # fmt: skip
+def pixels(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (50, *IMAGE), dtype=np.uint8)
 
 
-def images(seed=0):
-    return data.ImageSet(np.random.default_rng(seed).integers(0, 256, (50, *IMAGE), dtype=np.uint8), "test images")
+def images(seed=0, **options):
+    return data.ImageSet(pixels(seed), "test images", **options)
 
 
-def start(out, gan=None, **changes):
+def train(gan=None, x=None, **changes):
+    """A run of the plan above; `gan` is returned."""
     gan = gan or small_gan()
-    training.train(gan, images(), Command(settings(**changes), out, None), "test")
+    mg.train(gan, images() if x is None else x, **PLAN | changes)
     return gan
 
 
-def resume(run, gan=None, **changes):
-    gan = gan or small_gan()
-    training.train(gan, images(), Command(settings(**changes), None, run), "test")
-    return gan
+def start(out, gan=None, steps=STEPS, **changes):
+    return train(gan, out=out, steps=steps, **changes)
+
+
+def resume(run, gan=None, steps=STEPS, **changes):
+    return train(gan, resume=run, steps=steps, **changes)
 
 
 def history(run):
@@ -74,12 +84,46 @@ def assert_same_run(a, b):
     assert (a / "evolution.gif").read_bytes() == (b / "evolution.gif").read_bytes()
 
 
+def contents(folder):
+    """Every file below it and what it holds."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class At:
+    """A callback: do something when an event comes at a step."""
+
+    def __init__(self, event, step, act):
+        self.event, self.at, self.act = event, step, act
+
+    def __getattr__(self, name):
+        if name != self.__dict__["event"]:
+            raise AttributeError(name)
+        return lambda training, *arguments: self.act() if training.step == self.at else None
+
+
+def kill(number=signal.SIGINT, times=1):
+    def act():
+        for _ in range(times):
+            os.kill(os.getpid(), number)
+
+    return act
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that nothing interrupted."""
     run = tmp_path_factory.mktemp("whole") / "run"
     start(run)
     return run
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# What a run leaves ---------------------------------------------------------------------------------------------------
 
 
 def test_what_a_run_leaves(whole):
@@ -93,29 +137,123 @@ def test_what_a_run_leaves(whole):
     with Image.open(whole / "evolution.gif") as film:
         assert film.n_frames == 4
     config = json.loads((whole / "config.json").read_text())
-    assert config["settings"] == vars(settings()) and config["data"]["images"] == 50
-    assert config["versions"].keys() == {"minigan", "numpy", "python"}
+    assert config["training"] == {
+        "steps": 40, "batch_size": 6, "seed": 3, "log_every": 6, "sample_every": 15, "checkpoint_every": 10,
+        "keep_checkpoints": 0, "grid": 5,
+    }  # fmt: skip
+    assert config["data"]["length"] == 50 and config["data"]["config"]["sampling"] == "replacement"
+    assert config["gan"] == json.loads(json.dumps(small_gan().config()))
+    assert config["versions"].keys() == {"minigan", "numpy", "python"} and config["stopped"] is None
 
 
-def test_rows_are_means_over_their_steps(whole, monkeypatch, tmp_path):
-    seen = []
+def test_settings_of_a_caller_are_kept(here):
+    start("run", steps=1, settings={"lr": 0.5, "data": Path("x").name}, name="mine")
+    resume("run", steps=2, name="mine")
+    config = json.loads(Path("run/config.json").read_text())
+    assert config["settings"] == {"lr": 0.5, "data": "x"} and config["system"] == "mine"
+    assert config["training"]["steps"] == 2
+
+
+def test_a_run_whose_folder_is_gone(here):
+    gan = start("run", steps=3)
+    shutil.rmtree("run")
+    with pytest.raises(FileError, match=r"this GAN's run was in run, which is gone: train gan\.clone\(\)"):
+        mg.train(gan, images(), more=3)
+    assert mg.train(gan.clone(), images(), steps=6, out="run", progress=False).steps == 6
+
+
+def test_nothing_is_written_without_out(here):
     gan = small_gan()
-    step = gan.step
-    gan.step = lambda x: (seen.append(step(x)), seen[-1])[1]
-    start(tmp_path / "run", gan)
+    run = mg.train(gan, images(), steps=20, **PLAN)
+    assert not any(here.iterdir())
+    assert run.path is None and run.samples == [] and run.checkpoint is None and run.picture is not None
+    assert list(run.history["step"]) == [6, 12, 18]
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_strings_and_paths_are_both_paths(here, kind):
+    run = mg.train(small_gan(), images(), steps=1, out=kind("a/b/run"), **PLAN)
+    assert run.path == Path("a/b/run") and (here / "a/b/run/checkpoint.npz").exists()
+    assert mg.train(small_gan(), images(), steps=2, resume=kind("a/b/run"), **PLAN).steps == 2
+
+
+def test_a_folder_of_runs_by_default_name(here):
+    runs = [mg.train(small_gan(), images(), steps=1, out=True, name="mine", **PLAN) for _ in range(2)]
+    assert len({run.path for run in runs}) == 2
+    assert all(run.path.parent == Path("runs") and run.path.name.startswith("mine-2") for run in runs)
+
+
+class Losses:
+    def __init__(self):
+        self.seen = []
+
+    def on_step(self, training, losses):
+        self.seen.append({name: float(getattr(losses, name)) for name in ("d_loss", "g_loss")})
+
+
+def test_rows_are_means_over_their_steps(whole, tmp_path):
+    losses = Losses()
+    start(tmp_path / "run", callbacks=[losses])
     rows = history(tmp_path / "run")
     assert rows == history(whole)
-    np.testing.assert_allclose(float(rows[1]["g_loss"]), np.mean([losses.g_loss for losses in seen[6:12]]), rtol=1e-12)
-    np.testing.assert_allclose(
-        float(rows[-1]["d_loss"]), np.mean([losses.d_loss for losses in seen[30:36]]), rtol=1e-12
-    )
+    for row, name, part in ((1, "g_loss", slice(6, 12)), (-1, "d_loss", slice(30, 36))):
+        mean = np.mean([step[name] for step in losses.seen[part]])
+        np.testing.assert_allclose(float(rows[row][name]), mean, rtol=1e-12)
+
+
+def test_losses_are_not_kept_until_a_row_is_due(monkeypatch, tmp_path):
+    monkeypatch.setattr("minigan.training.RECENT", 7)
+    most = []
+    gan = small_gan()
+
+    class Watch:
+        def on_step(self, training, losses):
+            most.append(len(training.record.means.recent))
+
+    start(tmp_path / "run", gan, log_every=10**6, callbacks=[Watch()])
+    assert max(most) == 6 and len(history(tmp_path / "run")) == 1
+    stored = arrays(tmp_path / "run" / "checkpoint.npz")
+    assert stored["extra.count"] == STEPS and stored["extra.sums"].shape == (5,)
+    mean = float(history(tmp_path / "run")[0]["d_loss"])
+    all_at_once = start(tmp_path / "other", log_every=STEPS)._record.rows[0]["d_loss"]
+    assert mean == all_at_once
+
+
+def test_means_do_not_depend_on_when_they_are_read():
+    values = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    backend = mg.get_backend("numpy")
+
+    def mean(every):
+        found = means.Means()
+        for i, row in enumerate(values):
+            found.recent.append([np.asarray(value) for value in row])
+            if i % every == 0:
+                assert found.gather(backend) is None
+                found = means.Means(found.sums, found.count)  # as a checkpoint has it
+        found.gather(backend)
+        return found.values()
+
+    assert mean(1) == mean(7) == mean(1000) == list(np.mean(values.astype(np.float64), axis=0))
+    assert means.Means.of_rows(values).values() == mean(1)
 
 
 def test_a_run_too_short_for_a_row_writes_one_and_a_longer_one_replaces_it(whole, tmp_path):
     start(tmp_path / "run", steps=4)
     assert [int(row["step"]) for row in history(tmp_path / "run")] == [4]
+    resume(tmp_path / "run", steps=4)
+    assert [int(row["step"]) for row in history(tmp_path / "run")] == [4]
     resume(tmp_path / "run")
     assert history(tmp_path / "run") == history(whole)
+
+
+# Going on: the same bits ---------------------------------------------------------------------------------------------
+
+
+def forget(run, step, whole):
+    """What only a run that ended at this step has: its last sample, and a film with it."""
+    if step % 15:
+        (run / "samples" / f"{step:06d}.png").unlink()
+        (run / "evolution.gif").write_bytes((whole / "evolution.gif").read_bytes())
 
 
 @pytest.mark.parametrize("stop_at", [30, 20, 13])  # at a checkpoint and a sample; at neither; and between rows too
@@ -123,25 +261,54 @@ def test_a_run_in_two_parts_is_the_run_in_one(whole, tmp_path, stop_at):
     run = tmp_path / "run"
     start(run, steps=stop_at)
     resume(run)
-    extra = run / "samples" / f"{stop_at:06d}.png"
-    if stop_at % 15:  # the shorter run ended with a sample of its own, which the longer one does not have
-        extra.unlink()
-        (run / "evolution.gif").write_bytes((whole / "evolution.gif").read_bytes())
+    forget(run, stop_at, whole)
+    assert_same_run(run, whole)
+
+
+@pytest.mark.parametrize("stop_at", [30, 13])
+def test_a_second_call_goes_on_with_the_same_run(whole, tmp_path, stop_at):
+    run = tmp_path / "run"
+    gan = start(run, steps=stop_at)
+    again = mg.train(gan, images(), more=STEPS - stop_at, progress=False)  # batch, intervals, folder: the run's
+    assert again.path == run and again.steps == STEPS
+    forget(run, stop_at, whole)
+    assert_same_run(run, whole)
+
+
+def test_a_second_call_in_memory_is_the_same_run(whole):
+    gan = train(steps=13)
+    run = mg.train(gan, pixels(), steps=STEPS, progress=False)  # the same samples, as an array
+    assert np.array_equal(gan.G.params, arrays(whole / "checkpoint.npz")["G.params"])
+    stored = mg.open_run(whole).history
+    assert all(np.array_equal(run.history[name], stored[name]) for name in stored if name != "seconds")
+
+
+def test_a_run_in_memory_may_get_a_folder_later(whole, tmp_path):
+    gan = train(steps=13)
+    mg.train(gan, images(), steps=STEPS, out=tmp_path / "run", progress=False)
+    assert history(tmp_path / "run") == history(whole)
+    mine, other = arrays(tmp_path / "run" / "checkpoint.npz"), arrays(whole / "checkpoint.npz")
+    assert all(np.array_equal(mine[name], other[name]) for name in other)
+
+
+def test_a_resume_without_steps_goes_to_those_it_was_to_have(whole, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        start(run, callbacks=[At("on_step", 17, kill())])
+    mg.train(small_gan(), images(), resume=run, progress=False)
     assert_same_run(run, whole)
 
 
 def test_dropout_batchnorm_and_every_optimizer_vector_go_on(tmp_path):
     """Resuming restores all that steps depend on; a lost dropout count or momentum would change the bits."""
-    from minigan import GAN, BCEWithLogits, NonSaturating, RMSprop, Sequential
+    from minigan import GAN, NonSaturating, RMSprop, Sequential
     from minigan.layers import BatchNorm, Dense, Dropout, Flatten, LeakyReLU, Reshape, Tanh
 
     def build():
         G = Sequential([Dense(9), BatchNorm(), LeakyReLU(), Dropout(0.2), Dense(15), Tanh(), Reshape(IMAGE)],
                        input_shape=4, name="G")  # fmt: skip
         D = Sequential([Flatten(), Dense(8), LeakyReLU(), Dropout(0.4), Dense(1)], input_shape=IMAGE, name="D")
-        return GAN(
-            G, D, objective=NonSaturating(BCEWithLogits()), g_optimizer=RMSprop(G), d_optimizer=RMSprop(D), seed=3
-        )
+        return GAN(G, D, objective=NonSaturating(), g_optimizer=RMSprop(G), d_optimizer=RMSprop(D), seed=3)
 
     start(tmp_path / "whole", build(), steps=20)
     start(tmp_path / "parts", build(), steps=10, sample_every=10)
@@ -150,58 +317,415 @@ def test_dropout_batchnorm_and_every_optimizer_vector_go_on(tmp_path):
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def stop_by_signal(gan, at, number=signal.SIGINT):
-    step = gan.step
+def wasserstein(loss):
+    return Wasserstein()
 
-    def stopping(x):
-        if gan.steps + 1 == at:
-            os.kill(os.getpid(), number)
-        return step(x)
 
-    gan.step = stopping
+SWITCHES = [
+    {"noise": "same"},
+    {"d_update": "two_steps", "d_steps": 2},
+    {"objective": wasserstein, "clip": WeightClipping(0.05), "d_steps": 5},
+    {"objective": wasserstein, "clip": WeightClipping(0.05, "kernels"), "d_update": "two_steps"},
+    {"schedule": StepLR(4, 0.5)},
+    {"schedule": lambda step: 1 / (1 + step)},
+    {"ema": 0.9},
+    {"ema": 0.9, "schedule": StepLR(3, 0.9), "clip": WeightClipping(0.3), "noise": "same", "d_steps": 2},
+]
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_every_switch_resumes_to_the_same_bits(tmp_path, switches):
+    choices = {"sample_every": 10, "log_every": 4}
+    start(tmp_path / "whole", small_gan(**switches), steps=20, **choices)
+    start(tmp_path / "parts", small_gan(**switches), steps=10, **choices)
+    resume(tmp_path / "parts", small_gan(**switches), steps=20, **choices)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def conditional():
+    return mg.GAN(*models.mnist_dcgan((8, 8, 1), 4, 2, classes=3))
+
+
+def labelled():
+    drawn = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    return drawn, np.arange(40) % 3
+
+
+def test_a_gan_with_classes_resumes_and_has_a_class_in_each_row(tmp_path):
+    start(tmp_path / "whole", conditional(), x=labelled(), steps=20, sample_every=10, grid=4)
+    start(tmp_path / "parts", conditional(), x=labelled(), steps=10, sample_every=10, grid=4)
+    gan = resume(tmp_path / "parts", conditional(), x=labelled(), steps=20, sample_every=10)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    samples = gan._record.samples
+    assert samples.shape == (12, 8, 8, 1)
+    z = gan.draw_noise(4, "samples", 0)
+    np.testing.assert_allclose(samples[8:], gan.images(z, [2] * 4), atol=1e-5)
+    with Image.open(tmp_path / "whole" / "samples" / "000020.png") as image:
+        assert image.size == pictures.grid(samples, 4).shape[1::-1] and image.size[0] > image.size[1]
+
+
+def test_points_are_drawn_over_the_real_ones(tmp_path):
+    gan = mg.GAN(*models.toy2d(width=8, depth=1))
+    run = mg.train(gan, data.ring(8), steps=3, out=tmp_path / "run", progress=False)
+    assert gan._record.samples.shape == (1000, 2) and run.picture.shape == (480, 480, 3)
+    grey = (run.picture == np.array([127, 127, 127])).all(axis=-1) | (abs(run.picture.std(axis=-1)) < 1)
+    assert grey.any() and len(run.samples) == 2
+
+
+def test_samples_that_are_neither_make_no_pictures(tmp_path):
+    from minigan.layers import Dense
+
+    nets = [mg.Sequential([Dense(d)], input_shape=n, name=name) for name, n, d in (("G", 3, 5), ("D", 5, 1))]
+    x = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    run = mg.train(mg.GAN(*nets), x, steps=3, out=tmp_path / "run", progress=False)
+    assert run.picture is None and run.samples == [] and not (tmp_path / "run" / "evolution.gif").exists()
+    assert "<table>" in run._repr_html_() and "<img" not in run._repr_html_()
+
+
+# What is refused, before anything is written -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "how long shall it train"),
+        ({"steps": 3, "more": 3}, "give one of them"),
+        ({"more": 5}, r"more=5 goes on with a run, and this GAN has none yet: say steps="),
+        ({"steps": 0}, "steps=0: wanted a whole number, at least 1"),
+        ({"steps": 2.5}, "steps=2.5: wanted a whole number"),
+        ({"steps": True}, "steps=True: wanted a whole number"),
+        ({"steps": 3, "batch_size": 0}, "batch_size=0: wanted a whole number, at least 1"),
+        ({"steps": 3, "log_every": "10"}, "log_every='10': wanted a whole number"),
+        ({"steps": 3, "grid": 65}, "grid=65: wanted a whole number, at least 1 and less than 65"),
+        ({"steps": 3, "seed": -1}, "seed=-1: wanted a whole number, at least 0"),
+        ({"steps": 3, "out": 7}, "out=7: wanted a path"),
+        ({"steps": 3, "out": ""}, "out is empty"),
+        ({"steps": 3, "resume": True}, "resume=True: wanted a path"),
+        ({"steps": 3, "resume": "none"}, "none: no run is there"),
+        ({"steps": 3, "batch_size": 60}, "a batch of 60 samples from test images, which has 50"),
+        ({"steps": 3, "callbacks": print}, r"callbacks is .*; wanted a list of objects"),
+    ],
+    ids=str,
+)
+def test_arguments_that_make_no_sense(here, arguments, said):
+    with pytest.raises(mg.MiniganError, match=said):
+        mg.train(small_gan(), images(), **arguments)
+    assert not any(here.iterdir())
+
+
+@pytest.mark.parametrize("thing", [None, "photos", 7])
+def test_what_is_no_gan_or_no_data(thing):
+    with pytest.raises(SettingsError, match=rf"gan is a {type(thing).__name__}; wanted a GAN"):
+        mg.train(thing, images(), steps=1)
+    with pytest.raises(SettingsError, match=rf"data is of class {type(thing).__name__}"):
+        mg.train(small_gan(), thing, steps=1)
+
+
+def test_steps_that_it_has_already():
+    gan = train(steps=10)
+    for steps in (10, 4):
+        with pytest.raises(SettingsError, match=rf"steps={steps} counts all steps, and the GAN has 10: .*more={steps}"):
+            mg.train(gan, images(), steps=steps)
+    gan = small_gan()
+    for step in range(5):
+        gan.step(images().batch(6, step=step, dtype="float64"))
+    with pytest.raises(SettingsError, match=r"the GAN has 5: for 3 more, steps=8"):
+        mg.train(gan, images(), steps=3)
+    assert mg.train(gan, images(), steps=8, progress=False).steps == 8
+
+
+def test_a_second_call_of_another_kind_names_the_difference(tmp_path):
+    gan = train(steps=10)
+    wrong = [
+        ({"batch_size": 8}, images(), r"batch_size: 8 here, 6 there"),
+        ({"seed": 4}, images(), r"seed: 4 here, 3 there"),
+        ({"name": "other"}, images(), r"a run of gan, not of other"),
+        ({}, images(1), r"the data are not those of this GAN's run: it began on test images with fingerprint \w+"),
+        ({}, images(sampling="epochs"), r"data, config, sampling: 'epochs' here, 'replacement' there"),
+        ({}, images(transforms=[data.RandomHorizontalFlip()]), r"data, config, transforms: .*RandomHorizontalFlip"),
+    ]
+    for changes, x, said in wrong:
+        with pytest.raises(SettingsError, match=said):
+            mg.train(gan, x, more=5, **changes)
+    assert mg.train(gan, images(), more=5, log_every=5, progress=False).history["step"][-1] == 15
+
+
+@pytest.mark.parametrize("kind", ["full folder", "file", "link", "run"])
+def test_a_folder_with_anything_in_it_is_never_written_to(here, kind):
+    if kind == "full folder":
+        (here / "out").mkdir()
+        (here / "out" / "config.json").write_text("PRECIOUS")
+    elif kind == "file":
+        (here / "out").write_text("PRECIOUS")
+    elif kind == "link":
+        (here / "out").symlink_to("nowhere")
+    else:
+        start("out", steps=1)
+    before = contents(here)
+    gan = small_gan()
+    with pytest.raises((SettingsError, FileError), match="out"):
+        mg.train(gan, images(), steps=3, out="out")
+    assert contents(here) == before
+    assert gan._record is None and mg.train(gan, images(), steps=3, out="other", progress=False).steps == 3
+
+
+def test_an_empty_folder_is_taken(here):
+    Path("out").mkdir()
+    assert start("out", steps=1).steps == 1
+
+
+def nan_weights():
+    gan = small_gan()
+    gan.G.params[3] = np.nan
     return gan
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def inf_in_adam():
+    gan = small_gan()
+    gan.d_optimizer.v[0] = np.inf
+    return gan
+
+
+class Refusing(mg.Layer):
+    """A layer that takes no batch of six."""
+
+    def forward(self, x, train):
+        if len(x) == 6:
+            raise ShapeError("six is too many")
+        return x
+
+
+def refusing_layer():
+    from minigan.layers import Dense, Flatten, Reshape
+
+    G = mg.Sequential([Dense(15), Reshape(IMAGE), Refusing()], input_shape=4, name="G")
+    return mg.GAN(G, mg.Sequential([Flatten(), Dense(1)], input_shape=IMAGE, name="D"))
+
+
+def raising(error):
+    def act():
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "arguments", "error", "said"),
+    [
+        (small_gan, np.zeros((9, 4, 4), np.uint8), {}, ShapeError, r"samples of shape \(4, 4, 1\); the GAN makes \(5"),
+        (small_gan, None, {"batch_size": 51}, DataError, "a batch of 51"),
+        (nan_weights, None, {}, DivergedError, r"^G: 0\.Dense\.W is not finite"),
+        (inf_in_adam, None, {}, DivergedError, "D: Adam's v is not finite"),
+        (refusing_layer, None, {}, ShapeError, "six is too many"),
+        (small_gan, None, {"callbacks": [At("on_start", 0, raising(KeyError("no")))]}, KeyError, "no"),
+        (small_gan, None, {"callbacks": [At("on_sample", 0, raising(KeyError("no")))]}, KeyError, "no"),
+        (conditional, np.zeros((40, 8, 8), np.uint8), {}, SettingsError, "has no labels, and the GAN makes samples"),
+        (conditional, (labelled()[0], np.arange(40) % 4), {}, SettingsError, "has 4 classes, and the GAN makes 3"),
+    ],
+)  # fmt: skip
+def test_a_failed_start_leaves_nothing_behind(here, make, x, arguments, error, said):
+    gan = make()
+    before = gan.D.params.copy(), gan.D.state.copy(), gan.D.forwards
+    for _ in range(2):  # no lock is left, either
+        with pytest.raises(error, match=said):
+            start("a/run", gan, x=x, steps=3, **arguments)
+        assert not any(here.iterdir())
+    assert gan._record is None and gan.steps == 0
+    assert np.array_equal(gan.D.params, before[0]) and gan.D.forwards == before[2]
+
+
+def test_a_failed_start_leaves_what_a_callback_wrote(here):
+    class Writes:
+        def on_start(self, training):
+            (training.path / "mine.txt").write_text("mine")
+            raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        start("run", callbacks=[Writes()])
+    assert contents(here) == {Path("run/mine.txt"): b"mine"}
+
+
+def test_two_starts_at_once(here):
+    """Of one folder, one run gets it; of the default, each gets one."""
+    barrier = threading.Barrier(4)
+
+    def begin(out):
+        gan = small_gan()
+        barrier.wait()
+        try:
+            return mg.train(gan, images(), steps=2, out=out, name="mine", **PLAN).path
+        except (FileError, SettingsError) as error:
+            assert "in use" in str(error) or "exists already" in str(error)
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        same = list(pool.map(begin, ["same"] * 4))
+        assert sorted(map(str, same)) == ["None"] * 3 + ["same"]
+        assert len(set(pool.map(begin, [True] * 4))) == 4
+    assert mg.open_run("same").steps == 2
+
+
+def test_trying_the_batch_leaves_no_trace():
+    gan, other = small_gan(), small_gan()
+    run_start.try_batch(gan, images(), run_start.Plan(batch_size=6))
+    for a, b in ((gan.G, other.G), (gan.D, other.D)):
+        assert np.array_equal(a.state, b.state) and a.forwards == b.forwards == 0
+
+
+# What a resume refuses -----------------------------------------------------------------------------------------------
+
+
+def otherwise(optimizer=None, **changes):
+    gan = small_gan(**changes)
+    if optimizer:
+        gan.g_optimizer = mg.Adam(gan.G, **{"learning_rate": 1e-2, "beta1": 0.5} | optimizer)
+    return gan
+
+
+def smoothed(loss):
+    return mg.NonSaturating(mg.BCEWithLogits(), 0.9)
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "arguments", "said"),
+    [
+        (lambda: otherwise({"beta1": 0.9}), None, {}, r"G's optimizer, beta1: 0\.9 here, 0\.5 there"),
+        (lambda: otherwise({"eps": 1e-3}), None, {}, r"G's optimizer, eps"),
+        (lambda: otherwise(objective=smoothed), None, {}, r"objective, real_target: 0\.9 here, 1\.0 there"),
+        (lambda: otherwise(noise="same"), None, {}, r"noise: 'same' here, 'fresh' there"),
+        (lambda: otherwise(seed=4), None, {}, r"seed: 4 here, 3 there"),
+        (small_gan, images(1), {}, "the data are not those of the run in"),
+        (small_gan, images(sampling="epochs"), {}, r"sampling: 'epochs' here, 'replacement' there"),
+        (small_gan, None, {"batch_size": 5}, r"batch_size: 5 here, 6 there"),
+        (small_gan, None, {"out": "elsewhere"}, "give one of them"),
+        (small_gan, None, {"name": "faces"}, "a run of gan, not of faces"),
+        (small_gan, None, {"steps": 5}, r"steps=5 counts all steps, and the GAN has 10"),
+        (lambda: train(steps=2), None, {}, r"would put the run's numbers in place of this GAN's, which has 2 steps"),
+    ],
+)
+def test_a_resume_of_another_run_names_the_difference(here, make, x, arguments, said):
+    start("run", steps=10)
+    before = contents(here)
+    gan = make()
+    params = gan.G.params.copy()
+    with pytest.raises(mg.MiniganError, match=said):
+        mg.train(gan, images() if x is None else x, resume="run", **{"steps": 20} | arguments)
+    assert contents(here) == before
+    if "counts" not in said:
+        assert np.array_equal(gan.G.params, params)
+    resume("run", steps=20)  # nothing holds it
+
+
+def test_a_run_in_use_is_left_alone(tmp_path):
+    run, tried = tmp_path / "run", []
+
+    def meddle():
+        with pytest.raises(FileError, match="is in use by another program"):
+            resume(run)
+        tried.append(True)
+
+    assert start(run, callbacks=[At("on_step", 13, meddle)]).steps == STEPS and tried
+
+
+def test_a_gan_that_is_being_trained_is_not_trained_twice():
+    gan, tried = small_gan(), []
+
+    def meddle():
+        with pytest.raises(SettingsError, match="is being trained already"):
+            mg.train(gan, images(), more=3)
+        tried.append(True)
+
+    train(gan, steps=5, callbacks=[At("on_step", 3, meddle)])
+    assert gan.steps == 5 and tried
+
+
+FILES_V1 = ROOT / "tests" / "files_v1"
+
+
+def test_a_run_of_version_1_goes_on_through_the_api(here):
+    shutil.copytree(FILES_V1 / "run", "run")
+    module = example("mnist_dcgan")
+    settings = module.Settings(**json.loads(Path("run/config.json").read_text())["settings"])
+
+    def gan():
+        return module.game(settings, *module.networks(settings, (8, 8, 1)), 6)
+
+    x = data.load(str(FILES_V1 / "images.npy"))
+    assert mg.open_run("run").steps == 12 and list(mg.open_run("run").history["step"]) == [5, 10]
+    with pytest.raises(SettingsError, match=r"batch_size: 5 here, 4 there"):
+        mg.train(gan(), x.with_batches(sampling="epochs"), resume="run", steps=20, batch_size=5)
+    with pytest.raises(SettingsError, match=r"sampling: 'replacement' here, 'epochs' there"):
+        mg.train(gan(), x, resume="run", steps=20)
+    run = mg.train(gan(), x.with_batches(sampling="epochs"), resume="run", steps=20, progress=False)
+    with open(FILES_V1 / "history_20.csv") as file:
+        wanted = list(csv.DictReader(file))
+    assert list(run.history["step"]) == [5, 10, 15, 20]
+    for name in ("d_loss", "g_loss", "d_accuracy", "lr"):
+        np.testing.assert_allclose(run.history[name], [float(row[name]) for row in wanted], rtol=1e-5)
+
+
+# Signals -------------------------------------------------------------------------------------------------------------
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_finishes_the_step_and_saves(whole, tmp_path, capsys, number):
     run = tmp_path / "run"
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt):
-        start(run, stop_by_signal(small_gan(), 17, number))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        start(run, callbacks=[At("on_step", 17, kill(number))])
     assert signal.getsignal(number) is before
-    said = capsys.readouterr()
-    assert f"stopped; {run / 'checkpoint.npz'} holds step 17" in said.out
-    assert ("--resume" in said.out) == sys.argv[0].endswith(".py")
-    assert "finishing this step" in said.err
+    assert str(caught.value) == f"stopped; {run / 'checkpoint.npz'} holds step 17"
+    reason = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    assert caught.value.run.stopped == reason == mg.open_run(run).stopped
+    assert "finishing this step" in capsys.readouterr().err
     assert int(arrays(run / "checkpoint.npz")["steps"]) == 17
     assert (run / "evolution.gif").exists() and (run / "losses.png").exists()
     resume(run)
     assert_same_run(run, whole)
+    assert mg.open_run(run).stopped is None
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path):
+    number = SIGNALS[-1]
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        assert start(tmp_path / "run", callbacks=[At("on_step", 17, kill(number))]).steps == STEPS
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_before_the_first_row_of_the_history(whole, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        start(run, stop_by_signal(small_gan(), 2))
+        start(run, callbacks=[At("on_step", 3, kill())])
     assert history(run) == [] and (run / "losses.png").exists()
     resume(run)
     assert_same_run(run, whole)
 
 
 def test_a_second_signal_stops_at_once(tmp_path):
-    gan = small_gan()
-    step = gan.step
-
-    def stopping(x):
-        if gan.steps == 16:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(x)
-
-    gan.step = stopping
     with pytest.raises(KeyboardInterrupt):
-        start(tmp_path / "run", gan)
+        start(tmp_path / "run", callbacks=[At("on_step", 17, kill(times=2))])
     assert int(arrays(tmp_path / "run" / "checkpoint.npz")["steps"]) == 10
+
+
+def test_a_gan_stopped_in_the_middle_of_a_step_goes_on_from_its_checkpoint(whole, tmp_path):
+    gan, run = small_gan(), tmp_path / "run"
+    update = gan.g_optimizer.update
+
+    def interrupted(p, g):
+        if gan.steps == 16:
+            raise KeyboardInterrupt
+        update(p, g)
+
+    gan.g_optimizer.update = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        start(run, gan)
+    del gan.g_optimizer.update
+    mg.train(gan, images(), steps=STEPS, progress=False)
+    assert_same_run(run, whole)
 
 
 # Kills ---------------------------------------------------------------------------------------------------------------
@@ -243,23 +767,62 @@ def test_half_a_row_at_the_end_of_the_history_is_written_anew(whole, tmp_path):
     assert history(run) == history(whole)
 
 
-def test_a_run_in_use_is_left_alone(tmp_path):
+# Finishing a finished run --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["evolution.gif", "losses.png", "generator.npz"])
+@pytest.mark.parametrize("how", ["missing", "older"])
+def test_a_finished_run_makes_anew_what_is_missing_or_older(whole, tmp_path, name, how):
     run = tmp_path / "run"
-    gan = small_gan()
-    step = gan.step
+    shutil.copytree(whole, run)
+    wanted = (run / name).read_bytes()
+    if how == "missing":
+        (run / name).unlink()
+    else:
+        (run / name).write_bytes(b"of another time")
+        os.utime(run / name, (1, 1))
+    rest = {path: content for path, content in contents(run).items() if path.name not in (name, "config.json")}
+    assert resume(run).steps == STEPS
+    assert (run / name).exists() and (run / name).read_bytes() != b"of another time"
+    if name != "losses.png":  # which these tests do not draw
+        assert (run / name).read_bytes() == wanted
+    assert {path: content for path, content in contents(run).items() if path in rest} == rest
 
-    def meddle(x):
-        if gan.steps == 12:
-            with pytest.raises(FileError, match="is in use by another program"):
-                resume(run)
-        return step(x)
 
-    gan.step = meddle
-    start(run, gan)
-    assert gan.steps == STEPS
+@pytest.mark.parametrize("damage", ["film", "curves"])
+def test_a_film_or_curves_that_cannot_be_made_end_no_run(tmp_path, monkeypatch, capsys, damage):
+    def fail(*arguments):
+        raise ValueError("a bad frame")
+
+    monkeypatch.setattr(pictures, "save_gif" if damage == "film" else "save_curves", fail)
+    start(tmp_path / "run", steps=10)
+    name = "evolution.gif" if damage == "film" else "losses.png"
+    assert f"{name} was not made: a bad frame" in capsys.readouterr().out
+    monkeypatch.undo()
+    resume(tmp_path / "run", steps=10)
+    assert (tmp_path / "run" / name).exists()
 
 
-# Things that go wrong -------------------------------------------------------------------------------------------------
+def test_the_film_is_made_of_the_frames_that_are_whole(tmp_path):
+    start(tmp_path / "run", steps=12)
+    samples = tmp_path / "run" / "samples"
+    for name in ("²³.png", "notes.png"):
+        (samples / name).write_bytes(b"no picture")
+    (samples / "000006.png").write_bytes(b"")
+    resume(tmp_path / "run", steps=STEPS)
+    with Image.open(tmp_path / "run" / "evolution.gif") as film:
+        assert film.n_frames == 5  # 0, 12, 15, 30, 40
+
+
+def test_kept_checkpoints(tmp_path):
+    run = start(tmp_path / "run", keep_checkpoints=2)._record.directory
+    kept = sorted(path.name for path in (tmp_path / "run").glob("checkpoint-*.npz"))
+    assert kept == ["checkpoint-000030.npz", "checkpoint-000040.npz"]
+    assert arrays(run.checkpoint_path(40)).keys() == arrays(run.checkpoint).keys()
+    assert int(arrays(run.checkpoint_path(30))["steps"]) == 30
+
+
+# Things that go wrong ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("victim", ["checkpoint.npz", "generator.npz", "history.csv", "000030.png"])
@@ -289,15 +852,72 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(whole, tmp_path, monkeypatch
     assert_same_run(run, whole)
 
 
+@pytest.mark.parametrize("name", ["checkpoint.npz", "history.csv"])
+def test_a_file_that_is_locked_for_a_moment_is_tried_again(whole, tmp_path, monkeypatch, name):
+    run, refusals = tmp_path / "run", []
+
+    def locked(call, target):
+        def attempt(*arguments, **options):
+            if Path(arguments[target]).name == name and len(refusals) < 5:
+                refusals.append(name)
+                raise PermissionError(errno.EACCES, "held by another program")
+            return call(*arguments, **options)
+
+        return attempt
+
+    monkeypatch.setattr(files.os, "replace", locked(os.replace, -1))
+    if name == "history.csv":
+        monkeypatch.setattr("builtins.open", locked(open, 0))
+    start(run)
+    monkeypatch.undo()
+    assert len(refusals) == 5
+    assert history(run) == history(whole)
+
+
+def test_a_file_that_stays_locked_is_an_error_after_a_while(tmp_path, monkeypatch):
+    def locked(*arguments):
+        raise PermissionError(errno.EACCES, "held by another program")
+
+    monkeypatch.setattr(files, "PATIENCE", 0.1)
+    monkeypatch.setattr(files.os, "replace", locked)
+    begun = time.monotonic()
+    with pytest.raises(FileError, match="cannot be written: held by another program"):
+        files.write_atomically(tmp_path / "x", lambda file: file.write(b"x"))
+    assert 0.1 <= time.monotonic() - begun < 2 and not any(tmp_path.iterdir())
+
+
+def test_a_checkpoint_that_is_a_link_is_written_where_it_points(tmp_path):
+    run, disk = tmp_path / "run", tmp_path / "large_disk"
+    start(run, steps=10)
+    disk.mkdir()
+    shutil.move(run / "checkpoint.npz", disk / "mine.npz")
+    (run / "checkpoint.npz").symlink_to(disk / "mine.npz")
+    resume(run, steps=20)
+    assert (run / "checkpoint.npz").is_symlink() and int(arrays(disk / "mine.npz")["steps"]) == 20
+    assert [path.name for path in disk.iterdir()] == ["mine.npz"]
+
+
+@pytest.mark.parametrize("number", [524, errno.EIO, errno.EINVAL, errno.ENOLCK])
+def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, number):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*arguments):
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    start(tmp_path / "run", steps=3)
+    assert resume(tmp_path / "run", steps=5).steps == 5
+
+
 @pytest.mark.parametrize("at", [3, 10, 27])
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_layer(tmp_path, at):
-    """The fault is planted where a replay meets it again: in the real images of one step, from inside G or from D."""
+    """The fault is planted where a replay meets it again: in the noise of one step."""
     run = tmp_path / "run"
     gan = small_gan()
     draw = gan.draw_noise
     gan.draw_noise = lambda n, stream, step: draw(n, stream, step) * (np.inf if (stream, step) == ("G", at) else 1)
     with pytest.raises(DivergedError) as caught:
-        start(run, gan, log_every=6)
+        start(run, gan)
     message = str(caught.value)
     assert f"the numbers of step {at + 1} are not finite: G: the output of layer 0.Dense is not finite" in message
     saved = at // 10 * 10
@@ -316,54 +936,124 @@ def test_numbers_that_are_not_finite_never_reach_a_checkpoint(tmp_path):
     assert np.isfinite(arrays(tmp_path / "run" / "generator.npz")["params"]).all()
 
 
-def test_a_seed_that_config_json_would_not_tell(tmp_path):
-    with pytest.raises(SettingsError, match="the GAN has seed 4 and the settings 3"):
-        start(tmp_path / "run", small_gan(seed=4))
+def test_an_optimizers_vector_at_infinity_is_not_saved(tmp_path):
+    def spoil():
+        gan.d_optimizer.v[2] = np.inf
+
+    gan = small_gan()
+    with pytest.raises(DivergedError, match=r"D: Adam's v is not finite"):
+        start(tmp_path / "run", gan, callbacks=[At("on_step", 30, spoil)])
+    assert int(arrays(tmp_path / "run" / "checkpoint.npz")["steps"]) == 20
+
+
+@pytest.mark.parametrize("where", ["parameters", "loss"])
+def test_without_a_folder_a_divergence_still_says_what_is_not_finite(where):
+    def spoil():
+        (gan.G.params if where == "parameters" else gan.D.grads)[0] = np.nan
+
+    gan = small_gan()
+    if where == "loss":
+        gan.objective.generator = lambda fake, real=None: (np.asarray(np.nan), np.zeros_like(fake))
+        said = "step 1 are not finite: no layer's output or gradient was, only the loss"
+    else:
+        said = r"G: 0\.Dense\.W is not finite.*; try a smaller learning rate|G: 0\.Dense\.W is not finite"
+    with pytest.raises(DivergedError, match=said):
+        train(gan, steps=20, callbacks=[At("on_step", 9, spoil)])
 
 
 def test_training_outside_the_main_thread(whole, tmp_path):
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as pool:
         pool.submit(start, tmp_path / "run").result()
     assert_same_run(tmp_path / "run", whole)
 
 
-def wasserstein(loss):
-    return Wasserstein()
+# Memory, copies ------------------------------------------------------------------------------------------------------
 
 
-SWITCHES = [
-    {"noise": "same"},
-    {"d_update": "two_steps", "d_steps": 2},
-    {"objective": wasserstein, "clip": WeightClipping(0.05), "d_steps": 5},
-    {"objective": wasserstein, "clip": WeightClipping(0.05, "kernels"), "d_update": "two_steps"},
-    {"schedule": StepLR(4, 0.5)},
-    {"schedule": lambda step: 1 / (1 + step)},
-    {"ema": 0.9},
-    {"ema": 0.9, "schedule": StepLR(3, 0.9), "clip": WeightClipping(0.3), "noise": "same", "d_steps": 2},
-]
+def fails(gan):
+    with pytest.raises(KeyError):
+        train(gan, steps=5, callbacks=[At("on_step", 3, lambda: {}["no"])])
 
 
-@pytest.mark.parametrize("switches", SWITCHES, ids=str)
-def test_every_switch_resumes_to_the_same_bits(tmp_path, switches):
-    choices = {"sample_every": 10, "log_every": 4}
-    start(tmp_path / "whole", small_gan(**switches), steps=20, **choices)
-    start(tmp_path / "parts", small_gan(**switches), steps=10, **choices)
-    resume(tmp_path / "parts", small_gan(**switches), steps=20, **choices)
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+def stops(gan):
+    with pytest.raises(KeyboardInterrupt):
+        train(gan, steps=5, callbacks=[At("on_step", 3, kill())])
 
 
-def test_a_critics_run_has_its_estimate_and_no_accuracy(tmp_path, capsys):
+@pytest.mark.parametrize("how", [lambda gan: train(gan, steps=5), fails, stops])
+def test_del_frees_a_trained_gan_without_the_garbage_collector(how):
+    gc.collect()
+    gc.disable()
+    try:
+        gan = small_gan()
+        how(gan)
+        alive = weakref.ref(gan)
+        del gan
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    "copied", [lambda gan: gan.clone(), copy.deepcopy, lambda gan: pickle.loads(pickle.dumps(gan))]
+)
+def test_a_copy_begins_a_run_of_its_own(tmp_path, copied):
+    gan = start(tmp_path / "run", steps=10)
+    before = contents(tmp_path)
+    other = copied(gan)
+    with pytest.raises(SettingsError, match="this GAN has none yet"):
+        mg.train(other, images(), more=5)
+    run = mg.train(other, images(), steps=15, **PLAN)
+    assert run.path is None and contents(tmp_path) == before
+    mg.train(gan, images(), more=5, progress=False)
+    assert np.array_equal(gan.G.params, other.G.params)
+
+
+# Weights of another run ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["run", "run/checkpoint.npz", "run/generator.npz"])
+def test_weights_of_a_run_in_a_new_gan(here, source):
+    old = start("run", small_gan(ema=0.9), steps=10)
+    new = small_gan(seed=8, ema=0.5)
+    d_before = new.D.params.copy()
+    mg.load_weights(new, source)
+    from_generator = source.endswith("generator.npz")
+    assert np.array_equal(new.G.params, old.average if from_generator else old.G.params)
+    assert np.array_equal(new.D.params, d_before if from_generator else old.D.params)
+    assert np.array_equal(new.average, old.average)
+    assert new.steps == new.g_optimizer.steps == 0 and not new.g_optimizer.m.any()
+    assert mg.train(new, images(1), steps=3, progress=False).steps == 3
+
+
+def test_weights_that_do_not_fit(here):
+    start("run", steps=10)
+    gan = mg.GAN(*models.mnist_mlp(IMAGE, latent=4, widths=(7, 6, 10), d_widths=(8, 5), dtype="float64"))
+    before = gan.G.params.copy()
+    with pytest.raises(
+        ShapeError, match=r"G has 6\.Dense\.W of shape \(6, 10\) where the file has 6\.Dense\.W of shape \(6"
+    ):
+        mg.load_weights(gan, "run")
+    assert np.array_equal(gan.G.params, before)
+    with pytest.raises(SettingsError, match="has 10 steps already"):
+        mg.load_weights(train(steps=10), "run")
+    with pytest.raises(FileError, match="nowhere"):
+        mg.load_weights(gan, "nowhere")
+    Path("text").write_text("text")
+    with pytest.raises(FileError, match="text"):
+        mg.load_weights(gan, "text")
+
+
+# What is printed -----------------------------------------------------------------------------------------------------
+
+
+def test_a_critics_run_has_its_estimate_and_no_accuracy(tmp_path):
     gan = small_gan(objective=wasserstein, clip=WeightClipping(0.05))
-    command = Command(settings(steps=12), tmp_path / "run", None)
-    run = training.train(gan, images(), command, "test")
+    run = mg.train(gan, images(), steps=12, out=tmp_path / "run", **PLAN)
     rows = history(tmp_path / "run")
     assert list(rows[0]) == ["step", "d_loss", "d_loss_real", "d_loss_fake", "w_estimate", "g_loss", "lr"]
     assert all(float(row["w_estimate"]) == -float(row["d_loss"]) for row in rows)
-    assert "Wasserstein estimate " in capsys.readouterr().out
-    said = training.describe(run, 12)
-    assert f"w_estimate {float(rows[-1]['w_estimate']):.3f}, g_loss" in said and "accuracy" not in said
+    assert "w_estimate" in repr(run) and "accuracy" not in repr(run)
 
 
 def test_the_rate_of_a_schedule_is_in_the_history(tmp_path):
@@ -385,7 +1075,7 @@ def test_samples_and_the_saved_generator_are_the_averages(tmp_path):
             assert np.array_equal(np.asarray(image), grid) == same
 
 
-def test_a_learning_rate_far_too_large_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
+def test_a_learning_rate_far_too_large_ends_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("images.npy", np.random.default_rng(0).integers(0, 256, (60, 6, 5), dtype=np.uint8))
     done = subprocess.run(
@@ -397,39 +1087,114 @@ def test_a_learning_rate_far_too_large_ends_in_a_sentence(tmp_path, monkeypatch,
     assert done.stderr.count("\n") == 1
 
 
-def test_images_of_another_shape_than_the_networks(tmp_path):
-    other = data.ImageSet(np.zeros((9, 4, 4), np.uint8), "small images")
-    with pytest.raises(ShapeError, match=r"small images has images of shape \(4, 4, 1\); the GAN makes \(5, 3, 1\)"):
-        training.train(small_gan(), other, Command(settings(), tmp_path / "run", None), "test")
-    assert not (tmp_path / "run").exists()
-
-
-def test_trying_the_batch_leaves_no_trace(tmp_path):
-    gan, other = small_gan(), small_gan()
-    training._try_batch(gan, images(), 6)
-    for a, b in ((gan.G, other.G), (gan.D, other.D)):
-        assert np.array_equal(a.state, b.state) and a.forwards == b.forwards == 0
+ROW = {"step": 1, "d_loss": 1.25, "g_loss": 0.75, "lr": 0.1, "seconds": 2.0}
 
 
 @pytest.mark.parametrize(
-    "row, said",
+    ("row", "said"),
     [
-        ({"d_loss": 1.25, "g_loss": 0.75, "d_accuracy": 0.5}, "D 1.250  G 0.750  D's accuracy 50%"),
-        ({"d_loss": -1.25, "g_loss": 0.75, "w_estimate": 1.25}, "D -1.250  G 0.750  Wasserstein estimate 1.250"),
+        ({"d_accuracy": 0.5}, "D 1.250  G 0.750  D's accuracy 50%"),
+        ({"w_estimate": 0.00021}, "D 1.250  G 0.750  Wasserstein estimate 0.00021"),
+        ({"margin": 3.5, "modes": 7}, "D 1.250  G 0.750  margin 3.500  modes 7"),
     ],
 )
-def test_progress_on_a_terminal_and_off(row, said, monkeypatch, capsys):
-    for terminal in (True, False):
-        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
-        with progress.Progress(0, 1) as bar:
-            bar.advance()
-            bar.show(row)
-        streams = capsys.readouterr()
-        assert said in (streams.err if terminal else streams.out)
-        assert ("step/s" in streams.err) == terminal
+def test_a_row_in_words(row, said):
+    assert progress.in_words(ROW | row) == said
 
 
-def test_ctrl_c_is_exit_status_130(monkeypatch):
+class Terminal:
+    """A standard error that is a terminal, for tqdm."""
+
+    encoding = "utf-8"
+
+    def __init__(self, breaks=False):
+        self.text, self.breaks = "", breaks
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        if self.breaks:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_progress_on_a_terminal(monkeypatch, breaks):
+    terminal = Terminal(breaks)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert train(steps=12, progress=True).steps == 12
+    assert breaks or ("12/12" in terminal.text and "D's accuracy" in terminal.text)
+
+
+def test_progress_elsewhere(monkeypatch, capsys):
+    train(steps=12, progress=True)
+    assert capsys.readouterr() == ("", "")  # a run of a moment says nothing
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    train(steps=12, progress=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[0] for line in lines] == ["step 6 of 12", "step 12 of 12", "step 12 of 12"]
+    assert all("steps/s" in line and "D's accuracy" in line for line in lines)
+
+
+class Broken:
+    """A standard output that cannot be written to."""
+
+    encoding = "ascii"
+
+    def __init__(self, error):
+        self.error = error
+
+    def write(self, text):
+        raise self.error
+
+    def flush(self):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "stream", [None, Broken(BrokenPipeError()), Broken(OSError(errno.ENOSPC, "full")), Broken(ValueError("closed"))]
+)
+def test_what_cannot_be_printed_ends_no_run(tmp_path, monkeypatch, whole, stream):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    start(tmp_path / "run", progress=True)
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "other", progress=True, callbacks=[At("on_step", 3, kill())])
+    monkeypatch.undo()
+    assert_same_run(tmp_path / "run", whole)
+
+
+def test_a_narrow_output_gets_what_it_can_show():
+    import io
+
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    progress.say("done: Läufe/größer", stream)
+    assert stream.buffer.getvalue() == b"done: L?ufe/gr??er\n"
+
+
+def test_a_reader_that_has_seen_enough_ends_no_run(tmp_path):
+    """As with `| head -1`."""
+    code = (
+        "import numpy as np, minigan as mg, minigan.progress as p; p.LINE_SECONDS = 0\n"
+        "from tests.gans import small_gan, IMAGE\n"
+        "x = np.random.default_rng(0).integers(0, 256, (50, *IMAGE), dtype=np.uint8)\n"
+        f"mg.train(small_gan(), x, steps=300, log_every=1, out={str(tmp_path / 'run')!r})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert b"step 1 of 300" in process.stdout.readline()
+    process.stdout.close()
+    process.stderr.read()
+    process.stderr.close()
+    process.wait(60)
+    assert mg.open_run(tmp_path / "run").steps == 300 and mg.open_run(tmp_path / "run").stopped is None
+
+
+def test_ctrl_c_is_exit_status_130():
     def interrupted(argv):
         raise KeyboardInterrupt
 
