@@ -1,4 +1,4 @@
-"""The class reference, docs/reference.md, made of the package's own docstrings: `python -m tests.reference` writes it."""
+"""The class reference, docs/reference.md, made of the package's docstrings: `python -m tests.reference` writes it."""
 
 import inspect
 import re
@@ -10,8 +10,8 @@ from minigan import data, errors, gradcheck, initializers, interop, layers, mode
 PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
 HEAD = """# Reference
 
-Every public class and function, with its docstring. This page is written by `python -m tests.reference`; the other pages
-explain. Shapes leave out nothing: `n` is the batch, and [Notation](notation.md) has all letters.
+Every public class and function, with its docstring. This page is written by `python -m tests.reference`; the other
+pages explain. Shapes leave out nothing: `n` is the batch, and [Notation](notation.md) has all letters.
 """
 ROOMS = [
     ("minigan", "Networks, GANs, training", minigan, minigan.__all__),

@@ -1,8 +1,8 @@
 """Files that minigan 0.1 wrote: model files, a checkpoint, a whole run. They load, and compute what 0.1 computed.
 
-files_v1/ was written by version 0.1.0: `expected.npz` holds what its networks predicted for `x`, `checkpoint_20.npz` and
-`history_20.csv` what a run of 20 steps left that files_v1/run is the first 12 of. Products are rounded differently on
-other processors, so numbers are compared closely and not to the bit.
+files_v1/ was written by version 0.1.0: `expected.npz` holds what its networks predicted for `x`, `checkpoint_20.npz`
+and `history_20.csv` what a run of 20 steps left that files_v1/run is the first 12 of. Products are rounded differently
+on other CPUs, so numbers are compared closely and not to the bit.
 """
 
 import csv
