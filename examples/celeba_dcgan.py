@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from minigan import Sequential, models
 from minigan.cli import guarded
-from minigan.gan import NOISE
+from minigan.gan_parts import NOISE
 from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
 from minigan.settings import option, parse_command
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from minigan import GAN, Sequential, models
 from minigan.cli import guarded
-from minigan.gan import D_UPDATES
+from minigan.gan_parts import D_UPDATES
 from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
 from minigan.settings import option, parse_command
 

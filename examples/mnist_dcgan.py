@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from minigan import GAN, Sequential, models
 from minigan.cli import guarded
-from minigan.gan import NOISE
+from minigan.gan_parts import NOISE
 from minigan.image_runs import DCGANSettings, dcgan, digit_images, train_on_images
 from minigan.settings import option, parse_command
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from minigan import BCE, GAN, Adam, BCEWithLogits, NonSaturating, Saturating, Sequential, data, models
 from minigan.cli import guarded
-from minigan.gan import D_UPDATES, NOISE
+from minigan.gan_parts import D_UPDATES, NOISE
 from minigan.image_runs import run_command
 from minigan.settings import RunSettings, option, parse_command
 

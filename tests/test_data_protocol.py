@@ -32,7 +32,7 @@ from minigan.data import (
 )
 from minigan.data.sources import MNIST_FILES
 from minigan.errors import DataError, MiniganError, SettingsError
-from minigan.gan import draw_noise
+from minigan.generator import draw_noise
 
 from .test_data import COMPRESSIONS, idx, npz, written
 
