@@ -12,8 +12,6 @@ import numpy as np
 from .backend import Array, Backend
 from .config import config_of
 from .errors import OrderError, SettingsError, ShapeError
-from .gan_parts import D_UPDATES as D_UPDATES
-from .gan_parts import NOISE as NOISE
 from .gan_parts import Losses, as_objective, require_fit, require_networks, require_range, require_switches
 from .generator import checked_labels, classes_of, draw_noise, label_rows, with_labels, with_rows
 from .layers.base import require_picklable
