@@ -160,7 +160,7 @@ def _machine_memory() -> float:
 
 
 def _decode_all(array: np.ndarray, folder: Path, names: list[Path], fit: str) -> None:
-    """Fill the array, in parallel: Pillow gives up Python's lock while it decodes and resizes."""
+    """Fill the array, in parallel: Pillow releases the GIL while it decodes and resizes."""
     h, w, channels = array.shape[1:]
 
     def decode(i: int) -> tuple[bool, str | None]:
