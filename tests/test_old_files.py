@@ -2,11 +2,7 @@
 
 files_v1/ was written by version 0.1.0: `expected.npz` holds what its networks predicted for `x`, `checkpoint_20.npz`
 and `history_20.csv` what a run of 20 steps left that files_v1/run is the first 12 of. Products are rounded differently
-<<<<<<< HEAD
 on other processors, so numbers are compared closely and not to the bit.
-=======
-on other CPUs, so numbers are compared closely and not to the bit.
->>>>>>> english
 """
 
 import csv
