@@ -7,48 +7,49 @@ such objects (recorders.py, progress.py).
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .errors import SettingsError
+from .gan_parts import Losses
+from .loop import Training
 
 EVENTS = ("on_start", "on_step", "on_log", "on_sample", "on_checkpoint", "on_stop")
 
 
 class Callback:
-    """All methods, empty, for those who like to inherit. `training` is a training.Training: the run under way.
+    """All methods, empty, for those who like to inherit. `training` is the run under way (loop.py).
 
     The users' callbacks are told first, in the order given, then ours. What one raises ends the run, after its state
     was saved.
     """
 
-    def on_start(self, training: Any) -> None:
+    def on_start(self, training: Training) -> None:
         """The GAN is at its first step of this call; nothing was trained yet."""
 
-    def on_step(self, training: Any, losses: Any) -> None:
+    def on_step(self, training: Training, losses: Losses) -> None:
         """A step was trained. losses: gan.Losses, arrays () on the device: reading them makes a GPU wait."""
 
-    def on_log(self, training: Any, row: dict[str, float]) -> None:
+    def on_log(self, training: Training, row: dict[str, float]) -> None:
         """A row of the history is due, every `log_every` steps: means over the steps since the last. More may be put
         into it, `row["modes"] = 7`: it becomes a column of the history, and a curve.
         """
 
-    def on_sample(self, training: Any, images: np.ndarray) -> None:
+    def on_sample(self, training: Training, images: np.ndarray) -> None:
         """Samples from noise that never changes: at the first step, every `sample_every` steps, and at the last one.
 
         images: (grid^2, *shape) in [-1, 1], or (classes grid, *shape), `grid` of each class; `training.picture(images)`
         is the grid.
         """
 
-    def on_checkpoint(self, training: Any, path: Path) -> None:
+    def on_checkpoint(self, training: Training, path: Path) -> None:
         """The checkpoint at `path` holds this step. Only of runs that have a folder."""
 
-    def on_stop(self, training: Any) -> None:
+    def on_stop(self, training: Training) -> None:
         """The run ends, for whatever reason: `training.stopped` and `training.error` are None if it is done."""
 
 
-def checked_callbacks(callbacks: Any) -> list[Any]:
+def checked_callbacks(callbacks: object) -> list[object]:
     """The callbacks as a list. Raises SettingsError for what would never be called."""
     if isinstance(callbacks, str | type) or not isinstance(callbacks, Iterable):
         raise SettingsError(f"callbacks is {callbacks!r}; wanted a list of objects: callbacks=[Mine()]")
@@ -58,7 +59,7 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
     return callbacks
 
 
-def _require_callback(callback: Any) -> None:
+def _require_callback(callback: object) -> None:
     if isinstance(callback, type):
         raise SettingsError(f"the callback {callback.__name__} is a class; wanted an object: {callback.__name__}()")
     known = ", ".join(EVENTS)

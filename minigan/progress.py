@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 LINE_SECONDS = 10.0  # between plain lines, where no progress bar can be shown
 CTRL_C = "Ctrl-C"
@@ -32,6 +32,17 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+class Counted(Protocol):
+    """What the bar needs of a run under way."""
+
+    steps: int  # at which it ends; `step` is where it is
+
+    @property
+    def step(self) -> int:
+        """Steps so far."""
+        ...
+
+
 class ProgressBar:
     """A callback: tqdm's bar on a terminal, or in a notebook that has ipywidgets; elsewhere a plain line at most every
     ten seconds, and one at the end of a run that had such lines.
@@ -41,7 +52,7 @@ class ProgressBar:
         self.bar: Any = None
         self.text = ""  # of the last row
 
-    def on_start(self, training: Any) -> None:
+    def on_start(self, training: Counted) -> None:
         """Show the bar."""
         self.first, self.lines = training.step, 0
         self.started = self.shown = time.perf_counter()
@@ -49,12 +60,12 @@ class ProgressBar:
         if kind is not None and training.step < training.steps:
             self._show(lambda: kind(total=training.steps, initial=training.step, unit="step", dynamic_ncols=True))
 
-    def on_step(self, training: Any, losses: Any) -> None:
+    def on_step(self, training: Counted, losses: object) -> None:
         """One step is done."""
         if self.bar is not None:
             self._show(lambda: self.bar.update() and None or self.bar)
 
-    def on_log(self, training: Any, row: Mapping[str, float]) -> None:
+    def on_log(self, training: Counted, row: Mapping[str, float]) -> None:
         """Show the row."""
         self.text = in_words(row)
         if self.bar is not None:
@@ -62,7 +73,7 @@ class ProgressBar:
         elif time.perf_counter() - self.shown >= LINE_SECONDS:
             self._print_line(training)
 
-    def on_stop(self, training: Any) -> None:
+    def on_stop(self, training: Counted) -> None:
         """Close the bar."""
         if self.bar is not None:
             with contextlib.suppress(Exception):
@@ -77,7 +88,7 @@ class ProgressBar:
         except Exception:  # whatever a closed stream or a widget without a front end raises
             self.bar = None
 
-    def _print_line(self, training: Any) -> None:
+    def _print_line(self, training: Counted) -> None:
         self.shown, self.lines = time.perf_counter(), self.lines + 1
         rate = (training.step - self.first) / (self.shown - self.started)
         say(f"step {training.step:,} of {training.steps:,}  {self.text}  {rate:.{0 if rate >= 10 else 1}f} steps/s")

@@ -1,5 +1,6 @@
 """What a run writes, as callbacks of the kind that users write: the history, the sample grids, the film and curves."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 from . import pictures
 from .errors import SettingsError
 from .files import is_older
+from .gan import GAN
+from .loop import Training
 from .progress import say
 from .run import Record, columns_of
 from .run_directory import Row, RunDirectory
@@ -19,7 +22,7 @@ class History:
     def __init__(self, record: Record) -> None:
         self.record = record
 
-    def on_start(self, training: Any) -> None:
+    def on_start(self, training: Training) -> None:
         """Write the rows so far, unless no step is to come and they are there: curves are made of newer ones only."""
         rows, directory, ends = self.record.rows, self.record.directory, not training.goes_on()
         self.columns = list(dict.fromkeys([*training.columns, *(name for row in rows for name in row)]))
@@ -27,7 +30,7 @@ class History:
         if not self.is_as_found:
             self._write(rows)
 
-    def on_log(self, training: Any, row: Row) -> None:
+    def on_log(self, training: Training, row: Row) -> None:
         """Add the row. A column that is new gets its place in the file."""
         row = {name: _plain(name, value, training.step) for name, value in row.items()}
         new = [name for name in row if name not in self.columns]
@@ -60,7 +63,7 @@ class SampleGrids:
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
 
-    def on_sample(self, training: Any, images: np.ndarray) -> None:
+    def on_sample(self, training: Training, images: np.ndarray) -> None:
         """Write what can be drawn."""
         picture = training.picture(images)
         if picture is not None:
@@ -73,7 +76,7 @@ class FilmAndCurves:
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
 
-    def on_stop(self, training: Any) -> None:
+    def on_stop(self, training: Training) -> None:
         """Curves first: they take a moment. A run that ends in an error has its checkpoint, and can make them later."""
         directory, rows = self.directory, training.record.rows
         if training.error is not None:
@@ -84,7 +87,7 @@ class FilmAndCurves:
         if frames and is_older(directory.evolution, frames[-1]):
             _try(directory.evolution, lambda: self._draw_film(frames))
 
-    def _draw_curves(self, training: Any, rows: list[Row]) -> None:
+    def _draw_curves(self, training: Training, rows: list[Row]) -> None:
         history = {name: np.empty(0) for name in training.columns} | columns_of(rows)
         pictures.save_curves(self.directory.curves, history, _undecided(training.gan))
 
@@ -96,7 +99,7 @@ class FilmAndCurves:
             pictures.save_gif(self.directory.evolution, good)
 
 
-def _undecided(gan: Any) -> float | None:
+def _undecided(gan: GAN) -> float | None:
     """D's loss when it cannot tell; None where the objective has no such number."""
     try:
         return float(gan.objective.undecided())
@@ -104,7 +107,7 @@ def _undecided(gan: Any) -> float | None:
         return None
 
 
-def _try(path: Path, draw: Any) -> None:
+def _try(path: Path, draw: Callable[[], object]) -> None:
     try:
         draw()
     except Exception as error:  # whatever a drawing library raises: the run is saved, and a picture is only a picture
@@ -117,7 +120,7 @@ class Ending:
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
 
-    def on_stop(self, training: Any) -> None:
+    def on_stop(self, training: Training) -> None:
         """Write it."""
         if training.record.stopped is not None:
             run, ending = self.directory, {"stopped": training.record.stopped}

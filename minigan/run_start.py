@@ -19,6 +19,7 @@ from .backend.workers import usable_cores
 from .checkpoint import load_checkpoint, save_model
 from .config import config_of, differences
 from .data import check_batch, check_batch_labels, class_count, data_identity, data_name, has_labels
+from .data.protocol import Data
 from .errors import FileError, SettingsError, ShapeError
 from .files import is_older
 from .gan import GAN
@@ -29,6 +30,7 @@ from .run import FIXED, Plan, Record, plan_of, whole_number
 from .run_directory import RunDirectory
 from .version import __version__
 
+NEW = "a new folder in runs/"  # what out=True means
 POINTS = 1_000  # in a scatter plot, where the data are points
 MOST_CLASSES = 64  # rows of a sample grid
 
@@ -38,7 +40,15 @@ class Start:
     takes back what `open` made.
     """
 
-    def __init__(self, gan: GAN, data: Any, asked: dict[str, Any], name: str | None, out: Any, resume: Any) -> None:
+    def __init__(
+        self,
+        gan: GAN,
+        data: Data,
+        asked: dict[str, Any],
+        name: str | None,
+        out: Path | str | None,
+        resume: Path | None,
+    ) -> None:
         self.gan, self.data, self.asked, self.name = gan, data, asked, name
         self.out, self.resume = out, resume
         self.is_new = self.makes_folder = False
@@ -51,7 +61,7 @@ class Start:
         _require_fit(self.gan, self.data)
         self.identity = data_identity(self.data)
         if self.resume is not None and not (own and own.directory and _same(own.directory.path, self.resume)):
-            record = self._from_folder()
+            record = self._from_folder(self.resume)
         elif own is not None:
             record = self._own(own)
         else:
@@ -86,7 +96,7 @@ class Start:
         record, gan = self.found, self.gan
         assert record is not None
         if self.out is not None:
-            record.directory = RunDirectory.create(None if self.out is True else self.out, record.name)
+            record.directory = RunDirectory.create(None if self.out == NEW else Path(self.out), record.name)
             record.saved_at = record.sampled_at = None
             self.makes_folder = True
         gan._record = record
@@ -157,16 +167,16 @@ class Start:
         record.plan, record.data = plan, self.identity
         return record
 
-    def _from_folder(self) -> Record:
+    def _from_folder(self, resume: Path) -> Record:
         """The run in the folder to resume."""
         if self.out is not None:
             raise SettingsError("out= is a new run's folder, and resume= that of an old one: give one of them")
         if self.gan.steps:
             raise SettingsError(
-                f"resume={str(self.resume)!r} would put the run's numbers in place of this GAN's, which has "
+                f"resume={str(resume)!r} would put the run's numbers in place of this GAN's, which has "
                 f"{self.gan.steps:,} steps: give it a new GAN"
             )
-        directory = RunDirectory(self.resume)
+        directory = RunDirectory(resume)
         self.stored = directory.read_config()
         directory.acquire()
         try:
@@ -249,7 +259,7 @@ def _description(name: str) -> dict[str, Any]:
 # What a step takes. ---------------------------------------------------------------------------------------------------
 
 
-def _require_fit(gan: GAN, data: Any) -> None:
+def _require_fit(gan: GAN, data: Data) -> None:
     name = data_name(data)
     if gan.D.input_shape != tuple(data.shape):
         raise ShapeError(f"{name} has samples of shape {tuple(data.shape)}; the GAN makes {gan.D.input_shape}")
@@ -259,7 +269,7 @@ def _require_fit(gan: GAN, data: Any) -> None:
         raise SettingsError(f"{name} has {class_count(data)} classes, and the GAN makes {gan.classes}")
 
 
-def draw_batch(gan: GAN, data: Any, plan: Plan) -> tuple[Array, Any]:
+def draw_batch(gan: GAN, data: Data, plan: Plan) -> tuple[Array, np.ndarray | None]:
     """The samples of the GAN's next step, for all updates of D, and their labels if it has classes, else None.
 
     Raises DataError for what is not as the protocol says.
@@ -267,13 +277,13 @@ def draw_batch(gan: GAN, data: Any, plan: Plan) -> tuple[Array, Any]:
     n, backend, dtype = plan.batch_size * gan.d_steps, gan.D.backend, gan.D.dtype
     x = data.batch(n, plan.seed, gan.steps, backend, dtype)
     x = check_batch(x, n, gan.D.input_shape, dtype, backend, data_name(data))
-    if not gan.classes:
+    if not gan.classes or not has_labels(data):
         return x, None
     labels = data.batch_labels(n, plan.seed, gan.steps)
     return x, check_batch_labels(labels, n, gan.classes, data_name(data))
 
 
-def try_batch(gan: GAN, data: Any, plan: Plan) -> None:
+def try_batch(gan: GAN, data: Data, plan: Plan) -> None:
     """Refuse a batch that the data or a layer cannot take, before anything is written. The networks are unchanged."""
     x, labels = draw_batch(gan, data, plan)
     n = plan.batch_size

@@ -48,9 +48,11 @@ FLOORS = [
     ["gradcheck.adjoint", "gradcheck.curve", "gradcheck.own_files"],
     ["gradcheck"],
     ["gradcheck.command", "pytest_plugin"],
-    ["callbacks", "checkpoint", "run_directory", "settings"],
+    ["checkpoint", "run_directory", "settings"],
     ["run"],
-    ["recorders", "run_start"],
+    ["run_start"],
+    ["loop"],
+    ["callbacks", "recorders"],
     ["training"],
     ["image_runs", "cli"],
     ["__main__"],
@@ -109,7 +111,7 @@ SCREEN, SITTING = 60, 400
 # Not the engine: data, files and runs, known networks, the gradient check, and what only a GPU needs.
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
-    "recorders", "callbacks", "means",
+    "recorders", "callbacks", "means", "loop",
     "gradcheck", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]

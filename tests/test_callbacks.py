@@ -308,7 +308,7 @@ def test_on_stop_may_raise_when_all_is_done(tmp_path):
 
 
 def test_where_nothing_can_be_saved_the_note_says_so(tmp_path, monkeypatch):
-    from minigan import training
+    from minigan import loop
 
     def full(*arguments):
         raise FileError("the disk is full")
@@ -316,7 +316,7 @@ def test_where_nothing_can_be_saved_the_note_says_so(tmp_path, monkeypatch):
     class Fills:
         def on_step(self, training_, losses):
             if training_.step == 13:
-                monkeypatch.setattr(training, "save_checkpoint", full)
+                monkeypatch.setattr(loop, "save_checkpoint", full)
                 raise KeyError("mine")
 
     with pytest.raises(KeyError) as caught:

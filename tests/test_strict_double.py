@@ -279,7 +279,7 @@ def rows(run):
 
 
 def test_the_training_loop_waits_only_to_log(images, tmp_path, monkeypatch, double, no_pictures):
-    from minigan.training import Training
+    from minigan.loop import Training
 
     from .systems import example
 

@@ -202,7 +202,7 @@ def test_rows_are_means_over_their_steps(whole, tmp_path):
 
 
 def test_losses_are_not_kept_until_a_row_is_due(monkeypatch, tmp_path):
-    monkeypatch.setattr("minigan.training.RECENT", 7)
+    monkeypatch.setattr("minigan.loop.RECENT", 7)
     most = []
     gan = small_gan()
 
