@@ -49,6 +49,8 @@ def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] |
 
 def _flush() -> int:
     """Write out what was printed, here, where a full disk or a reader that has gone can still be answered."""
+    if sys.stdout is None:  # it was closed before the program began
+        return 0
     try:
         sys.stdout.flush()
     except OSError as error:

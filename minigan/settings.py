@@ -148,6 +148,10 @@ class Parser(argparse.ArgumentParser):
         """Raise instead of exiting."""
         raise SettingsError(message)
 
+    def print_help(self, file: Any = None) -> None:
+        """As any other output: argparse would be silent where it cannot be written."""
+        print(self.format_help(), end="", file=file)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """What is not known is refused here, where the flags of a subcommand are known, and before what is missing."""
         if args is None:
