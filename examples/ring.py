@@ -2,7 +2,7 @@
 
     python examples/ring.py [STEPS] [PICTURE]      the picture is ring.png; 3,000 steps find all eight
 
-Red points are G's, grey ones are real. Nothing else is written: mg.train keeps a run in a folder only if `out` names one.
+Red points are G's, grey ones are real. Nothing else is written: mg.train keeps a run in a folder only if `out` says so.
 """
 
 import argparse

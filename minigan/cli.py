@@ -99,7 +99,7 @@ def _sample_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="which images (default 0)")
     parser.add_argument(
-        "--label", type=_labels, metavar="K[,K...]",
+        "--label", metavar="K[,K...]",
         help="of a generator with classes, the class of all images, or several in turn, such as 0,3,7 (default: all "
         "classes in turn)",
     )  # fmt: skip
@@ -142,7 +142,7 @@ def sample(
     model: Path,
     count: int | None,
     seed: int,
-    label: list[int] | None,
+    label: str | None,
     columns: int | None,
     out: Path,
     backend: str | None,
@@ -192,24 +192,26 @@ def _model_file(model: Path) -> Path:
 
 
 def _labels(text: str) -> list[int]:
-    """What --label names: 7, or 0,3,7."""
+    """What --label names: 7, or 0,3,7. Raises SettingsError for anything but whole numbers."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:
         raise SettingsError(f"--label {text}: wanted a whole number such as 7, or several: 0,3,7") from error
 
 
-def _chosen_classes(G: Sequential, label: list[int] | None, model: Path) -> list[int]:
+def _chosen_classes(G: Sequential, label: str | None, model: Path) -> list[int]:
     """The classes to make images of, in turn; [] for a generator without. Raises SettingsError for others."""
     classes = classes_of(G)
     if label is None:
         return list(range(classes))
-    words = f"--label {','.join(map(str, label))}"
     if not classes:
-        raise SettingsError(f"{words}: {model} was trained without labels and knows no classes: leave --label out")
-    if not all(0 <= one < classes for one in label):
-        raise SettingsError(f"{words}: {model} makes images of {classes} classes, 0 to {classes - 1}")
-    return label
+        raise SettingsError(
+            f"--label {label}: {model} was trained without labels and knows no classes: leave --label out"
+        )
+    chosen = _labels(label)
+    if not all(0 <= one < classes for one in chosen):
+        raise SettingsError(f"--label {label}: {model} makes images of {classes} classes, 0 to {classes - 1}")
+    return chosen
 
 
 def _picture(images: np.ndarray, classes: int, columns: int | None) -> np.ndarray:

@@ -219,7 +219,7 @@ def _parser(kind: type[RunSettings], description: str | None, quick: dict[str, A
 def _add_flag(parser: Parser, field: dataclasses.Field) -> None:
     name, kind, choices, words = flag(field.name), _type_of(field), field.metadata["choices"], field.metadata["help"]
     if kind is bool:
-        default = name if field.default else name.replace("--", "--no-", 1)
+        default = name if field.default else flag(f"no_{field.name}")
         action = argparse.BooleanOptionalAction
         parser.add_argument(name, action=action, default=argparse.SUPPRESS, help=f"{words} (default {default})")
         return
@@ -289,9 +289,17 @@ def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str
     differing = [name for name in given if name in stored and given[name] != stored[name]]
     differing = [name for name in differing if name not in FREE_ON_RESUME]
     if differing:
-        changes = ", ".join(f"{flag(name)} {given[name]} (the run has {stored[name]})" for name in differing)
+        changes = ", ".join(_change(name, given[name], stored[name]) for name in differing)
         quick = ", and --quick with them" if is_quick else ""
         raise SettingsError(f"--resume {resume}: other settings than the run's: {changes}; leave them out{quick}")
+
+
+def _change(name: str, ours: Any, theirs: Any) -> str:
+    """--lr 0.1 (the run has 0.0002)."""
+    if isinstance(ours, bool):
+        yes, no = flag(name), flag(f"no_{name}")
+        return f"{yes} (the run has {no})" if ours else f"{no} (the run has {yes})"
+    return f"{flag(name)} {ours} (the run has {'none' if theirs is None else theirs})"
 
 
 def _validate(name: str, value: Any, rule: Any) -> None:

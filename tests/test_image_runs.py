@@ -511,7 +511,7 @@ def test_a_run_that_is_older_than_a_setting_goes_on_as_it_was(name, sources, no_
     assert np.array_equal(one["G.params"], other["G.params"]) and np.array_equal(one["D.params"], other["D.params"])
 
 
-@pytest.mark.parametrize("flag, value, had", [("--g-steps", 2, 1), ("--d-lr", 0.1, None), ("--lr", 0.1, 0.0002)])
+@pytest.mark.parametrize("flag, value, had", [("--g-steps", 2, 1), ("--d-lr", 0.1, "none"), ("--lr", 0.1, 0.0002)])
 def test_what_would_change_the_numbers_of_a_run_is_refused(flag, value, had, sources, no_pictures, refused, capsys):
     assert train("faces_dcgan", *flags(base("faces_dcgan", sources) | {"steps": 1, "out": "run"})) == 0
     before = contents("run")
@@ -624,6 +624,8 @@ def test_a_conditional_run_samples_by_label_and_goes_on(sources, no_pictures, ca
     command = capsys.readouterr().out.strip().splitlines()[-1].removeprefix("next: python -m minigan ")
     assert "--label 3 " in command and cli.main(command.split()) == 0
     assert config("run")["conditional"] is True
+    assert train("mnist_dcgan", "--resume", "run", "--no-conditional", "--more", 1) == 2
+    assert "--no-conditional (the run has --conditional)" in capsys.readouterr().err
     assert train("mnist_dcgan", "--resume", "run", "--more", 1) == 0
     assert arrays("run/checkpoint.npz")["steps"] == 3
     with Image.open("run/samples/000003.png") as grid:  # a class a row
