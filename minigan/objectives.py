@@ -228,7 +228,8 @@ class Relativistic(Objective):
         loss = BCEWithLogits() if loss is None else loss
         one_batch = isinstance(loss, Objective) and not loss.sees_both
         logits = not isinstance(getattr(loss, "loss", loss), BCE)
-        if not (one_batch or isinstance(loss, Loss)) or not logits:
+        two_classes = isinstance(loss, Loss) and loss.decision is not None
+        if not (one_batch or two_classes) or not logits:
             raise SettingsError(
                 f"Relativistic: loss is {loss!r}; wanted one of scores of any size, such as BCEWithLogits() or Hinge()"
             )

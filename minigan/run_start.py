@@ -135,6 +135,10 @@ class Start:
                 f"out={str(self.out)!r}: this GAN's run is in {directory.path}, and goes on there: leave out= out, or "
                 f"train gan.clone()"
             )
+        if directory is not None and not directory.path.is_dir():
+            raise FileError(
+                f"this GAN's run was in {directory.path}, which is gone: train gan.clone(), a run of its own"
+            )
         plan = self._same_run(record)
         if directory is not None:
             directory.acquire()

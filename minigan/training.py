@@ -332,7 +332,7 @@ class Training:
         """If something of a user's raises, or put into a row what is no number, save the run, and say so in a note."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if isinstance(error, SettingsError) or (is_users and not isinstance(error, DivergedError)):
                 error.add_note(f"{who} raised this at step {self.step:,} of the run{self.save_after_error()}")
             raise

@@ -15,10 +15,15 @@ from minigan import (
     BCEWithLogits,
     Hinge,
     LeastSquares,
+    MeanSquaredError,
     NonSaturating,
+    Relativistic,
     Saturating,
+    Sequential,
+    SoftmaxCrossEntropy,
     Wasserstein,
     WeightClipping,
+    get_backend,
 )
 from minigan.gradcheck import check
 from minigan.layers import (
@@ -31,9 +36,12 @@ from minigan.layers import (
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
+    LabelEmbedding,
+    Layer,
     LeakyReLU,
     ReLU,
     Reshape,
+    Residual,
     Sigmoid,
     SpectralNorm,
     Tanh,
@@ -41,6 +49,7 @@ from minigan.layers import (
     UpSamplingConv2D,
     ZeroPadding2D,
 )
+from minigan.layers.chain import Chain
 from minigan.objectives import Objective
 from minigan.penalties import R1, GradientPenalty, Penalty
 
@@ -77,11 +86,18 @@ def enter(kind, mistake, wrong, complaint, report, by="check"):
     return kind
 
 
-def planted(mistake, *settings, x, wrong="", complaint=""):
-    """Enter a layer class, which `settings` make a layer of and whose input has the shape `x`."""
+def planted(mistake, *settings, x, wrong="", complaint="", inside=lambda layer: layer, **named):
+    """Enter a layer class, which the settings make a layer of and whose input has the shape `x`.
+
+    `inside` puts that layer into another one.
+    """
 
     def plant(kind):
-        return enter(kind, mistake, wrong, complaint, lambda seed: check(kind(*settings), x, seed=seed))
+        return enter(kind, mistake, wrong, complaint, lambda seed: check(inside(made(kind)), x, seed=seed))
+
+    def made(kind):
+        fresh = [value.clone() if isinstance(value, Layer) else value for value in settings]
+        return kind(*fresh, **named)
 
     return plant
 
@@ -730,31 +746,31 @@ class CroppingOld(Cropping2D):
 # Spectral normalisation ----------------------------------------------------------------------------------------------
 
 
-@planted("sigma is taken as a constant: dW = dW_SN / sigma", Dense(4), 0, x=(7, 3), wrong="W")
+@planted("sigma is taken as a constant: dW = dW_SN / sigma", Dense(4), 0, x=(7, 3), wrong="Dense.W")
 class SpectralConstant(SpectralNorm):
-    def through_sigma(self):
-        self.dW[...] = self.layer.dW / self.sigma
+    def through_sigma(self, dW_SN):
+        self.layer.dW[...] = dW_SN / self.sigma
 
 
-@planted("dW is that of W_SN: the division by sigma is forgotten", Dense(4), 0, x=(7, 3), wrong="W")
+@planted("dW is that of W_SN: the division by sigma is forgotten", Dense(4), 0, x=(7, 3), wrong="Dense.W")
 class SpectralUndivided(SpectralNorm):
-    def through_sigma(self):
-        super().through_sigma()
-        self.dW[...] *= self.sigma
+    def through_sigma(self, dW_SN):
+        super().through_sigma(dW_SN)
+        self.layer.dW[...] *= self.sigma
 
 
-@planted("W stands in sigma's term in place of W_SN", Dense(4), 0, x=(7, 3), wrong="W")
+@planted("W stands in sigma's term in place of W_SN", Dense(4), 0, x=(7, 3), wrong="Dense.W")
 class SpectralWrongWeights(SpectralNorm):
-    def through_sigma(self):
-        dW_SN = self.layer.dW
-        self.dW[...] = (dW_SN - (dW_SN * self.W).sum() * self.v[:, None] * self.u) / self.sigma
+    def through_sigma(self, dW_SN):
+        along = (dW_SN * self.layer.W).sum()
+        self.layer.dW[...] = (dW_SN - along * self.v[:, None] * self.u) / self.sigma
 
 
-@planted("u and v are swapped in dW", Dense(4), 0, x=(7, 4), wrong="W")
+@planted("u and v are swapped in dW", Dense(4), 0, x=(7, 4), wrong="Dense.W")
 class SpectralSwapped(SpectralNorm):
-    def through_sigma(self):
-        dW_SN, W_SN = self.layer.dW, self.layer.W
-        self.dW[...] = (dW_SN - (dW_SN * W_SN).sum() * self.u[:, None] * self.v) / self.sigma
+    def through_sigma(self, dW_SN):
+        along = (dW_SN * self.W_SN).sum()
+        self.layer.dW[...] = (dW_SN - along * self.u[:, None] * self.v) / self.sigma
 
 
 @planted("dx goes through W in place of W_SN", Dense(4), 0, x=(7, 3), wrong="x")
@@ -764,16 +780,231 @@ class SpectralWay(SpectralNorm):
         return dx * self.sigma if inputs else None
 
 
+@planted(
+    "in a residual block, dW is left as that of W_SN", Conv2D(2, 3, 1, "same"), 0,
+    x=(2, 3, 4, 2), wrong="0.SpectralInBlock.Conv2D.W", inside=lambda layer: Residual(layer, Tanh()),
+)  # fmt: skip
+class SpectralInBlock(SpectralNorm):
+    def through_sigma(self, dW_SN):
+        self.layer.dW[...] = dW_SN
+
+
+@planted(
+    "in a residual block, backward goes through W: only forward was lent W_SN", Dense(3), 0,
+    x=(5, 3), wrong="x", inside=lambda layer: Residual(Tanh(), layer),
+)  # fmt: skip
+class SpectralUnlent(SpectralNorm):
+    def backward(self, dy, params=True, inputs=True):
+        dW_SN = np.empty_like(self.W_SN)
+        with self.layer.lent(dW=dW_SN):
+            dx = self.layer.run_backward(dy, params, inputs)
+        if params:
+            self.through_sigma(dW_SN)
+        return dx
+
+
+# Layers that hold layers ---------------------------------------------------------------------------------------------
+
+WAY = Dense(3), Tanh(), Dense(3)
+SHORTCUT = "shortcut.Dense.W shortcut.Dense.b"
+
+
+@planted("dx is that of the layers alone: the input's own way is forgotten", *WAY, x=(5, 3), wrong="x")
+class ResidualNoIdentity(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        return Chain.backward(self, dy, params, inputs)
+
+
+@planted("dx is dy alone: the way through the layers is forgotten", *WAY, x=(5, 3), wrong="x")
+class ResidualOnlyIdentity(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, dy.copy())
+
+
+@planted("the identity is counted twice", *WAY, x=(5, 3), wrong="x")
+class ResidualTwice(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        return dx + dy if inputs else None
+
+
+@planted("half of dy goes either way, as if y were the mean of the two", *WAY, x=(5, 3), wrong="x 0.* 2.*")
+class ResidualHalves(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        return super().backward(dy / 2, params, inputs)
+
+
+@planted(
+    "no copy of dy: the input's own way gets what the layers left in its place", *WAY, x=(5, 3),
+    wrong="x 0.Dense.W 0.Dense.b", inside=lambda block: Sequential([Dense(3), block, Dense(3)]),
+)  # fmt: skip
+class ResidualStale(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        dx = Chain.backward(self, dy, params, inputs)
+        return dx + dy if inputs else None
+
+
+@planted("dx of the shortcut is forgotten", Dense(4), Tanh(), x=(5, 3), wrong="x", shortcut=Dense(4))
+class ResidualLayersOnly(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        self.shortcut.run_backward(dy, params, inputs)
+        return Chain.backward(self, dy, params, inputs)
+
+
+@planted("dx is that of the shortcut alone", Dense(4), Tanh(), x=(5, 3), wrong="x", shortcut=Dense(4))
+class ResidualShortcutOnly(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        Chain.backward(self, dy, params, inputs)
+        return self.shortcut.run_backward(dy, params, inputs)
+
+
+@planted(
+    "the shortcut never learns: its backward is called with params=False", Dense(4), Tanh(), x=(5, 3),
+    wrong=SHORTCUT, complaint="never writes the gradient of", shortcut=Dense(4),
+)  # fmt: skip
+class ResidualShortcutFixed(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        other = self.shortcut.run_backward(dy, False, inputs)
+        other = self.kept("other", other) if inputs else None
+        dx = Chain.backward(self, dy, params, inputs)
+        return dx + other if inputs else None
+
+
+@planted("the shortcut goes back from the dx of the layers", *WAY, x=(5, 3), wrong=f"x {SHORTCUT}", shortcut=Dense(3))
+class ResidualInARow(Residual):
+    def backward(self, dy, params=True, inputs=True):
+        dx = self.kept("dx of the layers", Chain.backward(self, dy, params))
+        other = self.shortcut.run_backward(dx, params, inputs)
+        return dx + other if inputs else None
+
+
+@planted("forward goes through the shortcut behind the layers", *WAY, x=(5, 3), wrong="x 0.* 2.*",
+         shortcut=Dense(3))  # fmt: skip
+class ResidualForwardInARow(Residual):
+    def forward(self, x, train):
+        y = Chain.forward(self, x, train)
+        return y + self.shortcut.run_forward(y, train)
+
+
+@planted("the tangent leaves out the input's own way", *WAY, x=(5, 3), complaint="tangent and backward disagree")
+class ResidualTangent(Residual):
+    def tangent(self, t):
+        return Chain.tangent(self, t)
+
+
+@planted("children go back in the order of forward", list(WAY), x=(5, 3), wrong="x 0.* 2.*")
+class ChainInOrder(Sequential):
+    def backward(self, dy, params=True, inputs=True):
+        for layer in self.layers:
+            dy = layer.run_backward(dy, params, True)
+        return dy if inputs else None
+
+
+@planted("every child gets the dy of the whole chain", list(WAY), x=(5, 3), wrong="x 0.*")
+class ChainSameDy(Sequential):
+    def backward(self, dy, params=True, inputs=True):
+        for layer in reversed(self.layers):
+            dx = layer.run_backward(dy, params, True)
+        return dx if inputs else None
+
+
+@planted("a child without parameters is left out on the way back", list(WAY), x=(5, 3), wrong="x 0.*")
+class ChainLearnersOnly(Sequential):
+    def backward(self, dy, params=True, inputs=True):
+        for layer in reversed(self.layers):
+            dy = layer.run_backward(dy, params, True) if layer.learns else dy
+        return dy if inputs else None
+
+
+@planted("where no dx is wanted, backward stops one child too early", list(WAY), x=(5, 3),
+         complaint="never writes the gradient of 0.ChainTooEarly.0.Dense.W")  # fmt: skip
+class ChainTooEarly(Sequential):
+    def build(self, in_shape):
+        out_shape = super().build(in_shape)
+        self.first_learner = 2
+        return out_shape
+
+
+@planted("where no dx is wanted, no child is asked for one", list(WAY), x=(5, 3), complaint="0.ChainNoInputs.0.Dense.W",
+         inside=lambda chain: Sequential([chain, Tanh()]))  # fmt: skip
+class ChainNoInputs(Sequential):
+    def backward(self, dy, params=True, inputs=True):
+        dx = dy
+        for layer in reversed(self.layers):
+            dx = layer.run_backward(dx if dx is not None else np.zeros((len(dy), *layer.output_shape)), params, inputs)
+        return dx
+
+
+# Labels --------------------------------------------------------------------------------------------------------------
+
+
+@planted("dE gets the dy of all samples, whatever their label", 3, 4, x=(5, 7), wrong="E")
+class EmbeddingAllLabels(LabelEmbedding):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dE[...] = dy[:, self.d :].sum(axis=0)
+        return dx
+
+
+@planted("dE is a mean over the batch", 3, 4, x=(5, 7), wrong="E")
+class EmbeddingMean(LabelEmbedding):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dE[...] /= len(dy)
+        return dx
+
+
+@planted("dE takes the first columns of x for the label", 3, 4, x=(5, 7), wrong="E")
+class EmbeddingNoise(LabelEmbedding):
+    def forward(self, x, train):
+        self.z = x[:, : self.classes].copy()
+        return super().forward(x, train)
+
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dE[...] = self.z.T @ dy[:, self.d :]
+        return dx
+
+
+@planted("dx without E^T: the label's part is dy itself", 3, 3, x=(5, 7), wrong="x")
+class EmbeddingUntransposed(LabelEmbedding):
+    def backward(self, dy, params=True, inputs=True):
+        return only_dx(self, dy, params, inputs, dy.copy())
+
+
+@planted("the parts of noise and label are swapped in dx", 3, 4, x=(5, 7), wrong="x")
+class EmbeddingSwapped(LabelEmbedding):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        return np.roll(dx, self.classes, axis=1) if inputs else None
+
+
+@planted("the noise has no gradient", 3, 4, x=(5, 7), wrong="x")
+class EmbeddingNoNoise(LabelEmbedding):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        return dx * (np.arange(dx.shape[1]) >= self.d) if inputs else None
+
+
+@planted("the tangent of the label does not go through E", 3, 3, x=(5, 7), complaint="tangent and backward disagree")
+class EmbeddingTangent(LabelEmbedding):
+    def tangent(self, t):
+        return t
+
+
 # Losses --------------------------------------------------------------------------------------------------------------
 
 
-def planted_in_loss(mistake):
+def planted_in_loss(mistake, shape=(6, 1)):
     """Enter a loss class. Its predictions lie in (0, 1), so that they do for probabilities and for logits."""
 
     def plant(kind):
         def report(seed):
-            loss = kind()
-            return check(loss, 0.05 + 0.9 * loss.backend.uniform((6, 1), seed, "pred", dtype="float64"))
+            pred = get_backend("numpy").uniform(shape, seed, "pred", dtype="float64")
+            return check(kind(), 0.05 + 0.9 * pred)
 
         return enter(kind, mistake, "pred", "", report)
 
@@ -818,6 +1049,61 @@ class BCEHalf(BCE):
         return super().__call__(pred, target)[0], -target / pred / pred.size
 
 
+@planted_in_loss("the 2 of the square is forgotten", shape=(6, 2))
+class SquaredErrorHalf(MeanSquaredError):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred / 2
+
+
+@planted_in_loss("the gradient of the sum: 1/n is forgotten", shape=(6, 2))
+class SquaredErrorSum(MeanSquaredError):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred * pred.size
+
+
+@planted_in_loss("divided by the number of samples, not by that of all numbers", shape=(6, 2))
+class SquaredErrorRows(MeanSquaredError):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred * pred.shape[1]
+
+
+@planted_in_loss("dpred = p / n: the one-hot rows are not taken away", shape=(5, 4))
+class SoftmaxNoTarget(SoftmaxCrossEntropy):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred + self._probabilities(pred, target) / len(pred)
+
+
+@planted_in_loss("the gradient of the sum: 1/n is forgotten", shape=(5, 4))
+class SoftmaxSum(SoftmaxCrossEntropy):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred * len(pred)
+
+
+@planted_in_loss("divided by n k, as if each logit were a sample", shape=(5, 4))
+class SoftmaxSize(SoftmaxCrossEntropy):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred / pred.shape[1]
+
+
+@planted_in_loss("the gradient is that of the class of the sample before", shape=(5, 4))
+class SoftmaxOtherClass(SoftmaxCrossEntropy):
+    def __call__(self, pred, target):
+        return super().__call__(pred, target)[0], super().__call__(pred, np.roll(target, 1))[1]
+
+
+@planted_in_loss("only the logit of the right class has a gradient, as if the others did not count", shape=(5, 4))
+class SoftmaxOneLogit(SoftmaxCrossEntropy):
+    def __call__(self, pred, target):
+        loss, dpred = super().__call__(pred, target)
+        return loss, dpred * self._probabilities(pred, target)
+
+
 # Objectives ----------------------------------------------------------------------------------------------------------
 
 
@@ -831,8 +1117,8 @@ def planted_in_objective(mistake, wrong, **settings):
 
     def plant(kind):
         def report(seed):
-            objective = objective_of(kind, **settings)
-            return check(objective, 2 * objective.backend.normal((17, 1), seed, "pred", dtype="float64"))
+            pred = get_backend("numpy").normal((17, 1), seed, "pred", dtype="float64")
+            return check(objective_of(kind, **settings), 2 * pred)
 
         return enter(kind, mistake, wrong, "", report)
 
@@ -841,14 +1127,14 @@ def planted_in_objective(mistake, wrong, **settings):
 
 @planted_in_objective("G's gradient is the saturating one: its fakes are labelled fake", wrong="generator")
 class SaturatingGradient(NonSaturating):
-    def generator(self, pred):
-        return super().generator(pred)[0], -super().fake(pred)[1]
+    def generator(self, fake, real=None):
+        return super().generator(fake)[0], -super().fake(fake)[1]
 
 
 @planted_in_objective("G's gradient has D's sign: G descends where it should ascend", wrong="generator")
 class SaturatingSign(Saturating):
-    def generator(self, pred):
-        loss, dpred = super().generator(pred)
+    def generator(self, fake, real=None):
+        loss, dpred = super().generator(fake)
         return loss, -dpred
 
 
@@ -917,9 +1203,42 @@ class ScoresSum(Wasserstein):
 
 @planted_in_objective("the sign is swapped for G", wrong="generator")
 class ScoresSign(Wasserstein):
-    def generator(self, pred):
-        loss, dpred = super().generator(pred)
+    def generator(self, fake, real=None):
+        loss, dpred = super().generator(fake)
         return loss, -dpred
+
+
+@planted_in_objective("d_fake has the sign of d_real", wrong="fake")
+class PairsSign(Relativistic):
+    def discriminator(self, real, fake):
+        loss, d_real, _ = super().discriminator(real, fake)
+        return loss, d_real, d_real
+
+
+@planted_in_objective("real images have no gradient: D learns from its fakes alone", wrong="real")
+class PairsFakeOnly(Relativistic):
+    def discriminator(self, real, fake):
+        loss, d_real, d_fake = super().discriminator(real, fake)
+        return loss, np.zeros_like(d_real), d_fake
+
+
+@planted_in_objective("G's gradient is that of D's loss", wrong="generator")
+class PairsGradientOfD(Relativistic):
+    def generator(self, fake, real=None):
+        return super().generator(fake, real)[0], self.discriminator(real, fake)[2]
+
+
+@planted_in_objective("gradients of sums in place of means: 1/n is forgotten", wrong="real fake generator")
+class PairsSum(Relativistic):
+    def _f(self, s):
+        loss, ds = super()._f(s)
+        return loss, ds * ds.size
+
+
+@planted_in_objective("the gradients are those of the images by themselves, not of their difference", wrong="real fake")
+class PairsAlone(Relativistic):
+    def discriminator(self, real, fake):
+        return super().discriminator(real, fake)[0], self._f(real)[1], -self._f(-fake)[1]
 
 
 # Whole steps ---------------------------------------------------------------------------------------------------------
@@ -928,12 +1247,14 @@ class ScoresSign(Wasserstein):
 STALE = "did not go through the D that the step leaves behind"
 
 
-def gan_of(kind, seed, maker=tiny_gan, **switches):
-    """A GAN of this class, or one whose objective or penalty is of this class."""
+def gan_of(kind, seed, maker=tiny_gan, critic=None, **switches):
+    """A GAN of this class, or one whose objective or penalty is of this class, or a layer of its D: `critic(kind)`."""
     if issubclass(kind, Penalty):
-        switches |= {"penalty": kind(), "objective": wasserstein}
+        switches = {"objective": wasserstein} | switches | {"penalty": kind()}
     if issubclass(kind, Objective):
         switches["objective"] = lambda loss: objective_of(kind)
+    if issubclass(kind, Layer):
+        switches["critic"] = critic(kind)
     gan = maker(seed=seed, **switches)
     if issubclass(kind, GAN):
         gan.__class__ = kind
@@ -966,46 +1287,33 @@ def planted_in_game(mistake, wrong, complaint="", **switches):
     return plant
 
 
-def fakes_for_D(gan, n, count):
-    """G's images for an update of D."""
-    return gan.G.forward(gan.draw_noise(n, "D", count), backward=False)
-
-
 @planted_in_step("G is cut off from D: its gradient is 0, and it never trains", wrong="G.*")
 class DetachedG(GAN):
-    def _update_G(self, x_fake):
+    def _update_G(self, x_fake, x_real, rows, k):
         backward = self.G.backward
         self.G.backward = lambda dx_fake, inputs: backward(np.zeros_like(dx_fake), inputs=inputs)
-        loss = super()._update_G(x_fake)
+        loss = super()._update_G(x_fake, x_real, rows, k)
         del self.G.backward
         return loss
 
 
 @planted_in_step("the real batch's loss goes back through the fake batch's activations", wrong="D.* but D.3.Dense.b")
 class FakeActivations(GAN):
-    def _update_D(self, x_real, count, last):
+    def _gradient_of_halves(self, x_real, rows, z, same):
         loss_real, d_real = self.objective.real(self.D.forward(x_real, backward=False))
-        x_fake = fakes_for_D(self, len(x_real), count)
+        x_fake = self.G.forward(z, backward=same)
         loss_fake, d_fake = self.objective.fake(self.D.forward(x_fake))
         self.D.backward(d_real + d_fake, inputs=False)
-        self._move_D()
-        return [loss_real + loss_fake, loss_real, loss_fake, loss_fake], x_fake
+        return [loss_real, loss_fake], loss_fake, x_fake
 
 
 @planted_in_step("D's forward of before its update serves G, too", wrong="G.*", complaint=STALE, noise="same")
 class StaleD(GAN):
-    def _update_D(self, x_real, count, last):
-        forward = self.D.forward
-        self.D.forward = lambda x: self.keep(forward(x))
-        found = super()._update_D(x_real, count, last)
-        self.D.forward = forward
-        return found
+    def _scores(self, x, rows, backward=True):
+        self.pred = super()._scores(x, rows, backward).copy()
+        return self.pred
 
-    def keep(self, pred):
-        self.pred = pred.copy()
-        return pred
-
-    def _update_G(self, x_fake):
+    def _update_G(self, x_fake, x_real, rows, k):
         self.D.awaits_backward = True  # the guard that makes this mistake hard
         loss, dpred = self.objective.generator(self.pred)
         self.G.backward(self.D.backward(dpred, params=False), inputs=False)
@@ -1015,7 +1323,7 @@ class StaleD(GAN):
 
 @planted_in_step("G goes back through the activations of other noise", wrong="G.*")
 class OtherNoise(GAN):
-    def _update_G(self, x_fake):
+    def _update_G(self, x_fake, x_real, rows, k):
         G, D, n = self.G, self.D, len(x_fake)
         x_fake = G.forward(self.draw_noise(n, "G", self.steps), backward=False)
         loss, dpred = self.objective.generator(D.forward(x_fake))
@@ -1027,25 +1335,25 @@ class OtherNoise(GAN):
 
 @planted_in_step("the fake half's gradient overwrites the real one: add is forgotten", wrong="D.*")
 class ForgetsAdd(GAN):
-    def _update_D(self, x_real, count, last):
+    def _update_D(self, x_real, rows, count, last):
         backward = self.D.backward
         self.D.backward = lambda dpred, inputs, add=False: backward(dpred, inputs=inputs)
-        found = super()._update_D(x_real, count, last)
+        found = super()._update_D(x_real, rows, count, last)
         del self.D.backward
         return found
 
 
 @planted_in_step("of two steps, the second has the gradient of both halves", wrong="D.*", d_update="two_steps")
 class TwoStepsSummed(GAN):
-    def _update_D(self, x_real, count, last):
+    def _gradient_of_halves(self, x_real, rows, z, same):
+        self.d_update = "summed"
         loss_real, dpred = self.objective.real(self.D.forward(x_real))
         self.D.backward(dpred, inputs=False)
         self._move_D()
-        x_fake = fakes_for_D(self, len(x_real), count)
+        x_fake = self.G.forward(z, backward=same)
         loss_fake, dpred = self.objective.fake(self.D.forward(x_fake))
         self.D.backward(dpred, inputs=False, add=True)
-        self._move_D()
-        return [loss_real + loss_fake, loss_real, loss_fake, loss_fake], x_fake
+        return [loss_real, loss_fake], loss_fake, x_fake
 
 
 @planted_in_step(
@@ -1055,9 +1363,9 @@ class TwoStepsSummed(GAN):
     clip=WeightClipping(0.05),
 )
 class ClippedLate(GAN):
-    def step(self, x_real):
+    def step(self, x_real, labels=None):
         clip, self.clip = self.clip, None
-        losses = super().step(x_real)
+        losses = super().step(x_real, labels)
         self.clip = clip
         clip(self.D)
         return losses
@@ -1065,11 +1373,98 @@ class ClippedLate(GAN):
 
 @planted_in_step("D's backward stops a layer too early", wrong="D.1.Dense.W D.1.Dense.b")
 class StopsEarly(GAN):
-    def _update_D(self, x_real, count, last):
+    def _update_D(self, x_real, rows, count, last):
         self.D.first_learner += 1
-        found = super()._update_D(x_real, count, last)
+        found = super()._update_D(x_real, rows, count, last)
         self.D.first_learner -= 1
         return found
+
+
+# Pairs.
+
+
+@planted_in_step("of a pair, the fake's gradient is overwritten by the real one's: add is forgotten", wrong="D.*",
+                 objective=Relativistic)  # fmt: skip
+class PairsForgetAdd(GAN):
+    def _gradient_of_pairs(self, x_real, rows, z, same):
+        backward = self.D.backward
+        self.D.backward = lambda dpred, inputs, add=False: backward(dpred, inputs=inputs)
+        found = super()._gradient_of_pairs(x_real, rows, z, same)
+        del self.D.backward
+        return found
+
+
+@planted_in_step("of a pair, the real image's half goes back through the fake's activations",
+                 wrong="D.* but D.3.Dense.b", objective=Relativistic)  # fmt: skip
+class PairsFakeActivations(GAN):
+    def _gradient_of_pairs(self, x_real, rows, z, same):
+        real = self.D.forward(x_real, backward=False).copy()
+        x_fake = self.G.forward(z, backward=same)
+        fake = self.D.forward(x_fake)
+        loss, d_real, d_fake = self.objective.discriminator(real, fake)
+        self.D.backward(d_real + d_fake, inputs=False)
+        return [loss], loss, x_fake
+
+
+@planted_in_step("the second forward on the real images has other masks of Dropout", "D.* but D.7.Dense.b",
+                 objective=Relativistic, maker=conv_gan, rate=0.5)  # fmt: skip
+class PairsOtherMasks(GAN):
+    def _gradient_of_pairs(self, x_real, rows, z, same):
+        scores, calls = self._scores, []
+
+        def with_new_masks(x, rows, backward=True):
+            calls.append(x)
+            self.D.forwards += 5 * (len(calls) == 3)
+            return scores(x, rows, backward)
+
+        self._scores = with_new_masks
+        found = super()._gradient_of_pairs(x_real, rows, z, same)
+        del self._scores
+        return found
+
+
+@planted_in_step("D goes back through its real images only", wrong="D.*", objective=Relativistic)
+class PairsRealOnly(GAN):
+    def _gradient_of_pairs(self, x_real, rows, z, same):
+        found = super()._gradient_of_pairs(x_real, rows, z, same)
+        pred = self.D.forward(found[2], backward=False).copy()
+        _, d_real, _ = self.objective.discriminator(self.D.forward(x_real), pred)
+        self.D.backward(d_real, inputs=False)
+        return found
+
+
+# Classes: D has a number for each, and that of the label counts.
+
+
+@planted_in_step("every class has the gradient, not the label's alone", wrong="D.* G.*", classes=3)
+class EveryClass(GAN):
+    def _for_D(self, dpred, pred, rows):
+        return np.repeat(dpred, self.classes, axis=1)
+
+
+@planted_in_step("the gradient goes to the class of another image", wrong="D.* G.*", classes=3)
+class OtherClass(GAN):
+    def _for_D(self, dpred, pred, rows):
+        return super()._for_D(dpred, pred, np.roll(rows, 1, axis=0))
+
+
+@planted_in_step("the label is ignored in the loss: the scores of all classes are added up", "D.* G.*", classes=3)
+class SummedClasses(GAN):
+    def _scores(self, x, rows, backward=True):
+        return self.D.forward(x, backward=backward).sum(axis=1, keepdims=True)
+
+
+# Several updates of G.
+
+
+@planted_in_step("of two updates of G, the second has the sum of both gradients", wrong="G.*", g_steps=2)
+class AddedUpdates(GAN):
+    def _update_G(self, x_fake, x_real, rows, k):
+        backward = self.G.backward
+        self.G.backward = lambda dx, inputs: backward(dx, inputs=inputs, add=k > 0)
+        loss = super()._update_G(x_fake, x_real, rows, k)
+        del self.G.backward
+        return loss
 
 
 # Penalties: a critic of LeakyReLUs is linear in pieces, and its slope does not depend on its biases.
@@ -1079,7 +1474,7 @@ WEIGHTS = "D.1.Dense.W D.3.Dense.W"
 
 @planted_in_step("the penalty is in the loss, and not in the gradient", wrong=WEIGHTS)
 class PenaltyNotDifferentiated(GradientPenalty):
-    def __call__(self, D, x):
+    def __call__(self, D, x, chosen=None):
         return self.term(D.backward(np.ones_like(D.forward(x)), params=False))[0]
 
 
@@ -1111,55 +1506,135 @@ class R1Sum(R1):
         return loss, u * len(g)
 
 
+# Second derivatives through layers that hold layers. A critic with a block between two Dense layers: curved, so that
+# its slope depends on its biases, too, but for the last.
+
+GP = {"objective": wasserstein, "penalty": GradientPenalty(3.0)}
+
+
+def block_of(kind):
+    """A critic with a block that adds the input itself."""
+    return [Flatten(), Dense(3), kind(Tanh(), Dense(3)), Tanh(), Dense(1)]
+
+
+def shortcut_of(kind):
+    """One whose shortcut is curved."""
+    shortcut = Sequential([Dense(2), Tanh()])
+    return [Flatten(), Dense(3), kind(Tanh(), Dense(2), shortcut=shortcut), Tanh(), Dense(1)]
+
+
+def chain_of(kind):
+    """One with a chain."""
+    return [Flatten(), Dense(3), kind([Tanh(), Dense(3), Tanh()]), Dense(1)]
+
+
+@planted_in_step("tangents leave out the input's own way", "D.* but D.4.Dense.b", critic=block_of, **GP)
+class ResidualTangents(Residual):
+    def tangents(self, t, dy):
+        return Chain.tangents(self, t, dy)
+
+
+@planted_in_step("tangents leave out the shortcut, and with it what it finds", "D.* but D.4.Dense.b",
+                 critic=shortcut_of, **GP)  # fmt: skip
+class ResidualTangentsShortcut(Residual):
+    def tangents(self, t, dy):
+        J_t, curved = Chain.tangents(self, t, dy)
+        return J_t.copy(), curved
+
+
+@planted_in_step("the curvature of the shortcut is not passed on", "D.1.*", critic=shortcut_of, **GP)
+class ResidualBend(Residual):
+    def tangents(self, t, dy):
+        t = self.kept("t", t)
+        J_t, curved = Chain.tangents(self, t, dy)
+        J_t = J_t.copy()
+        return J_t + self.shortcut.run_tangents(t)[0], curved
+
+
+@planted_in_step("the curvature of the layers is not passed on to what comes before the block", "D.1.*",
+                 critic=block_of, objective=wasserstein, penalty=R1(3.0))  # fmt: skip
+class ResidualFlat(Residual):
+    def tangents(self, t, dy):
+        return super().tangents(t, dy)[0], None
+
+
+@planted_in_step("what the curvature of the layers is for the block's x is counted twice", "D.1.*",
+                 critic=block_of, **GP)  # fmt: skip
+class ResidualCurvedTwice(Residual):
+    def tangents(self, t, dy):
+        J_t, curved = super().tangents(t, dy)
+        return J_t, 2 * curved
+
+
+@planted_in_step("the curvature's share of the gradients inside is lost", "D.1.* D.2.*", critic=chain_of, **GP)
+class ChainNoShare(Sequential):
+    def _back(self, curved, inputs):
+        return curved[0]
+
+
+@planted_in_step("the curvature's share replaces what the tangents found", "D.2.ChainNoExplicit.1.Dense.W",
+                 critic=chain_of, objective=wasserstein, penalty=R1(3.0))  # fmt: skip
+class ChainNoExplicit(Sequential):
+    def _back(self, curved, inputs):
+        self.grads[...] = 0
+        return super()._back(curved, inputs)
+
+
+@planted_in_step("a layer's own curvature is forgotten where some comes from above", "D.1.*", critic=chain_of, **GP)
+class ChainOneBend(Sequential):
+    def _back(self, curved, inputs):
+        last = max(i for i, bend in enumerate(curved) if bend is not None)
+        return super()._back([bend if i == last else None for i, bend in enumerate(curved)], inputs)
+
+
 # Another game: losses that are not the papers', with gradients that fit.
 
 
 @planted_in_game("G learns from the weights that D had before its update", wrong="G.*")
 class OldD(GAN):
-    def step(self, x_real):
+    def step(self, x_real, labels=None):
         self.before = self.D.params.copy()
-        return super().step(x_real)
+        return super().step(x_real, labels)
 
-    def _update_G(self, x_fake):
+    def _update_G(self, x_fake, x_real, rows, k):
         after, self.D.params[...] = self.D.params.copy(), self.before
-        loss = super()._update_G(x_fake)
+        loss = super()._update_G(x_fake, x_real, rows, k)
         self.D.params[...] = after
         return loss
 
 
 @planted_in_game("D's fakes come from predict: by BatchNorm, of another generator", wrong="D.*")
 class PredictedFakes(GAN):
-    def _update_D(self, x_real, count, last):
+    def _update_D(self, x_real, rows, count, last):
         forward, self.G.forward = self.G.forward, lambda z, backward: self.G.predict(z)
-        found = super()._update_D(x_real, count, last)
+        found = super()._update_D(x_real, rows, count, last)
         self.G.forward = forward
         return found
 
 
 @planted_in_game("real and fake images share a batch, and so BatchNorm's statistics", "D.*", maker=conv_gan, rate=0)
 class JointBatch(GAN):
-    def _update_D(self, x_real, count, last):
-        x_fake, n = fakes_for_D(self, len(x_real), count), len(x_real)
+    def _gradient_of_halves(self, x_real, rows, z, same):
+        x_fake, n = self.G.forward(z, backward=same), len(x_real)
         pred = self.D.forward(np.concatenate([x_real, x_fake]))
         (loss_real, d_real), (loss_fake, d_fake) = self.objective.real(pred[:n]), self.objective.fake(pred[n:])
         self.D.backward(np.concatenate([d_real, d_fake]), inputs=False)
-        self._move_D()
-        return [loss_real + loss_fake, loss_real, loss_fake, loss_fake], x_fake
+        return [loss_real, loss_fake], loss_fake, x_fake
 
 
 @planted_in_game("two_steps is played as summed", wrong="D.*", complaint="D was updated", d_update="two_steps")
 class TwoStepsAtOnce(GAN):
-    def step(self, x_real):
+    def step(self, x_real, labels=None):
         self.d_update = "summed"
-        losses = super().step(x_real)
+        losses = super().step(x_real, labels)
         self.d_update = "two_steps"
         return losses
 
 
 @planted_in_game("G wants its images called fake, as D does", wrong="G.*")
 class FakeLabelForG(NonSaturating):
-    def generator(self, pred):
-        return self.loss(pred, 0.0)
+    def generator(self, fake, real=None):
+        return self.loss(fake, 0.0)
 
 
 @planted_in_game("twice the paper's loss: the half is forgotten", wrong="D.* G.*")
@@ -1171,8 +1646,8 @@ class SquaresWithoutHalf(LeastSquares):
 
 @planted_in_game("G wants low scores: the sign is swapped in the loss as well", wrong="G.*")
 class ScoresLowForG(Wasserstein):
-    def generator(self, pred):
-        return self.fake(pred)
+    def generator(self, fake, real=None):
+        return self.fake(fake)
 
 
 @planted_in_game("the critic wants low scores for real images and high ones for fakes", wrong="D.* but D.3.Dense.b")
@@ -1182,6 +1657,104 @@ class ScoresSwapped(Wasserstein):
 
     def fake(self, pred):
         return super().real(pred)
+
+
+@planted_in_game("G plays on D's side: it wants the real image above its own", wrong="G.*")
+class PairsDsSide(Relativistic):
+    def generator(self, fake, real=None):
+        loss, ds = self._f(real - fake)
+        return loss, -ds
+
+
+@planted_in_game("each real image is compared with the mean of all fakes", wrong="D.* but D.3.Dense.b")
+class PairsWithMean(Relativistic):
+    def discriminator(self, real, fake):
+        loss, ds = self._f(real - fake.mean())
+        return loss, ds, np.full_like(fake, -ds.mean())
+
+
+@planted_in_game("each image is compared with the fake of another pair", wrong="D.* but D.3.Dense.b")
+class PairsShifted(Relativistic):
+    def discriminator(self, real, fake):
+        loss, ds = self._f(real - np.roll(fake, 1, axis=0))
+        return loss, ds, -np.roll(ds, -1, axis=0)
+
+
+@planted_in_game("G's images are compared with the scores that D gave before its update", wrong="G.*",
+                 objective=Relativistic)  # fmt: skip
+class PairsOldScores(GAN):
+    def _gradient_of_pairs(self, x_real, rows, z, same):
+        self.old = self._scores(x_real, rows, backward=False).copy()
+        return super()._gradient_of_pairs(x_real, rows, z, same)
+
+    def _update_G(self, x_fake, x_real, rows, k):
+        generator = self.objective.generator
+        self.objective.generator = lambda fake, real: generator(fake, self.old)
+        loss = super()._update_G(x_fake, x_real, rows, k)
+        del self.objective.generator
+        return loss
+
+
+@planted_in_game("the label is ignored: the score of class 0 counts for every image", wrong="D.* G.*", classes=3)
+class FirstClass(GAN):
+    def _scores(self, x, rows, backward=True):
+        return self.D.forward(x, backward=backward)[:, :1].copy()
+
+    def _for_D(self, dpred, pred, rows):
+        return dpred * (np.arange(self.classes) == 0)
+
+
+@planted_in_game("D's fakes are judged as what another image shows", wrong="D.*", classes=3)
+class OtherFakes(GAN):
+    def _gradient_of_halves(self, x_real, rows, z, same):
+        z[:, -self.classes :] = np.roll(rows, 1, axis=0)
+        return super()._gradient_of_halves(x_real, rows, z, same)
+
+
+@planted_in_game("G makes images of other classes than those they are judged as", wrong="G.*", classes=3)
+class OtherClassesForG(GAN):
+    def _update_G(self, x_fake, x_real, rows, k):
+        forward = self.G.forward
+        self.G.forward = lambda z: forward(np.hstack([z[:, : -self.classes], np.roll(rows, 1, axis=0)]))
+        loss = super()._update_G(x_fake, x_real, rows, k)
+        del self.G.forward
+        return loss
+
+
+@planted_in_game("the one-hot rows are left out of what G gets in its own update", wrong="G.*", classes=3)
+class NoRowsForG(GAN):
+    def _update_G(self, x_fake, x_real, rows, k):
+        forward = self.G.forward
+        self.G.forward = lambda z: forward(np.hstack([z[:, : -self.classes], np.zeros_like(rows)]))
+        loss = super()._update_G(x_fake, x_real, rows, k)
+        del self.G.forward
+        return loss
+
+
+@planted_in_game("the second update of G takes the noise of the first", wrong="G.*", g_steps=2)
+class SameNoiseTwice(GAN):
+    def _update_G(self, x_fake, x_real, rows, k):
+        self.draw_noise = lambda n, stream, step: GAN.draw_noise(self, n, stream, step - k)
+        loss = super()._update_G(x_fake, x_real, rows, k)
+        del self.draw_noise
+        return loss
+
+
+@planted_in_game("the second update of G has the images, and the way back, of before the first", wrong="G.*", g_steps=2)
+class NoNewForward(GAN):
+    def _update_G(self, x_fake, x_real, rows, k):
+        forward, before = self.G.forward, self.G.params.copy()
+        if k > 0:
+            self.G.params[...] = self.first
+            self.G.forward = lambda z: forward(self.z)
+        else:
+            self.G.forward = lambda z: (self.__dict__.update(z=z, first=before), forward(z))[1]
+        step, self.g_optimizer.step = self.g_optimizer.step, lambda: None
+        loss = super()._update_G(x_fake, x_real, rows, k)
+        del self.G.forward, self.g_optimizer.step
+        self.G.params[...] = before
+        step()
+        return loss
 
 
 @planted_in_game("the norm is taken over one axis of the image", wrong=WEIGHTS)
@@ -1195,6 +1768,12 @@ class PenaltyOneAxis(GradientPenalty):
 class PenaltyAtFakes(GradientPenalty):
     def images(self, x_real, x_fake, share):
         return x_fake
+
+
+@planted_in_game("the slope is that of all classes together, not of the label's score", wrong=WEIGHTS, classes=3)
+class PenaltyEveryClass(GradientPenalty):
+    def __call__(self, D, x, chosen=None):
+        return super().__call__(D, x, np.ones_like(chosen))
 
 
 @planted_in_game("gamma in place of gamma / 2", wrong=WEIGHTS)

@@ -265,6 +265,17 @@ def test_a_callback_that_raises_loses_no_step_and_no_row(tmp_path, event, step, 
     assert_same_run(run, tmp_path / "whole")
 
 
+def test_a_callback_that_exits_the_program_loses_no_step(tmp_path):
+    class Exits:
+        def on_step(self, training, losses):
+            if training.step == 13:
+                raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        start(tmp_path / "run", callbacks=[Exits()])
+    assert mg.open_run(tmp_path / "run").steps == 13
+
+
 @pytest.mark.parametrize("event", ["on_step", "on_log"])
 def test_without_a_folder_the_note_names_the_place(event):
     gan = small_gan()

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from minigan import data, pictures
+
 from .conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -35,6 +37,21 @@ def test_python_blocks_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
             with contextlib.redirect_stdout(printed):
                 exec(compile(code, page.name, "exec"), names)
             assert printed.getvalue() == shown
+
+
+def test_the_readmes_own_gan_runs(tmp_path, monkeypatch):
+    """In fewer steps, and with networks that are less wide."""
+    (code,) = [code for language, code, _ in blocks(ROOT / "README.md") if language == "python3"]
+    assert len(code.splitlines()) <= 12
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for i, face in enumerate(data.draw_faces(40, 64).images):
+        pictures.save_png(f"photos/{i}.png", face)
+    for long, short in (("steps=5_000", "steps=2"), ("more=100", "more=1"), ("width=32", "width=2")):
+        assert long in code
+        code = code.replace(long, short)
+    exec(compile(code, "README.md", "exec"), {"__name__": "page"})
+    assert (tmp_path / "runs/mine/losses.png").exists() and (tmp_path / "grid.png").exists()
 
 
 @every_page

@@ -34,6 +34,7 @@ from minigan.layers import (
     Layer,
     LeakyReLU,
     Reshape,
+    Residual,
     Sigmoid,
     SpectralNorm,
     Tanh,
@@ -257,12 +258,23 @@ def test_other_methods_agree_and_catch(method):
     if method == "complex":
         assert check(Sequential([Dense(4), Tanh(), BatchNorm(), Dense(2)], input_shape=3), method="complex")
         assert check(Dropout(0.5), (4, 7), method="complex")
+        assert check(Residual(SpectralNorm(Dense(3)), Tanh(), shortcut=Dense(3)), (4, 5), method="complex")
+
+
+class Steps(Layer):
+    """x in steps of 1, and the slope of the stairs."""
+
+    def forward(self, x, train):
+        return np.floor(x)
+
+    def backward(self, dy, params=True, inputs=True):
+        return 0 * dy
 
 
 @pytest.mark.parametrize(
     "layer, method, words",
     [(Sigmoid(), "complex", "holomorphic in x"), (Tanh(), "adjoint", "linear in x"),
-     (SpectralNorm(Dense(2)), "complex", "complex numbers")],
+     (Steps(), "complex", "compute with complex numbers: ufunc 'floor' not supported")],
 )  # fmt: skip
 def test_a_method_whose_assumption_does_not_hold_is_refused(layer, method, words):
     with pytest.raises(SettingsError, match=words):
@@ -496,9 +508,27 @@ def test_the_first_wrong_layer_is_named_with_its_cause():
     assert check(net).first_wrong == "2.DenseMean" and "a mean where a sum belongs" in str(check(net))
 
 
+NESTED = [  # layers, the path of the one that is wrong, and a word of the cause that is found there
+    ([Dense(3), Residual(LeakySlope(0.2), Dense(3))], "1.Residual.0.LeakySlope", "slope on that side"),
+    ([Residual(Dense(4), shortcut=DenseMean(4)), Tanh()], "0.Residual.shortcut.DenseMean", "a mean where a sum"),
+    ([Dense(3), Sequential([Tanh(), Residual(Dense(3), DenseBias(3))])], "1.Sequential.1.Residual.1.DenseBias",
+     "only the first sample"),
+    ([Dense(3), mutants.ResidualTwice(Dense(3), Tanh()), Dense(2)], "1.ResidualTwice",
+     "ResidualTwice(Dense(d_out=3), Tanh()): gradients WRONG"),
+    ([Dense(3), mutants.ChainLearnersOnly([Dense(3), Tanh(), Dense(2)])], "1.ChainLearnersOnly", "0.Dense.W"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layers, path, words", NESTED, ids=[path for _, path, _ in NESTED])
+def test_a_wrong_layer_inside_others_is_named_by_its_path(layers, path, words):
+    """And a layer that holds right ones, and is wrong itself, by its own."""
+    report = check(Sequential([layer.clone() for layer in layers], input_shape=3))
+    assert report.first_wrong == path and words in str(report.inner), str(report)
+
+
 def test_a_right_step_is_ok_for_both_kinds_of_network():
     cases = list(table.steps())
-    for case in (cases[0], cases[-1]):
+    for case in (cases[0], next(case for case in cases if "residual" in case.name)):
         report = check(case.gan, max_entries=2, expect_zero=case.expect_zero)
         assert report, str(report)
         assert {row.name[:2] for row in report.rows} == {"D.", "G."} and report.directions > 0
@@ -525,9 +555,10 @@ def test_an_old_D_is_seen_though_the_gradient_through_it_is_one():
 
 
 def test_a_mistake_in_a_penalty_a_network_or_an_objective_is_blamed_on_it():
-    case = list(table.steps())[-1]
+    case = next(case for case in table.steps() if "R1" in case.name)
     case.gan.penalty = mutants.R1Sum(3.0)
-    assert "the mistake is in R1Sum" in str(check(case.gan, max_entries=1))
+    words = "the mistake is in R1Sum(gamma=3.0), or in the tangent of a layer of D"
+    assert words in str(check(case.gan, max_entries=1))
 
     gan = next(table.steps()).gan
     gan.objective = mutants.SaturatingSign(BCEWithLogits())
@@ -541,7 +572,7 @@ def test_a_mistake_in_a_penalty_a_network_or_an_objective_is_blamed_on_it():
 
 def test_a_step_that_the_guards_stop_is_reported():
     class SecondBackward(GAN):
-        def _update_G(self, x_fake):
+        def _update_G(self, x_fake, x_real, rows, k):
             self.D.backward(np.ones((len(x_fake), 1)), params=False)
 
     gan = next(table.steps()).gan
@@ -695,9 +726,14 @@ def test_a_file_without_a_class_name_checks_all_of_its_layers(my_layers, capsys)
 def test_all_is_everything_and_has_a_step_of_every_objective_and_switch(capsys, monkeypatch):
     steps = list(table.steps())
     said = " ".join(step.name for step in steps)
-    words = "NonSaturating Saturating LeastSquares Hinge Wasserstein BCE noise=same two_steps d_steps=3 clip= R1"
-    for word in [*words.split(), "GradientPenalty", "dense", "convolutional"]:
+    words = "NonSaturating Saturating LeastSquares Hinge Wasserstein Relativistic BCE noise=same two_steps d_steps=3"
+    for word in [*words.split(), "g_steps=2", "clip=", "R1", "GradientPenalty", "dense", "convolutional", "residual"]:
         assert word in said
+    assert len({step.name for step in steps}) == len(steps)
+    for kind in ("dense", "convolutional", "residual"):  # each with every way through the step
+        names = [step.name for step in steps if f"{kind} GAN" in step.name]
+        for word in ("Relativistic", "3 classes", "penalty", "noise=same", "g_steps=2"):
+            assert any(word in name for name in names), (kind, word)
     monkeypatch.setattr(table, "steps", lambda: steps[:1])
     assert main(["gradcheck", "--all"]) == 0
     out = capsys.readouterr().out

@@ -4,12 +4,14 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from minigan import layers, losses, objectives, penalties
-from minigan.gradcheck import OK, WRONG, check
+from minigan import get_backend, layers, losses, objectives, penalties
+from minigan.gradcheck import OK, WRONG, check, table
+from minigan.gradcheck.command import STEP_ENTRIES
 
 from .conftest import ROOT
 from .layer_table import CASES, LOSS_CASES, public_classes
-from .mutants import MUTANTS, table
+from .mutants import MUTANTS
+from .mutants import table as page_of_mutants
 
 PAGE = ROOT / "docs" / "mutants.md"
 every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=str)
@@ -68,10 +70,35 @@ def test_a_right_layer_is_ok_whatever_the_numbers(case):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind, predictions, labels", LOSS_CASES)
 def test_a_right_loss_is_ok_whatever_the_numbers(kind, predictions, labels):
-    loss = kind()
     for seed in range(50):
-        drawn = loss.backend.uniform(predictions.shape, seed, "predictions", dtype="float64")
-        report = check(loss, 0.01 + 0.98 * drawn if kind is losses.BCE else 60 * drawn - 30, labels=labels)
+        drawn = get_backend("numpy").uniform(predictions.shape, seed, "predictions", dtype="float64")
+        pred = 0.01 + 0.98 * drawn if kind is losses.BCE else 60 * drawn - 30
+        report = check(kind(), pred / 5 if kind is losses.SoftmaxCrossEntropy else pred, labels=labels)
+        assert report, f"seed {seed}\n{report}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(table.objectives())))
+def test_a_right_objective_is_ok_whatever_the_numbers(number):
+    objective, predictions = table.objectives()[number]
+    for seed in range(50):
+        drawn = get_backend("numpy").uniform(predictions.shape, seed, "predictions", dtype="float64")
+        probabilities = isinstance(getattr(objective, "loss", None), losses.BCE)
+        report = check(objective, 0.01 + 0.98 * drawn if probabilities else 6 * drawn - 3)
+        assert report, f"seed {seed}\n{report}"
+
+
+def fifty_steps():
+    """The cases with blocks, classes, pairs or several updates of G."""
+    words = "residual", "classes", "Relativistic", "g_steps"
+    return [step for step in table.steps() if any(word in step.name for word in words)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", fifty_steps(), ids=lambda case: case.name)
+def test_a_right_step_is_ok_whatever_the_numbers(case):
+    for seed in range(50):
+        report = check(case.gan, seed=seed, max_entries=STEP_ENTRIES, expect_zero=case.expect_zero)
         assert report, f"seed {seed}\n{report}"
 
 
@@ -81,4 +108,4 @@ def test_a_right_loss_is_ok_whatever_the_numbers(kind, predictions, labels):
 def test_the_page_has_the_table():
     """Written by `python -m tests.mutants`."""
     lines = [line for line in PAGE.read_text().splitlines() if line.startswith("|")]
-    assert lines == table().splitlines()
+    assert lines == page_of_mutants().splitlines()

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from minigan import GAN, SGD, Adam, BCEWithLogits, Hinge, NonSaturating, Sequential, Wasserstein, penalties
+from minigan import GAN, SGD, Adam, BCEWithLogits, Hinge, NonSaturating, Sequential, Wasserstein
 from minigan.checkpoint import load_checkpoint, save_checkpoint
 from minigan.errors import FileError, OrderError, SettingsError, ShapeError
 from minigan.gradcheck import numeric_gradient
@@ -27,13 +27,14 @@ from minigan.layers import (
     LeakyReLU,
     ReLU,
     Reshape,
+    Residual,
     Sigmoid,
     SpectralNorm,
     Tanh,
     UpSampling2D,
     ZeroPadding2D,
 )
-from minigan.network import Sequential as Network
+from minigan.layers.chain import Chain
 from minigan.penalties import R1, GradientPenalty, Penalty
 
 from .conftest import import_torch
@@ -72,6 +73,18 @@ def test_tangent_is_the_transpose_of_backward(case):
     np.testing.assert_allclose(np.vdot(dy, Jt), np.vdot(dx, t), rtol=1e-12, atol=1e-12)
 
 
+def second_derivatives(net, t, dy):
+    """Of <dy, J t>, behind a forward: what the only layer returns for x, and what it leaves in the gradients. The
+    layers inside it meet the dy that its backward has brought them.
+    """
+    net.backward(dy, keep=True)
+    net.grads[...] = 0
+    net.workspace.begin_pass(keep=True)
+    net.workspace.begin_call(net.layers[0].name)
+    in_x = net.layers[0].tangent_backward(t, dy)
+    return None if in_x is None else in_x.copy(), net.grads.copy()
+
+
 @every_layer
 def test_tangent_backward_is_the_derivative_of_the_tangent(case):
     """In x and in every parameter: what a layer leaves at 0, or returns None for, must truly be 0."""
@@ -84,12 +97,8 @@ def test_tangent_backward_is_the_derivative_of_the_tangent(case):
         net.forward(x)
         return np.vdot(dy, net.tangent(t))
 
-    moved()
-    net.grads[...] = 0
-    net.workspace.begin_pass(keep=True)
-    net.workspace.begin_call(net.layers[0].name)
-    in_x = net.layers[0].tangent_backward(t, dy)
-    grads = net.grads.copy()
+    net.forward(x)
+    in_x, grads = second_derivatives(net, t, dy)
     assert close(np.zeros(x.shape) if in_x is None else in_x, numeric_gradient(moved, x).reshape(x.shape)).all()
     assert net.params.size == 0 or close(grads, numeric_gradient(moved, net.params)).all()
 
@@ -101,7 +110,7 @@ def test_tangents_keep_the_dtype_and_what_they_were_given(case, dtype, backend):
     t = direction(net, x.shape, dtype)
     given = [backend.to_host(array).copy() for array in (x, t, dy)]
     net.forward(x)
-    found = net.tangent(t), net.layers[0].tangent_backward(t, dy)
+    found = net.tangent(t).copy(), *second_derivatives(net, t, dy)
     assert {array.dtype.name for array in found if array is not None} == {dtype}
     assert all(np.array_equal(backend.to_host(a), b) for a, b in zip((x, t, dy), given, strict=True))
 
@@ -129,6 +138,34 @@ CRITICS = {
             ZeroPadding2D(1), Conv2D(2, 3, bias=False), act(), UpSampling2D(2), Conv2D(2, (2, 3), (2, 1)), act(),
             Cropping2D(((0, 1), (1, 0))), Dropout(0.3), AveragePooling2D(2, 1), Conv2DTranspose(2, 2, 2),
             GlobalAveragePooling2D(), Reshape((1, 2, 1)), Flatten(), Dense(3), act(), Dense(1),
+        ],
+    ),
+    "residual": (
+        (2, 3, 1),
+        lambda act: [Flatten(), Dense(4), Residual(act(), Dense(3), act(), Dense(4)), act(), Dense(1)],
+    ),
+    "shortcut": (
+        (4, 3, 2),
+        lambda act: [
+            Residual(Conv2D(2, 3, 2, 1), act(), Conv2D(3, 3, 1, "same"), shortcut=Conv2D(3, 1, 2)), act(),
+            Residual(Conv2D(3, 1), act()), Flatten(), Dense(1),
+        ],
+    ),
+    "nested": (
+        (1, 3, 1),
+        lambda act: [
+            Flatten(), Residual(Residual(Dense(3), act()), Dense(4), shortcut=Sequential([Dense(4), act()])),
+            Sequential([act(), Dense(3), Sequential([act()])]), Residual(act(), shortcut=Dense(3)), act(), Dense(1),
+        ],
+    ),
+    "spectral in blocks": (
+        (4, 3, 1),
+        lambda act: [
+            Residual(
+                SpectralNorm(Conv2D(2, 3, 1, "same"), iterations=0), act(),
+                shortcut=SpectralNorm(Conv2D(2, 1), iterations=0),
+            ),
+            act(), Residual(act(), SpectralNorm(Conv2D(2, 3, 1, "same"), iterations=0)), act(), Flatten(), Dense(1),
         ],
     ),
     "spectral": (
@@ -475,21 +512,22 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(tmp_path, no_curves)
     assert all(float(row["d_penalty"]) > 0 for row in history(tmp_path / "whole"))
 
 
-FROM_TO = [
-    ({"penalty": GradientPenalty(10.0)}, {"penalty": GradientPenalty(5.0)}),
-    ({"penalty": GradientPenalty(10.0)}, {"penalty": R1(10.0)}),
-    ({"penalty": R1(10.0)}, {}),
-    ({}, {"penalty": R1(10.0)}),
+FROM_TO = [  # what was saved, what is loaded into, and how the message names the difference
+    ({"penalty": GradientPenalty(10.0)}, {"penalty": GradientPenalty(5.0)}, "penalty, weight: 5.0 here, 10.0 there"),
+    ({"penalty": GradientPenalty(10.0)}, {"penalty": R1(10.0)}, "penalty: R1 here, GradientPenalty there"),
+    ({"penalty": R1(10.0)}, {}, "penalty: None here, R1 there"),
+    ({}, {"penalty": R1(10.0)}, "penalty: R1 here, None there"),
 ]
 
 
-@pytest.mark.parametrize("before, after", FROM_TO, ids=str)
-def test_a_checkpoint_with_another_penalty_is_refused(before, after, tmp_path):
+@pytest.mark.parametrize("before, after, words", FROM_TO, ids=str)
+def test_a_checkpoint_with_another_penalty_is_refused(before, after, words, tmp_path):
     path = tmp_path / "checkpoint.npz"
     save_checkpoint(path, small_gan(**before), {})
     load_checkpoint(path, small_gan(**before))
-    with pytest.raises(FileError, match="written by another GAN: the two differ in penalty$"):
+    with pytest.raises(FileError) as refused:
         load_checkpoint(path, small_gan(**after))
+    assert str(refused.value).endswith(f"was written by another GAN: the two differ in {words}")
 
 
 # Planted mistakes ----------------------------------------------------------------------------------------------------
@@ -508,6 +546,9 @@ CHECKS = {  # does a check above notice something?
     "dense, R1": lambda: wrong_parameters(*critic("dense", Tanh, 2), R1()),
     "conv": lambda: wrong_parameters(*critic("conv", LeakyReLU, 2), GradientPenalty()),
     "all kinds": lambda: wrong_parameters(*critic("all kinds", LeakyReLU, 2), GradientPenalty()),
+    "residual": lambda: wrong_parameters(*critic("residual", Tanh, 2), GradientPenalty()),
+    "shortcut": lambda: wrong_parameters(*critic("shortcut", LeakyReLU, 2), GradientPenalty()),
+    "nested": lambda: wrong_parameters(*critic("nested", Sigmoid, 2), R1()),
     "closed forms": lambda: fails(test_closed_forms),
     "norms": lambda: fails(test_every_image_has_a_norm_of_its_own),
     "step": lambda: fails(test_the_gradient_of_a_whole_step_of_D, "WGAN-GP"),
@@ -543,47 +584,64 @@ def with_x(self, t, dy):
     self.dW[...] = self.x.T @ dy
 
 
+DOUBLE_BACKWARD, RUN_BACKWARD, BACK = Sequential.double_backward, Layer.run_backward, Chain._back
+
+
 def overwriting(net, u, add=False):
-    net.double_backward(u)
+    DOUBLE_BACKWARD(net, u)
 
 
 def not_differentiated(net, u, add=False):
     net.discard()
 
 
-def first_pass_forgotten(net, u, add=False):
+def first_pass_forgotten(self, curved, inputs):
     """Only the way through the curvature: t^T dy is missing."""
-    before, tangents = net.grads.copy(), [layer.tangent_backward for layer in net.layers]
-    for layer, tangent in zip(net.layers, tangents, strict=True):
-        layer.__dict__["tangent_backward"] = lambda t, dy, tangent=tangent, net=net: (
-            tangent(t, dy),
-            net.grads.fill(0),
-        )[0]
-    net.double_backward(u)
-    for layer in net.layers:
-        del layer.__dict__["tangent_backward"]
-    net.grads += before
+    self.grads[...] = 0
+    return BACK(self, curved, inputs)
 
 
-def without_copies(self, dy, *arguments, keep=False, **options):
+def second_pass_forgotten(self, curved, inputs):
+    """Only t^T dy: the way through the curvature is missing, below this chain as well."""
+    n = len(next(bend for bend in curved if bend is not None))
+    return np.zeros((n, *self.input_shape))
+
+
+def only_the_last_bend(self, curved, inputs):
+    """The share of a layer's x is not added to what came from above."""
+    last = max(i for i, bend in enumerate(curved) if bend is not None)
+    return BACK(self, [bend if i == last else None for i, bend in enumerate(curved)], inputs)
+
+
+def without_copies(self, dy, params=True, inputs=True):
     """dy kept by reference: the two shared places for dx hold something else by then."""
-    kept, backwards = [], [layer.backward for layer in self.layers]
-    for layer, backward in zip(self.layers, backwards, strict=True):
-        layer.__dict__["backward"] = lambda dy, *rest, backward=backward: (kept.insert(0, dy), backward(dy, *rest))[1]
-    dx = BACKWARD(self, dy, *arguments, keep=keep, **options)
-    for layer in self.layers:
-        del layer.__dict__["backward"]
-    self.kept = kept if keep else []
+    dx = RUN_BACKWARD(self, dy, params, inputs)
+    if self.context.keep_dy:
+        self.kept_dy = dy
     return dx
 
 
-BACKWARD = Network.backward
+def without_the_input(self, t, dy):
+    return Chain.tangents(self, t, dy)
+
+
+def without_the_shortcut(self, t, dy):
+    t = self.kept("t", t)
+    J_t, curved = Chain.tangents(self, t, dy)
+    return J_t + (t if self.shortcut is None else self.shortcut.run_tangent(t)), curved
+
+
 MUTANTS = {  # what is put in whose place, and the checks that must notice
     "the penalty is added to the loss and not differentiated": (
-        {(penalties, "double_backward"): not_differentiated}, ["dense", "conv", "closed forms", "step"]),
+        {(Sequential, "double_backward"): not_differentiated}, ["dense", "conv", "closed forms", "step"]),
     "its gradient replaces that of the real and the fake batch": (
-        {(penalties, "double_backward"): overwriting}, ["step"]),
-    "only the curvature's share": ({(penalties, "double_backward"): first_pass_forgotten}, ["dense", "closed forms"]),
+        {(Sequential, "double_backward"): overwriting}, ["step"]),
+    "only the curvature's share": ({(Chain, "_back"): first_pass_forgotten}, ["dense", "nested"]),
+    "the curvature's share is lost": ({(Chain, "_back"): second_pass_forgotten}, ["dense", "residual", "nested"]),
+    "curvature below other curvature is lost": ({(Chain, "_back"): only_the_last_bend}, ["dense", "residual"]),
+    "Residual: the input's own way has no tangent": (
+        {(Residual, "tangents"): without_the_input}, ["residual", "shortcut", "nested"]),
+    "Residual: the shortcut finds nothing": ({(Residual, "tangents"): without_the_shortcut}, ["shortcut", "nested"]),
     "the norm over one axis": ({(GradientPenalty, "term"): over_one_axis}, ["norms", "closed forms"]),
     "one norm for the whole batch": ({(GradientPenalty, "term"): of_the_whole_batch}, ["norms", "closed forms"]),
     "a 2 is missing": (scaled(GradientPenalty, lambda n: 1 / 2), ["dense", "conv", "closed forms", "step"]),
@@ -601,7 +659,7 @@ MUTANTS = {  # what is put in whose place, and the checks that must notice
     "Dense: the tangent has the bias": ({(Dense, "tangent"): with_bias}, ["dense", "step"]),
     "Dense: x in place of t": ({(Dense, "tangent_backward"): with_x}, ["dense", "step"]),
     "Conv2D: no gradient of W": ({(Conv2D, "tangent_backward"): lambda self, t, dy: None}, ["conv"]),
-    "dy is kept by reference": ({(Network, "backward"): without_copies}, ["dense", "conv"]),
+    "dy is kept by reference": ({(Layer, "run_backward"): without_copies}, ["dense", "conv", "residual"]),
 }  # fmt: skip
 
 
@@ -632,7 +690,7 @@ def twins():
 
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("name", [name for name in CRITICS if name != "spectral"])
+@pytest.mark.parametrize("name", [name for name in CRITICS if "spectral" not in name])
 def test_pytorch_has_the_same_second_derivatives(name, activation, penalty, twins):
     import torch
 

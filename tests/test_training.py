@@ -154,6 +154,14 @@ def test_settings_of_a_caller_are_kept(here):
     assert config["training"]["steps"] == 2
 
 
+def test_a_run_whose_folder_is_gone(here):
+    gan = start("run", steps=3)
+    shutil.rmtree("run")
+    with pytest.raises(FileError, match=r"this GAN's run was in run, which is gone: train gan\.clone\(\)"):
+        mg.train(gan, images(), more=3)
+    assert mg.train(gan.clone(), images(), steps=6, out="run", progress=False).steps == 6
+
+
 def test_nothing_is_written_without_out(here):
     gan = small_gan()
     run = mg.train(gan, images(), steps=20, **PLAN)

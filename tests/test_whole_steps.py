@@ -1,15 +1,37 @@
-"""Both gradients of a whole step, for every objective and every switch, of an MLP GAN and of a convolutional one."""
+"""Both gradients of a whole step, for every objective and every switch, of dense, convolutional and residual GANs."""
 
 from itertools import product
 
+import numpy as np
 import pytest
 
-from minigan import BCE, BCEWithLogits, Hinge, NonSaturating, Saturating, Wasserstein, WeightClipping
+from minigan import (
+    BCE,
+    BCEWithLogits,
+    Hinge,
+    LeastSquares,
+    MeanSquaredError,
+    NonSaturating,
+    Relativistic,
+    Saturating,
+    Wasserstein,
+    WeightClipping,
+)
 from minigan.gradcheck import NOTHING_TESTED, OK, check
 from minigan.penalties import R1, GradientPenalty
 
 from .gans import real_images, small_gan
-from .whole_steps import check_step, conv_gan, hinge, least_squares, scoreless, tiny_gan, wasserstein
+from .whole_steps import (
+    check_step,
+    classes_for,
+    conv_gan,
+    hinge,
+    least_squares,
+    residual_gan,
+    scoreless,
+    tiny_gan,
+    wasserstein,
+)
 
 
 def smoothed(loss):
@@ -68,6 +90,66 @@ def test_every_entry_with_half_of_all_switches(maker, objective, loss, switches)
 def test_with_a_penalty(maker, objective, penalty, most):
     gan = maker(objective=objective, penalty=penalty, d_steps=2)
     must_be_right(gan, real_images(gan, 12), scoreless(gan), most)
+
+
+# Pairs, classes, blocks ----------------------------------------------------------------------------------------------
+
+PAIRS = [(Relativistic, kind) for kind in (BCEWithLogits, MeanSquaredError, Hinge, LeastSquares, NonSaturating)]
+LATER = [(NonSaturating, BCEWithLogits), (wasserstein, BCEWithLogits), (Relativistic, BCEWithLogits)]
+LATER_SWITCHES = [
+    {"d_steps": 2, "g_steps": 2},
+    {"noise": "same", "g_steps": 3},
+    {"noise": "same", "d_steps": 2, "clip": CLIP},
+]
+KINDS = [tiny_gan, conv_gan, residual_gan]
+
+
+@pytest.mark.parametrize("objective, loss", PAIRS, ids=name_of)
+@pytest.mark.parametrize("maker", KINDS, ids=name_of)
+def test_pairs(maker, objective, loss):
+    gan = maker(objective=objective, loss=loss)
+    must_be_right(gan, real_images(gan), scoreless(gan), most=6)
+
+
+@pytest.mark.parametrize("switches", LATER_SWITCHES, ids=str)
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("objective, loss", LATER, ids=name_of)
+@pytest.mark.parametrize("maker", KINDS, ids=name_of)
+def test_classes_and_several_updates_of_either_network(maker, objective, loss, classes, switches):
+    gan = maker(objective=objective, loss=loss, classes=classes, **switches)
+    must_be_right(gan, real_images(gan, 6 * gan.d_steps), scoreless(gan), most=3)
+
+
+def test_classes_behind_a_sigmoid():
+    gan = tiny_gan(loss=BCE, classes=3, d_update="two_steps")
+    must_be_right(gan, real_images(gan), (), most=6)
+
+
+@pytest.mark.parametrize("penalty", [GradientPenalty(), R1(3.0)], ids=str)
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("objective", [wasserstein, Relativistic], ids=name_of)
+@pytest.mark.parametrize("maker", [tiny_gan, residual_gan], ids=name_of)
+@pytest.mark.parametrize("most", [2, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_blocks_pairs_and_classes_with_a_penalty(maker, objective, classes, penalty, most):
+    gan = maker(objective=objective, classes=classes, penalty=penalty)
+    must_be_right(gan, real_images(gan), scoreless(gan), most)
+
+
+@pytest.mark.parametrize(
+    "switches", [{}, {"penalty": GradientPenalty()}, {"penalty": R1(3.0), "noise": "same"}], ids=str
+)
+@pytest.mark.parametrize("objective", [wasserstein, Relativistic], ids=name_of)
+def test_steps_of_blocks_are_the_same_in_every_workspace(objective, switches):
+    """Bit for bit, with classes and two updates of each network in a step."""
+    found = []
+    for mode in ("fresh", "reuse", "poison"):
+        gan = residual_gan(objective, classes=3, workspace=mode, d_steps=2, g_steps=2, **switches)
+        for step in range(3):
+            x = real_images(gan, 12, step)
+            losses = gan.step(x, classes_for(gan, 12))
+        found.append(np.concatenate([gan.G.params, gan.D.params, gan.G.state, [float(v) for v in losses.values()]]))
+    assert np.isfinite(found[0]).all()
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
 
 # `check`, as a user has it: no false alarm ------------------------------------------------------------------------

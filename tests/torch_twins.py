@@ -101,8 +101,18 @@ class Residual(torch.nn.Sequential):
         return y + other
 
 
+class LabelEmbedding(torch.nn.Embedding):
+    """The noise, and behind it the vectors of the labels, which come as one-hot rows."""
+
+    def forward(self, x):
+        z, rows = x[:, : -self.num_embeddings], x[:, -self.num_embeddings :]
+        return torch.cat([z, rows @ self.weight], dim=1)
+
+
 def modules(layer, in_shape):
     """What PyTorch has for a layer."""
+    if isinstance(layer, minigan.layers.LabelEmbedding):
+        return [LabelEmbedding(layer.classes, layer.size)]
     if isinstance(layer, minigan.layers.Residual):
         shortcut = None if layer.shortcut is None else modules(layer.shortcut, in_shape)
         return [Residual([m for one in layer.layers for m in modules(one, one.input_shape)], shortcut)]
@@ -153,7 +163,7 @@ def in_minigan(module, net, gradients=False):
 
 
 def slope_penalty(penalty, D, x_real, x_fake, share):
-    """WGAN-GP or R1 as PyTorch's users write them, by double backward."""
+    """WGAN-GP or R1 as PyTorch's users write them, by double backward. D: a function from images to scores."""
     x = share * x_real + (1 - share) * x_fake if isinstance(penalty, GradientPenalty) else x_real
     x = x.detach().requires_grad_(True)
     (g,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
@@ -198,12 +208,32 @@ class TorchGAN:
             pred, wanted
         )
 
-    def penalties(self, x_real, x_fake):
+    def loss_of_pairs(self, upper, lower):
+        """Relativistic: the loss of whoever wants the first scores above the second ones."""
+        kind, difference, functional = self.gan.objective.loss, upper - lower, torch.nn.functional
+        if isinstance(kind, objectives.Hinge):
+            return functional.relu(1 - difference).mean()
+        if isinstance(kind, minigan.MeanSquaredError):
+            return functional.mse_loss(difference, torch.ones_like(difference))
+        return functional.binary_cross_entropy_with_logits(difference, torch.ones_like(difference))
+
+    def images(self, z, labels):
+        """G's, of the noise and these classes."""
+        if labels is None:
+            return self.G(z)
+        rows = torch.nn.functional.one_hot(labels, self.gan.classes).to(z.dtype)
+        return self.G(torch.cat([z, rows], dim=1))
+
+    def score(self, x, labels):
+        """D's for each image; of its numbers for each class, that of the label."""
+        return self.D(x) if labels is None else self.D(x).gather(1, labels[:, None])
+
+    def penalties(self, x_real, x_fake, labels):
         """The term of D's loss that the GAN's penalty is, if it has one."""
         if self.gan.penalty is None:
             return []
         share = nchw(torch.tensor(self.gan.draw_share(len(x_real), self.d_updates)))
-        return [slope_penalty(self.gan.penalty, self.D, x_real, x_fake, share)]
+        return [slope_penalty(self.gan.penalty, lambda x: self.score(x, labels), x_real, x_fake, share)]
 
     def update(self, optimizer, *losses):
         optimizer.zero_grad(set_to_none=True)
@@ -214,23 +244,37 @@ class TorchGAN:
             for parameter in self.D.parameters():
                 parameter.data.clamp_(-self.gan.clip.limit, self.gan.clip.limit)
 
-    def step(self, x_real, z_d, z_g):
-        """x_real, z_d: a list, one for each update of D. Returns D's and G's loss as tensors."""
+    def step(self, x_real, z_d, z_g, labels=None):
+        """x_real, z_d and labels: lists, one for each update of D; z_g: that of G's only update, or such a list.
+
+        Returns D's and G's loss as tensors.
+        """
         two_steps, same = self.gan.d_update == "two_steps", self.gan.noise == "same"
+        of_pairs = isinstance(self.gan.objective, objectives.Relativistic)
         self.D.requires_grad_(True)
-        for x, z in zip(x_real, z_d, strict=True):
-            real = self.loss(self.D(x), 1)
-            if two_steps:
-                self.update(self.d_optimizer, real)
+        for x, z, chosen in zip(x_real, z_d, labels or [None] * len(z_d), strict=True):
             with torch.set_grad_enabled(same and z is z_d[-1]):  # G's update goes back through this forward
-                x_fake = self.G(z)
-            fake = self.loss(self.D(x_fake.detach()), 0)
-            penalties = self.penalties(x, x_fake.detach())
-            self.update(self.d_optimizer, *([fake] if two_steps else [real, fake, *penalties]))
+                x_fake = self.images(z, chosen)
+            real = self.score(x, chosen)
+            if of_pairs:
+                losses = [self.loss_of_pairs(real, self.score(x_fake.detach(), chosen))]
+            else:
+                losses = [self.loss(real, 1)]
+                if two_steps:
+                    self.update(self.d_optimizer, losses[0])
+                losses.append(self.loss(self.score(x_fake.detach(), chosen), 0))
+            losses += self.penalties(x, x_fake.detach(), chosen)
+            self.update(self.d_optimizer, *losses[two_steps:])
             self.d_updates += 1
         self.D.requires_grad_(False)  # no gradient of D is wanted here
-        g_loss = self.loss(self.D(x_fake if same else self.G(z_g)), "generator")
-        self.update(self.g_optimizer, g_loss)
+        for k, z in enumerate(z_g if isinstance(z_g, list) else [z_g]):
+            x_fake = x_fake if same and k == 0 else self.images(z, chosen)
+            if of_pairs:
+                real = self.score(x, chosen)
+                g_loss = self.loss_of_pairs(self.score(x_fake, chosen), real)
+            else:
+                g_loss = self.loss(self.score(x_fake, chosen), "generator")
+            self.update(self.g_optimizer, g_loss)
         for schedule in self.schedules:
             schedule.step()
-        return sum(loss.detach() for loss in (real, fake, *penalties)), g_loss.detach()
+        return sum(loss.detach() for loss in losses), g_loss.detach()

@@ -202,6 +202,8 @@ def _localise(report: Report, subject: NetworkSubject, v: np.ndarray, judge: Jud
 
     def first_wrong(layers: Iterable[Layer]) -> tuple[Layer, Report] | None:
         for layer in layers:
+            if layer.name not in dys:
+                continue  # its holder left it out, and is to blame
             inner = _check_subject(subject.alone(layer, xs[layer.name]), dys[layer.name], alone, ("all",))
             if inner.is_wrong:
                 return first_wrong(layer.children().values()) or (layer, inner)
@@ -251,7 +253,10 @@ def _explain_step(report: Report, gan: GAN, halves: tuple[StepSubject, StepSubje
         and gan.penalty is not None
         and not _check_gan(without_penalty(gan), None, judge, ("all",)).is_wrong
     ):
-        report.complaints.append(f"without its penalty the step is right: the mistake is in {gan.penalty!r}")
+        report.complaints.append(
+            f"without its penalty the step is right: the mistake is in {gan.penalty!r}, or in the tangent of a layer "
+            f"of {gan.D.name}"
+        )
         return
     explained: set[str] = set()
 

@@ -93,4 +93,4 @@ class Residual(Chain):
 
     def __repr__(self) -> str:
         shortcut = "" if self.shortcut is None else f", shortcut={self.shortcut!r}"
-        return f"Residual({', '.join(map(repr, self.layers))}{shortcut})"
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))}{shortcut})"

@@ -123,4 +123,4 @@ class SpectralNorm(Layer):
         return self.unit(self.layer.W @ self.u, self.unit(v, v))
 
     def __repr__(self) -> str:
-        return f"SpectralNorm({self.layer!r}, iterations={self.iterations})"
+        return f"{type(self).__name__}({self.layer!r}, iterations={self.iterations})"

@@ -20,7 +20,9 @@ def players(name, settings):
 
 def alone(net, place, n):
     """A network of this layer only, with its x and dy."""
-    alone = Sequential([net.layers[place].clone()], input_shape=net.layers[place].input_shape, name=f"{net.name}.{place}")
+    alone = Sequential(
+        [net.layers[place].clone()], input_shape=net.layers[place].input_shape, name=f"{net.name}.{place}"
+    )
     draw = alone.backend.normal
     return alone, draw((n, *alone.input_shape), 1, "x"), draw((n, *alone.output_shape), 1, "dy")
 
