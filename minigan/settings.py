@@ -158,8 +158,8 @@ class Parser(argparse.ArgumentParser):
             args = [] if in_notebook() else sys.argv[1:]  # a notebook's program has the kernel's
         words = shlex.split(args) if isinstance(args, str) else list(args)
         for word in words:
-            if self._subparsers is not None and not word.startswith("-"):
-                break  # what follows is for the subcommand
+            if word == "--" or (self._subparsers is not None and not word.startswith("-")):
+                break  # what follows is no flag, or for the subcommand
             name = word.partition("=")[0]
             if len(name) > 2 and name.startswith("--") and name not in self._option_string_actions:
                 self.error(f"unrecognized argument: {name}{did_you_mean(name, self._option_string_actions)}")
