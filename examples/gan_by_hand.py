@@ -1,6 +1,6 @@
 """The MNIST GAN with nothing hidden: both updates written out, no trainer.
 
-    python examples/gan_by_hand.py [STEPS]      the picture is by_hand.png; 3,000 steps show digits
+    python examples/gan_by_hand.py [STEPS] [PICTURE]      the picture is by_hand.png; 3,000 steps show digits
 
 This is Algorithm 1 of Goodfellow et al. 2014 with k = 1 and the loss for G that they recommend at the end of section 3.
 The networks are those of mnist_mlp_gan.py, which follows a tutorial that updates D on real and on fake images in turn.
@@ -15,11 +15,11 @@ from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU, Reshape, Tanh
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("steps", nargs="?", type=int, default=3_000, metavar="STEPS")
-STEPS = parser.parse_args().steps
+parser.add_argument("picture", nargs="?", type=Path, default="by_hand.png", metavar="PICTURE")
+STEPS, PICTURE = vars(parser.parse_args()).values()
 BATCH, LATENT, SEED = 32, 100, 0
-PICTURE = Path("by_hand.png")
 if PICTURE.exists():
-    print(f"error: {PICTURE} exists already: move it away first", file=sys.stderr)
+    print(f"error: {PICTURE} exists already: name another, {sys.argv[0]} {STEPS} another.png", file=sys.stderr)
     sys.exit(2)
 
 # Two networks. G turns noise z into an image, D turns an image into one number, a logit: above 0 means "real".

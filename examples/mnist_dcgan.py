@@ -3,6 +3,7 @@
     python examples/mnist_dcgan.py                         the whole run
     python examples/mnist_dcgan.py --width 64              twice the channels
     python examples/mnist_dcgan.py --quick                 a short one, to see that it works
+    python examples/mnist_dcgan.py --conditional           digits of a label: minigan sample RUN --label 7 --out 7.png
     python examples/mnist_dcgan.py --data FASHION          IDX files, or a .npy or .npz file
     python examples/mnist_dcgan.py --resume RUN            go on with a run that was stopped
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from minigan import GAN, Sequential, models
 from minigan.cli import guarded
 from minigan.gan_parts import NOISE
-from minigan.image_runs import DCGANSettings, dcgan, digit_images, train_on_images
+from minigan.image_runs import DCGANSettings, dcgan, digit_images, label_classes, train_on_images
 from minigan.settings import option, parse_command
 
 
@@ -30,13 +31,15 @@ class Settings(DCGANSettings):
     noise: str = option("same", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)
     ema: float = option(0.998, "decay of the average of G's weights that samples are drawn with", minimum=0, below=1)
     sample_every: int = option(1_000, "steps between sample grids", minimum=1)
+    conditional: bool = option(False, "make images of a class; the data need labels", before=False)
 
 
 QUICK = {"steps": 100, "width": 16, "sample_every": 50, "log_every": 10}
 
 
-def networks(settings: Settings, image_shape=(28, 28, 1), **options) -> tuple[Sequential, Sequential]:
-    return models.mnist_dcgan(image_shape, settings.latent, settings.width, seed=settings.seed, **options)
+def networks(settings: Settings, image_shape=(28, 28, 1), classes=10, **options) -> tuple[Sequential, Sequential]:
+    options = {"classes": classes if settings.conditional else 0, "seed": settings.seed} | options
+    return models.mnist_dcgan(image_shape, settings.latent, settings.width, **options)
 
 
 def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
@@ -46,7 +49,8 @@ def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
 def main(argv: list[str] | None = None) -> None:
     command = parse_command(Settings, __doc__, QUICK, argv)
     images = digit_images(command)
-    players = networks(command.settings, images.shape, backend=command.settings.backend)
+    classes = label_classes(images) if command.settings.conditional else 0
+    players = networks(command.settings, images.shape, classes, backend=command.settings.backend)
     train_on_images(command, images, players, game, name="mnist_dcgan")
 
 

@@ -49,15 +49,16 @@ def networks(settings: Settings, image_shape=(28, 28, 1), **options) -> tuple[Se
 
 
 def game(settings: Settings, G: Sequential, D: Sequential) -> GAN:
-    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "eps": 1e-7}  # eps: the default of Keras
+    adam = {"beta1": settings.beta1, "eps": 1e-7}  # eps: the default of Keras
     return GAN(
         G,
         D,
         objective=OBJECTIVES[settings.objective](LOSSES[settings.loss]()),
-        g_optimizer=Adam(G, **adam),
-        d_optimizer=Adam(D, **adam),
+        g_optimizer=Adam(G, settings.lr, **adam),
+        d_optimizer=Adam(D, settings.d_learning_rate, **adam),
         noise=settings.noise,
         d_update=settings.d_update,
+        g_steps=settings.g_steps,
         seed=settings.seed,
     )
 

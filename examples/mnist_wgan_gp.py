@@ -56,15 +56,16 @@ def networks(settings: Settings, image_shape=(28, 28, 1), **options) -> tuple[Se
 
 
 def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
-    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "beta2": settings.beta2}
+    adam = {"beta1": settings.beta1, "beta2": settings.beta2}
     return GAN(
         G,
         D,
         objective=Wasserstein(),
-        g_optimizer=Adam(G, **adam),
-        d_optimizer=Adam(D, **adam),
+        g_optimizer=Adam(G, settings.lr, **adam),
+        d_optimizer=Adam(D, settings.d_learning_rate, **adam),
         noise=settings.noise,
         d_steps=settings.d_steps,
+        g_steps=settings.g_steps,
         penalty=GradientPenalty(settings.penalty),
         schedule=settings.schedule(epoch),
         ema=settings.ema or None,

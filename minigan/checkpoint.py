@@ -148,8 +148,10 @@ def steps_of(path: str | Path) -> int:
     return int(_read(path, CHECKPOINT_FORMATS, "a checkpoint", only=("format", "steps"))["steps"])
 
 
-def load_weights(gan: GAN, path: str | Path) -> None:
+def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
     """Put trained parameters and running statistics into a new GAN, to go on from them with other data or settings.
+
+    Returns which networks have them now: ("G", "D") or ("G",).
 
     path   a run's folder or its checkpoint.npz: G and D, and G's average where both have one; or a model file, such as
            a run's generator.npz: G alone. The optimizers, and the counts of steps, stay as they are.
@@ -179,6 +181,7 @@ def load_weights(gan: GAN, path: str | Path) -> None:
         if isinstance(error, MiniganError):
             raise
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    return ("G", "D")[: len(found)]
 
 
 def _require_shapes(

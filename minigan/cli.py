@@ -1,5 +1,6 @@
 """The command `minigan`, also `python -m minigan`; and what the examples share of a command line."""
 
+import inspect
 import os
 import sys
 from argparse import SUPPRESS, ArgumentParser
@@ -13,16 +14,18 @@ from . import pictures
 from .backend import usability
 from .checkpoint import load_model
 from .data import crop_faces
-from .errors import FileError, MiniganError, SettingsError, ShapeError
+from .errors import FileError, MiniganError, SettingsError, ShapeError, did_you_mean
 from .files import write_atomically
-from .generator import draw_noise
+from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
 from .models import MODELS
 from .network import Sequential
-from .settings import Parser
+from .settings import Parser, near_path
+from .version import __version__
 
 PICTURES, ARRAYS = (".png",), (".npy",)
 MOST = 10_000_000  # images in one sample
+COUNT, PER_CLASS = 25, 10  # images in a sample, and of each of several classes
 
 
 def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] | None = None) -> int:
@@ -30,12 +33,14 @@ def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] |
     try:
         status = command(argv)
         return _flush() or status or 0
+    except SystemExit as end:  # of --help and --version
+        raise SystemExit(_flush() or end.code) from None
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return _flush()
     except MiniganError as error:
-        return _fail(str(error))
+        return _fail("; ".join([str(error), *getattr(error, "__notes__", [])]))
     except MemoryError as error:
         return _fail(f"out of memory: use a smaller batch, a smaller network, or fewer or smaller images ({error})")
     except OSError as error:
@@ -44,6 +49,8 @@ def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] |
 
 def _flush() -> int:
     """Write out what was printed, here, where a full disk or a reader that has gone can still be answered."""
+    if sys.stdout is None:  # it was closed before the program began
+        return 0
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -68,22 +75,38 @@ def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
         description="Sample from a trained generator, print a model's layers, cut faces out of photographs, check "
-        "gradients, or see what can compute here.",
+        "gradients, or see what can compute here. `minigan COMMAND --help` says more.",
         allow_abbrev=False,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"minigan {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (_, add_arguments, purpose) in COMMANDS.items():
         add_arguments(commands.add_parser(name, help=purpose, allow_abbrev=False))
     arguments = vars(parser.parse_args(argv))
-    command, *_ = COMMANDS[arguments.pop("command")]
+    name = arguments.pop("command")
+    if name is None:
+        parser.print_help()
+        return None
+    command, *_ = COMMANDS[name]
     return command(**arguments)
 
 
 def _sample_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="GENERATOR", help="a run's generator.npz")
-    parser.add_argument("--count", type=int, default=25, help="how many images (default 25)")
-    parser.add_argument("--seed", type=int, default=0, help="which images (default 0)")
-    parser.add_argument("--columns", type=int, help="images in a row of the grid (default: a square)")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder, or its generator.npz")
+    parser.add_argument(
+        "--count", type=int, metavar="N",
+        help=f"how many images (default {COUNT}; of several classes, {PER_CLASS} of each)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which images (default 0)")
+    parser.add_argument(
+        "--label", metavar="K[,K...]",
+        help="of a generator with classes, the class of all images, or several in turn, such as 0,3,7 (default: all "
+        "classes in turn)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--columns", type=int, metavar="N",
+        help="images in a row of the grid (default: a square; of several classes, a class a row)",
+    )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE",
         help="a .png: the image if it is one, else a grid; or a .npy: float32 (count, h, w, c) from -1 to 1",
@@ -92,7 +115,10 @@ def _sample_arguments(parser: ArgumentParser) -> None:
 
 
 def _summary_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("model", choices=sorted(MODELS), metavar="MODEL", help=", ".join(sorted(MODELS)))
+    parser.add_argument(
+        "model", metavar="MODEL", help=f"one of {', '.join(sorted(MODELS))}; or a model file, or a run's folder"
+    )
+    parser.add_argument("--classes", type=int, metavar="N", help="of mnist_dcgan, with labels of so many classes")
 
 
 def _crop_arguments(parser: ArgumentParser) -> None:
@@ -112,41 +138,119 @@ def _crop_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def sample(model: Path, count: int, seed: int, columns: int | None, out: Path, backend: str | None) -> None:
+def sample(
+    model: Path,
+    count: int | None,
+    seed: int,
+    label: str | None,
+    columns: int | None,
+    out: Path,
+    backend: str | None,
+) -> None:
     """Write `count` images of a generator to `out`. A larger count begins with the same images, but for rounding.
 
-    A .png holds one image as it is, pixel for pixel, and several as a grid.
+    A .png holds one image as it is, pixel for pixel, and several as a grid: of several classes, each has a row. A .npy
+    has the classes in turn.
     """
     limits = (("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST))
     for name, value, least, below in limits:
         if value is not None and not least <= value < below:
             raise SettingsError(f"{name} is {value}; it must be at least {least} and less than {below}")
+    _require_new(out)
+    model = _model_file(model)
+    G = load_model(model, backend=backend)
+    if len(G.output_shape) != 3 or G.output_shape[-1] not in (1, 3):
+        raise ShapeError(f"{model} makes {G.output_shape}, not images (h, w, 1 or 3): is it a generator?")
+    classes = _chosen_classes(G, label, model)
+    if count is None:
+        count = COUNT if len(classes) <= 1 else PER_CLASS * len(classes)
+    labels = np.resize(classes, count) if classes else None
+    images = G.backend.to_host(G.predict(with_labels(G, draw_noise(G, count, seed, "samples", 0), labels)))
+    if out.suffix.lower() in ARRAYS:
+        write_atomically(out, lambda file: np.save(file, images.astype(np.float32)), overwrite=False)
+    else:
+        pictures.save_png(out, _picture(images, len(classes), columns), overwrite=False)
+    print(f"{count:,} image{'s' * (count != 1)} of {model} with seed {seed}: {out}")
+
+
+def _require_new(out: Path) -> None:
+    """`out` can be written, and is no file yet."""
     if out.suffix.lower() not in PICTURES + ARRAYS:
         raise SettingsError(f"--out {out}: wanted a name that ends in {' or '.join(PICTURES + ARRAYS)}")
     if out.exists():
         raise FileError(f"--out {out} exists already and is not overwritten: name another file, or delete it first")
     if not out.parent.is_dir():
         raise FileError(f"--out {out}: the folder {out.parent} does not exist")
-    G = load_model(model, backend=backend)
-    if len(G.output_shape) != 3 or G.output_shape[-1] not in (1, 3):
-        raise ShapeError(f"{model} makes {G.output_shape}, not images (h, w, 1 or 3): is it a generator?")
-    images = G.backend.to_host(G.predict(draw_noise(G, count, seed, "samples", 0)))
-    if out.suffix.lower() in ARRAYS:
-        write_atomically(out, lambda file: np.save(file, images.astype(np.float32)), overwrite=False)
-    else:
-        picture = pictures.to_uint8(images[0]) if count == 1 else pictures.grid(images, columns)
-        pictures.save_png(out, picture, overwrite=False)
-    print(f"{count} images of {model} with seed {seed}: {out}")
 
 
-def summary(model: str) -> None:
-    """Print the layers of a model's G and D, and the totals of both together."""
-    G, D = MODELS[model]()
-    G.summary()
-    print()
-    D.summary()
-    print()
-    print(combined(G, D))
+def _model_file(model: Path) -> Path:
+    """The model file that is meant: of a run's folder, its generator.npz. Raises FileError if it is not there."""
+    file = model / "generator.npz" if model.is_dir() else model
+    if not file.exists():
+        raise FileError(f"{file} does not exist{near_path(file)}; wanted a run's folder or a model file")
+    return file
+
+
+def _labels(text: str) -> list[int]:
+    """What --label names: 7, or 0,3,7. Raises SettingsError for anything but whole numbers."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise SettingsError(f"--label {text}: wanted a whole number such as 7, or several: 0,3,7") from error
+
+
+def _chosen_classes(G: Sequential, label: str | None, model: Path) -> list[int]:
+    """The classes to make images of, in turn; [] for a generator without. Raises SettingsError for others."""
+    classes = classes_of(G)
+    if label is None:
+        return list(range(classes))
+    if not classes:
+        raise SettingsError(
+            f"--label {label}: {model} was trained without labels and knows no classes: leave --label out"
+        )
+    chosen = _labels(label)
+    if not all(0 <= one < classes for one in chosen):
+        raise SettingsError(f"--label {label}: {model} makes images of {classes} classes, 0 to {classes - 1}")
+    return chosen
+
+
+def _picture(images: np.ndarray, classes: int, columns: int | None) -> np.ndarray:
+    """One image as it is, several as a grid; images of several classes in turn with a class a row."""
+    n, *shape = images.shape
+    if n == 1:
+        return pictures.to_uint8(images[0])
+    if columns is not None or classes <= 1 or n <= classes:
+        return pictures.grid(images, columns)
+    columns = -(-n // classes)
+    black = np.full((columns * classes - n, *shape), -1, images.dtype)  # where the last ones are missing
+    turns = np.concatenate([images, black]).reshape(columns, classes, *shape)
+    return pictures.grid(turns.swapaxes(0, 1).reshape(-1, *shape), columns)
+
+
+def summary(model: str, classes: int | None) -> None:
+    """Print the layers of a built-in model's G and D, and the totals of both together; or those of a model file."""
+    if model in MODELS:
+        G, D = MODELS[model](**_class_option(model, classes))
+        print(G, D, combined(G, D), sep="\n\n")
+        return
+    if classes is not None:
+        raise SettingsError(f"--classes {classes}: only a built-in model is built anew, and {model} is none")
+    path = Path(model)
+    if not path.exists():
+        near = did_you_mean(model, MODELS) or near_path(path)
+        raise SettingsError(
+            f"{model!r} is neither a model file nor a run's folder, nor one of {', '.join(sorted(MODELS))}{near}"
+        )
+    print(load_model(_model_file(path)))
+
+
+def _class_option(model: str, classes: int | None) -> dict[str, Any]:
+    if classes is None:
+        return {}
+    able = [name for name, build in MODELS.items() if "classes" in inspect.signature(build).parameters]
+    if model not in able or classes < 1:
+        raise SettingsError(f"--classes {classes}: wanted at least 1, and a model that has labels: {', '.join(able)}")
+    return {"classes": classes}
 
 
 def cut_faces(photographs: Path, out: Path, **where: Any) -> None:

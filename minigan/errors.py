@@ -4,6 +4,8 @@ Every message names the layer, file or setting, what came, what was expected and
 message stands alone, with exit status 2.
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -45,3 +47,9 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, run: Any) -> None:
         super().__init__(message)
         self.run = run
+
+
+def did_you_mean(word: str, known: Iterable[str], folder: str = "") -> str:
+    """For the end of a message, where a known word is near: "; did you mean mnist_dcgan?"; else ""."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {folder}{near[0]}?" if near else ""

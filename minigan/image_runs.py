@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .checkpoint import load_weights
 from .data import (
     FITS,
     SAMPLINGS,
@@ -15,13 +16,15 @@ from .data import (
     RandomHorizontalFlip,
     RandomResizedCrop,
     RandomRotation,
+    class_count,
     draw_faces,
+    has_labels,
     images,
     load,
 )
 from .data.decoding import ARRAYS
 from .data.notes import note
-from .errors import DataError, Interrupted, SettingsError, ShapeError
+from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError
 from .gan import GAN
 from .gan_parts import NOISE
 from .losses import BCEWithLogits
@@ -31,7 +34,7 @@ from .optimizers import Adam, StepLR
 from .progress import number, say
 from .run import Run
 from .run_directory import RunDirectory
-from .settings import Command, RunSettings, option
+from .settings import Command, RunSettings, near_path, option, speaking_of_flags
 from .training import train
 
 UNITS = ("epochs", "steps")
@@ -39,7 +42,7 @@ UNITS = ("epochs", "steps")
 
 @dataclass(frozen=True)
 class ImageSettings(RunSettings):
-    """What every convolutional GAN has beside RunSettings: its size, its learning rate, and how batches are drawn."""
+    """What every convolutional GAN has beside RunSettings: its size, its schedule, and how batches are drawn."""
 
     epochs: int | None = option(None, "passes over the data, in place of --steps", minimum=1)
     batch_size: int = option(64, "images in a batch", minimum=1)
@@ -48,7 +51,6 @@ class ImageSettings(RunSettings):
     )
     latent: int = option(100, "numbers in z, the noise that becomes an image", minimum=1, below=100_000)
     width: int = option(64, "channels of the narrowest layer; the others are multiples", minimum=1, below=10_000)
-    lr: float = option(2e-4, "learning rate of both optimizers", minimum=0)
     lr_every: int = option(0, "--lr-unit between cuts of the learning rate; 0: it stays", minimum=0)
     lr_factor: float = option(0.9, "what a cut multiplies the learning rate by", minimum=1e-9, maximum=1)
     lr_unit: str = option("epochs", "what --lr-every counts", choices=UNITS)
@@ -143,30 +145,66 @@ def _array_file(path: Path, shape: tuple[int, int, int]) -> ImageSet:
     return found
 
 
+def label_classes(real: ImageSet) -> int:
+    """How many classes the images have, for --conditional. Raises DataError for images without labels."""
+    if not has_labels(real):
+        raise DataError(
+            f"--conditional makes images of a class, and {real.name} has no labels: give an .npz file with arrays "
+            f"'images' and 'labels', or an IDX file of labels beside that of the images; or leave --conditional out"
+        )
+    return class_count(real)
+
+
 def run_command(gan: GAN, real: ImageSet, command: Command[Any], name: str) -> Run:
     """Train as the command line asks for, and say what came out, or how to go on."""
     settings = command.settings
-    gan.graph = command.graph
+    if not command.graph:
+        gan.graph = False
+    if settings.start_from is not None and command.resume is None:
+        settings = dataclasses.replace(settings, start_from=str(start_from(gan, Path(settings.start_from))))
     try:
-        run = train(
-            gan,
-            real,
-            steps=settings.steps,
-            batch_size=settings.batch_size,
-            out=None if command.resume else command.out or True,
-            resume=command.resume,
-            log_every=settings.log_every,
-            sample_every=settings.sample_every,
-            checkpoint_every=settings.checkpoint_every,
-            grid=settings.grid,
-            name=name,
-            settings=dataclasses.asdict(settings),
-        )
+        with speaking_of_flags(command):
+            run = train(
+                gan,
+                real,
+                steps=settings.steps,
+                batch_size=settings.batch_size,
+                out=None if command.resume else command.out or True,
+                resume=command.resume,
+                log_every=settings.log_every,
+                sample_every=settings.sample_every,
+                checkpoint_every=settings.checkpoint_every,
+                keep_checkpoints=settings.keep_checkpoints,
+                grid=settings.grid,
+                name=name,
+                settings=dataclasses.asdict(settings),
+            )
     except Interrupted as error:
         say(f"{error}{how_to_resume(error.run.path)}")
         raise
     say(describe(run))
     return run
+
+
+def start_from(gan: GAN, path: Path) -> Path:
+    """Put the weights of a run, a checkpoint or a model file into a new GAN, and say so. Returns the file.
+
+    Raises FileError if there is none, or it is damaged; ShapeError for networks of other sizes.
+    """
+    file = path / "checkpoint.npz" if path.is_dir() else path
+    if not file.exists():
+        raise FileError(
+            f"--start-from {path}: {file} does not exist{near_path(file)}; wanted a run's folder, a checkpoint or a "
+            f"model file such as generator.npz"
+        )
+    try:
+        loaded = load_weights(gan, file)
+    except ShapeError as error:
+        raise ShapeError(f"--start-from {error}; wanted networks of the same sizes") from error
+    except FileError as error:
+        raise FileError(f"--start-from {error}") from error
+    note(f"starting from {file}: the weights of {' and '.join(loaded)}")
+    return file
 
 
 def how_to_resume(path: Path) -> str:
@@ -179,6 +217,7 @@ def describe(run: Run) -> str:
     """What a run that finished its steps left, and what to type next."""
     assert run.path is not None
     files, rows = RunDirectory(run.path), run.history
+    count = f"--label {run.gan.classes - 1}" if run.gan is not None and run.gan.classes else "--count 30"
     losses = ", ".join(f"{name} {number(rows[name][-1])}" for name in rows if name not in ("step", "lr", "seconds"))
     return "\n".join(
         [
@@ -187,7 +226,7 @@ def describe(run: Run) -> str:
             f"  {files.evolution.name:<22} all of them, as a film",
             f"  {files.curves.name:<22} the curves of {files.history.name}",
             f"  {files.generator.name:<22} the generator, to sample from:",
-            f"next: python -m minigan sample {files.generator} --count 30 --seed 7 --out grid.png",
+            f"next: python -m minigan sample {files.generator} {count} --seed 7 --out grid.png",
         ]
     )
 
@@ -211,6 +250,7 @@ def train_on_images(
         )
     epoch = real.steps_per_epoch(taken)
     if settings.epochs is not None:
+        note(f"note: {settings.epochs:,} epochs of {epoch:,} steps: {settings.epochs * epoch:,} steps in all")
         settings = dataclasses.replace(settings, steps=settings.epochs * epoch)
         command = dataclasses.replace(command, settings=settings)
     run_command(game(settings, *networks, epoch), real, command, name)
@@ -226,15 +266,16 @@ def dcgan(
     d_update: str = "summed",
 ) -> GAN:
     """Cross-entropy and two Adams, as the settings say.    beta2, eps: of Adam   d_update: of GAN"""
-    adam = {"learning_rate": settings.lr, "beta1": settings.beta1, "beta2": beta2, "eps": eps}
+    adam = {"beta1": settings.beta1, "beta2": beta2, "eps": eps}
     return GAN(
         G,
         D,
         objective=NonSaturating(BCEWithLogits(), settings.real_target),
-        g_optimizer=Adam(G, **adam),
-        d_optimizer=Adam(D, **adam),
+        g_optimizer=Adam(G, settings.lr, **adam),
+        d_optimizer=Adam(D, settings.d_learning_rate, **adam),
         noise=settings.noise,
         d_update=d_update,
+        g_steps=settings.g_steps,
         schedule=settings.schedule(epoch),
         ema=settings.ema or None,
         seed=settings.seed,

@@ -5,15 +5,23 @@ An example subclasses RunSettings with its own settings and defaults; every fiel
 """
 
 import argparse
+import contextlib
 import dataclasses
-import json
 import math
-from dataclasses import dataclass
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 from .backend import NAMES
-from .errors import FileError, SettingsError
+from .errors import FileError, MiniganError, SettingsError, did_you_mean
+from .progress import in_notebook
+from .run import open_run
+from .run_directory import RunDirectory
 
 S = TypeVar("S", bound="RunSettings")
 
@@ -26,12 +34,15 @@ def option(
     maximum: float = math.inf,
     below: float = math.inf,
     choices: Any = None,
+    before: Any = MISSING,
 ) -> Any:
     """A field of a settings class: its default, its help text, and the values it may take.
 
-    A number lies in [minimum, maximum], and is less than `below`.
+    A number lies in [minimum, maximum], and is less than `below`. `before` is what runs did before there was this
+    setting: it is theirs when they are resumed.
     """
     metadata = {"help": help, "minimum": minimum, "maximum": maximum, "below": below, "choices": choices}
+    metadata["before"] = before
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -43,6 +54,9 @@ class RunSettings:
     batch_size: int = option(32, "images in a batch", minimum=1)
     seed: int = option(0, "all randomness is a function of this number", minimum=0, below=2**64)
     grid: int = option(5, "rows, and columns, of a sample grid", minimum=1, below=65)
+    lr: float = option(2e-4, "learning rate of both optimizers", minimum=0)
+    d_lr: float | None = option(None, "learning rate of D's optimizer; default: that of --lr", minimum=0, before=None)
+    g_steps: int = option(1, "updates of G in a step", minimum=1, below=1_000, before=1)
     data: str | None = option(
         None, "images: an IDX file, a folder with one, a .npy or .npz file; default: the bundled MNIST"
     )
@@ -50,14 +64,30 @@ class RunSettings:
     log_every: int = option(100, "steps between rows of history.csv", minimum=1)
     sample_every: int = option(3_000, "steps between sample grids", minimum=1)
     checkpoint_every: int = option(1_000, "steps between checkpoints", minimum=1)
+    keep_checkpoints: int = option(
+        0, "so many of the last checkpoints are kept, each under a name of its own", minimum=0, below=10**9, before=0
+    )
+    start_from: str | None = option(
+        None,
+        "begin with the weights of another run or a checkpoint (G and D), or of a model file (G alone)",
+        before=None,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _validate(flag(field.name), getattr(self, field.name), field.metadata)
 
+    @property
+    def d_learning_rate(self) -> float:
+        """Of D's optimizer."""
+        return self.lr if self.d_lr is None else self.d_lr
+
 
 METAVARS = {int: "N", float: "X", str: "PATH"}
-FREE_ON_RESUME = {"steps", "epochs", "checkpoint_every", "backend", "data"}  # the rest would change what is computed
+FREE_ON_RESUME = {  # the rest would change what is computed
+    "steps", "epochs", "checkpoint_every", "keep_checkpoints", "backend", "data"
+}  # fmt: skip
+PATHS = ("data", "start_from")
 
 
 @dataclass(frozen=True)
@@ -69,98 +99,207 @@ class Command(Generic[S]):
     resume: Path | None  # the run to go on with
     graph: bool = True  # on a GPU, a whole step is one launch
 
+    @property
+    def arguments(self) -> set[str]:
+        """The arguments of the library that have a flag in this command."""
+        return {field.name for field in dataclasses.fields(self.settings)} | {"out", "resume", "more"}
+
 
 def flag(name: str) -> str:
     """The command-line flag of a setting."""
     return "--" + name.replace("_", "-")
 
 
+def in_flags(message: str, arguments: Iterable[str]) -> str:
+    """What the library says of these arguments, as a command says it: "steps=5" becomes "--steps 5", "out=" "--out"."""
+    names = "|".join(sorted(arguments, key=len, reverse=True))
+    # A name inside a word or a path is none of ours. Plain words lose their quotes.
+    pattern = rf"""(?<![\w./\\-])({names})=('[\w./-]+'|(?=[\w'"(\[-]))?"""
+
+    def as_flag(found: re.Match[str]) -> str:
+        return flag(found[1]) if found[2] is None else f"{flag(found[1])} {found[2].strip(chr(39))}"
+
+    return re.sub(pattern, as_flag, message)
+
+
+@contextlib.contextmanager
+def speaking_of_flags(command: Command[Any]) -> Iterator[None]:
+    """Within it, the library's errors speak of the command's flags."""
+    try:
+        yield
+    except MiniganError as error:
+        error.args = (in_flags(str(error), command.arguments),)
+        raise
+
+
+def near_path(path: Path) -> str:
+    """For the end of a message about a path where nothing is: "; did you mean runs/first?", or ""."""
+    try:
+        names = sorted(os.listdir(path.parent))
+    except OSError:
+        return ""
+    return did_you_mean(path.name, names, "" if path.parent == Path() else f"{path.parent}{os.sep}")
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake is a SettingsError: one message, no usage lines."""
+    """argparse, but a mistake is a SettingsError: one message, no usage lines, and what was probably meant."""
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting."""
         raise SettingsError(message)
 
+    def print_help(self, file: Any = None) -> None:
+        """As any other output: argparse would be silent where it cannot be written."""
+        print(self.format_help(), end="", file=file)
 
-def parse_command(kind: type[S], description: str | None, quick: dict[str, Any], argv: list[str] | None) -> Command[S]:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """What is not known is refused here, where the flags of a subcommand are known, and before what is missing."""
+        if args is None:
+            args = [] if in_notebook() else sys.argv[1:]  # a notebook's program has the kernel's
+        words = shlex.split(args) if isinstance(args, str) else list(args)
+        for word in words:
+            if word == "--" or (self._subparsers is not None and not word.startswith("-")):
+                break  # what follows is no flag, or for the subcommand
+            name = word.partition("=")[0]
+            if len(name) > 2 and name.startswith("--") and name not in self._option_string_actions:
+                self.error(f"unrecognized argument: {name}{did_you_mean(name, self._option_string_actions)}")
+        namespace, rest = super().parse_known_args(words, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return namespace, rest
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = [str(choice) for choice in action.choices or ()]
+        if choices and value not in choices:
+            raise argparse.ArgumentError(
+                action, f"{value!r} is none of the choices: {', '.join(choices)}{did_you_mean(str(value), choices)}"
+            )
+
+
+def parse_command(
+    kind: type[S], description: str | None, quick: dict[str, Any], argv: Sequence[str] | None
+) -> Command[S]:
     """Read the command line of an example. `quick` are the settings that --quick stands for.
 
     Flags win over --quick, --quick over defaults. With --resume, the run's own settings are the defaults, and a flag
     that differs from them is refused, since the run could not go on as it began.
     """
+    given = vars(_parser(kind, description, quick).parse_args(argv))
+    out, resume, more = given.pop("out"), given.pop("resume"), given.pop("more")
+    is_quick, graph = given.pop("quick"), not given.pop("no_graph")
+    _refuse_contradictions(given, resume, more)
+    if is_quick:
+        has_length = more is not None or "epochs" in given
+        given = {name: value for name, value in quick.items() if name != "steps" or not has_length} | given
+    _require_new(out)
+    stored = {} if resume is None else stored_settings(resume, kind)
+    _refuse_changes(resume, stored, given, is_quick)
+    if more is not None:
+        given["steps"] = open_run(resume).steps + more
+    if "steps" in given and "epochs" in {field.name for field in dataclasses.fields(kind)}:
+        given["epochs"] = None  # steps take the place of epochs that were set before
+    return Command(kind(**(stored | given)), out, resume, graph)
+
+
+def _parser(kind: type[RunSettings], description: str | None, quick: dict[str, Any]) -> Parser:
+    """A flag for every setting, and those that say what to do with them."""
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     for field in dataclasses.fields(kind):
-        parser.add_argument(
-            flag(field.name),
-            default=argparse.SUPPRESS,
-            type=_type_of(field),
-            choices=field.metadata["choices"],
-            metavar=None if field.metadata["choices"] else METAVARS[_type_of(field)],
-            help=f"{field.metadata['help']}{'' if field.default is None else f' (default {field.default})'}",
-        )
+        _add_flag(parser, field)
     quick_help = ", ".join(f"{flag(name)} {value}" for name, value in quick.items())
     parser.add_argument("--quick", action="store_true", help=f"a short run: {quick_help}")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder (default: a new one in runs/)")
     where.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    parser.add_argument("--more", type=int, metavar="N", help="with --resume: so many steps more than the run has")
     parser.add_argument("--no-graph", action="store_true", help="on a GPU, launch each kernel by itself: same numbers")
-    given = vars(parser.parse_args(argv))
-    graph = not given.pop("no_graph")
-    out, resume, is_quick = given.pop("out"), given.pop("resume"), given.pop("quick")
-    names = {field.name for field in dataclasses.fields(kind)}
-    if {"steps", "epochs"} <= given.keys():
-        raise SettingsError("--steps and --epochs both say how long to train: give one of them")
-    if is_quick:
-        given = {name: value for name, value in quick.items() if name != "steps" or "epochs" not in given} | given
+    return parser
+
+
+def _add_flag(parser: Parser, field: dataclasses.Field) -> None:
+    name, kind, choices, words = flag(field.name), _type_of(field), field.metadata["choices"], field.metadata["help"]
+    if kind is bool:
+        default = name if field.default else flag(f"no_{field.name}")
+        action = argparse.BooleanOptionalAction
+        parser.add_argument(name, action=action, default=argparse.SUPPRESS, help=f"{words} (default {default})")
+        return
+    parser.add_argument(
+        name,
+        default=argparse.SUPPRESS,
+        type=kind,
+        choices=choices,
+        metavar=None if choices else METAVARS[kind],
+        help=words if field.default is None else f"{words} (default {field.default})",
+    )
+
+
+def _refuse_contradictions(given: dict[str, Any], resume: Path | None, more: int | None) -> None:
+    lengths = [flag(name) for name in ("steps", "epochs") if name in given] + ["--more"] * (more is not None)
+    if len(lengths) > 1:
+        raise SettingsError(f"{' and '.join(lengths)} each say how long to train: give one of them")
+    if more is not None and resume is None:
+        raise SettingsError(f"--more {more} goes on with a run: name it with --resume, or give a new one its --steps")
+    if more is not None and more < 1:
+        raise SettingsError(f"--more is {more}; it must be at least 1")
+    if resume is not None and "start_from" in given:
+        raise SettingsError(
+            f"--resume {resume} goes on with that run as it is, and --start-from begins a new one: give one of them"
+        )
+    for name in PATHS:
+        path = Path(given.get(name) or ".")
+        if not path.exists() and near_path(path):
+            raise FileError(f"{flag(name)} {path} does not exist{near_path(path)}")
+
+
+def _require_new(out: Path | None) -> None:
+    """`train` refuses it, too; but images that take minutes to read come first there."""
     if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
         resumable = f", or use --resume {out}" if out.is_dir() else ""
         raise SettingsError(f"--out {out} exists already and is never overwritten: name another{resumable}")
-    stored = {} if resume is None else stored_settings(resume, kind)
-    _refuse_changes(resume, stored, given, is_quick)
-    if "steps" in given and "epochs" in names:
-        given["epochs"] = None  # steps take the place of epochs that were set before
-    return Command(kind(**(stored | given)), out, resume, graph)
 
 
-def read_config(run: Path) -> dict[str, Any]:
-    """A run's config.json. Raises FileError if it is missing or damaged."""
-    path = run / "config.json"
-    try:
-        return dict(json.loads(path.read_text()))
-    except FileNotFoundError as error:
-        raise FileError(f"--resume {run}: no run is there ({path} does not exist)") from error
-    except OSError as error:
-        raise FileError(f"--resume {run}: {path} cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise FileError(f"--resume {run}: {path} is damaged: {error}") from error
-
-
-def stored_settings(run: Path, kind: type[S]) -> dict[str, Any]:
-    """The settings in a run's config.json."""
-    path, settings = run / "config.json", read_config(run).get("settings")
+def stored_settings(run: Path, kind: type[RunSettings]) -> dict[str, Any]:
+    """The settings in a run's config.json. Those that it is too old to have are what such a run did."""
+    if not run.exists():
+        raise FileError(f"--resume {run}: no run is there{near_path(run)}")
+    path, settings = run / "config.json", RunDirectory(run).read_config().get("settings")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     if not isinstance(settings, dict):
         raise FileError(f"--resume {run}: {path} is damaged: its settings are {settings!r}")
+    rules = {name: field.metadata["before"] for name, field in fields.items()}
+    settings = {name: before for name, before in rules.items() if before is not MISSING} | settings
     odd = ", ".join(sorted(set(settings) ^ set(fields)))
     if odd:
         raise SettingsError(f"--resume {run}: that run belongs to another program or version (it differs in: {odd})")
     for name, value in settings.items():
-        if value is None and "None" in str(fields[name].type):
-            continue
-        kind = _type_of(fields[name])
-        if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+        if not _may_be(fields[name], value):
             raise FileError(f"--resume {run}: {path} is damaged: its {name} is {value!r}")
     return settings
+
+
+def _may_be(field: dataclasses.Field, value: Any) -> bool:
+    """Whether a stored value has the type of the setting."""
+    kind = _type_of(field)
+    if value is None or isinstance(value, bool) or kind is bool:
+        return "None" in str(field.type) if value is None else isinstance(value, bool) and kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str, Any], is_quick: bool) -> None:
     differing = [name for name in given if name in stored and given[name] != stored[name]]
     differing = [name for name in differing if name not in FREE_ON_RESUME]
     if differing:
-        changes = ", ".join(f"{flag(name)} {given[name]} (the run has {stored[name]})" for name in differing)
+        changes = ", ".join(_change(name, given[name], stored[name]) for name in differing)
         quick = ", and --quick with them" if is_quick else ""
         raise SettingsError(f"--resume {resume}: other settings than the run's: {changes}; leave them out{quick}")
+
+
+def _change(name: str, ours: Any, theirs: Any) -> str:
+    """--lr 0.1 (the run has 0.0002)."""
+    if isinstance(ours, bool):
+        yes, no = flag(name), flag(f"no_{name}")
+        return f"{yes} (the run has {no})" if ours else f"{no} (the run has {yes})"
+    return f"{flag(name)} {ours} (the run has {'none' if theirs is None else theirs})"
 
 
 def _validate(name: str, value: Any, rule: Any) -> None:
@@ -184,7 +323,7 @@ def _limits(rule: Any) -> str:
 
 
 def _type_of(field: dataclasses.Field) -> type:
-    for kind in (int, float, str):
+    for kind in (bool, int, float, str):
         if field.type is kind or kind.__name__ in str(field.type):
             return kind
-    raise TypeError(f"the setting {field.name} has type {field.type}; a flag can be an int, a float or a str")
+    raise TypeError(f"the setting {field.name} has type {field.type}; a flag can be a bool, an int, a float or a str")

@@ -16,9 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import cli, load_model, models, pictures, save_model, training
+from minigan import __version__, cli, load_model, loop, models, pictures, save_model, settings
 from minigan.cli import guarded, main
 from minigan.errors import FileError
+from minigan.generator import draw_noise, with_labels
+from minigan.layers import Dense, Residual
+from minigan.network import Sequential
+from minigan.settings import in_flags
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "mnist_mlp_gan.py"
 BASE = ["--data", "images.npy", "--steps", "3", "--batch-size", "4"]  # a run of a moment
@@ -140,10 +144,23 @@ REFUSED = [
     ("--noise nonsense", "--noise", "'nonsense'", "fresh", "same"),
     ("--d-update nonsense", "--d-update", "'nonsense'", "summed", "two_steps"),
     ("--backend nonsense", "--backend", "'nonsense'", "numpy", "cupy"),
-    ("--speed 3", "--speed"),
-    ("--step 3", "--step"),  # no abbreviations: they would change their meaning with the next flag
-    ("surplus", "surplus"),
+    ("--g-steps 0", "--g-steps is 0; it must be at least 1 and less than 1000"),
+    ("--g-steps 1.5", "--g-steps", "'1.5'"),
+    ("--d-lr -1", "--d-lr is -1.0; it must be at least 0"),
+    ("--d-lr nan", "--d-lr is nan"),
+    ("--keep-checkpoints -1", "--keep-checkpoints is -1; it must be at least 0"),
+    ("--keep-checkpoints all", "--keep-checkpoints", "'all'"),
+    ("--more 5", "--steps and --more each say how long to train: give one of them"),
+    ("--start-from nothing", "--start-from nothing: nothing does not exist", "model file"),
+    ("--start-from images.npy", "--start-from images.npy", "checkpoint or a model file"),
+    ("--speed 3", "unrecognized argument: --speed; did you mean --seed?"),
+    ("--frobnicate=3", "unrecognized argument: --frobnicate\n"),
+    ("--step 3", "--step; did you mean --steps?"),  # no abbreviations: the next flag would change their meaning
+    ("--d_lr 3", "--d_lr; did you mean --d-lr?"),
+    ("surplus", "unrecognized arguments: surplus"),
+    ("--noise sane", "'sane' is none of the choices: fresh, same; did you mean same?"),
     ("--data missing.npy", "missing.npy does not exist"),
+    ("--data image.npy", "--data image.npy does not exist; did you mean images.npy?"),
     ("--data .", "holds no IDX image file"),
     ("--resume other", "--resume", "--out"),
 ]
@@ -241,9 +258,10 @@ def setting(**values):
 # What is done to the run, the flags, and the words of the refusal.
 DAMAGED = "run/config.json is damaged"
 RESUME = {
-    "missing": (shutil.rmtree, [], ["--resume run", "no run is there"]),
-    "not a run": (remove("config.json"), [], ["--resume run", "no run is there"]),
-    "a file": (lambda run: (shutil.rmtree(run), run.write_text("x")), [], ["--resume run"]),
+    "missing": (shutil.rmtree, [], ["--resume run", "no run is there\n"]),
+    "nearly the name": (lambda run: run.rename("run2"), [], ["--resume run: no run is there; did you mean run2?"]),
+    "not a run": (remove("config.json"), [], ["run: no run is there", "run/config.json does not exist"]),
+    "a file": (lambda run: (shutil.rmtree(run), run.write_text("x")), [], ["run/config.json cannot be read"]),
     "empty config": (write("config.json", b""), [], [DAMAGED]),
     "half a config": (write("config.json", b'{"settings": {"st'), [], [DAMAGED]),
     "binary config": (write("config.json", b"\xff\xfe"), [], [DAMAGED]),
@@ -268,7 +286,16 @@ RESUME = {
         ["--lr 0.1 (the run has 0.0002)", "--noise same (the run has fresh)"],
     ),
     "--quick": (None, ["--quick"], ["--log-every 20 (the run has 100)", "--sample-every 200 (the run has 3000)"]),
-    "fewer steps": (None, ["--steps", "2"], ["steps=2", "has 3"]),
+    "another number of G's updates": (None, ["--g-steps", "2"], ["--g-steps 2 (the run has 1)", "leave them out"]),
+    "another learning rate of D": (None, ["--d-lr", "0.1"], ["--d-lr 0.1 (the run has none)", "leave them out"]),
+    "fewer steps": (None, ["--steps", "2"], ["--steps 2 counts all steps", "has 3", "for 2 more, --more 2"]),
+    "no more steps": (None, ["--more", "0"], ["--more is 0; it must be at least 1"]),
+    "more and all": (None, ["--more", "2", "--steps", "9"], ["--steps and --more each say how long", "give one"]),
+    "other weights": (None, ["--start-from", "run"], ["--resume run goes on", "--start-from begins a new one"]),
+    "more without a checkpoint": (remove("checkpoint.npz"), ["--more", "2"], ["before its first checkpoint"]),
+    "more of half a checkpoint": (
+        lambda run: os.truncate(run / "checkpoint.npz", 10**6), ["--more", "2"], ["run/checkpoint.npz"]
+    ),
     "other pixels": (None, ["--data", "other.npy"], ["the run in run", "other.npy", "images.npy", "fingerprint"]),
     "another size": (None, ["--data", "wide.npy"], ["the run in run", "wide.npy", "images.npy"]),
 }  # fmt: skip
@@ -283,7 +310,7 @@ def test_a_run_that_cannot_go_on_is_left_as_it_is(refused, run, folder, case):
     if prepare is not None:
         prepare(run)
     before = contents(folder)
-    steps = [] if "--steps" in flags else ["--steps", "5"]
+    steps = [] if {"--steps", "--more"} & set(flags) else ["--steps", "5"]
     message = refused(train("--resume", "run", *steps, *flags), *words)
     assert "--batch-size" not in message  # only what differs
     assert contents(folder) == before
@@ -301,11 +328,46 @@ def test_a_run_in_use_is_left_alone(refused, run, folder):
 
 def test_a_resumed_run_takes_more_steps_and_the_same_pixels_from_elsewhere(run, no_pictures):
     os.rename("images.npy", "moved.npy")
-    flags = ["--steps", "5", "--data", "moved.npy", "--checkpoint-every", "1", "--lr", "0.0002"]  # the last as it was
-    assert train("--resume", "run", *flags) == 0
-    settings = config(run)["settings"]
-    assert (settings["steps"], settings["data"], settings["checkpoint_every"]) == (5, "moved.npy", 1)
+    flags = ["--more", "2", "--data", "moved.npy", "--checkpoint-every", "1", "--keep-checkpoints", "2"]
+    assert train("--resume", "run", *flags, "--lr", "0.0002") == 0  # the last as it was
+    found = config(run)["settings"]
+    assert (found["steps"], found["data"], found["checkpoint_every"]) == (5, "moved.npy", 1)
     assert (run / "samples" / "000005.png").exists()
+    assert sorted(file.name for file in run.glob("checkpoint-*")) == ["checkpoint-000004.npz", "checkpoint-000005.npz"]
+
+
+# The library's messages, in the command's words -----------------------------------------------------------------------
+
+WORDS = [
+    ("steps=2 counts all steps: for 2 more, more=2", "--steps 2 counts all steps: for 2 more, --more 2"),
+    ("batch_size=0: wanted a whole number", "--batch-size 0: wanted a whole number"),
+    ("out='runs/a' is there: resume='runs/a'", "--out runs/a is there: --resume runs/a"),
+    ("out='my run' is there", "--out 'my run' is there"),
+    ("out= is a new folder, and resume= an old one", "--out is a new folder, and --resume an old one"),
+    ("Say steps=, for all of them, or more=.", "Say --steps, for all of them, or --more."),
+    ("batch_size=-1: wanted", "--batch-size -1: wanted"),
+    ("callbacks=[Mine()] and classes=3", "callbacks=[Mine()] and classes=3"),  # no flags of this command
+    ("d_steps=3, g_steps=2", "d_steps=3, --g-steps 2"),  # nor is this one
+    ("runs/steps=3/g.npz: x_steps=3, a.lr=1", "runs/steps=3/g.npz: x_steps=3, a.lr=1"),
+    ("20 steps of the data, its noise and out", "20 steps of the data, its noise and out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "wanted"), WORDS, ids=[said for said, _ in WORDS])
+def test_arguments_are_named_as_flags(said, wanted):
+    assert in_flags(said, {*OTHER, "out", "resume", "more"}) == wanted
+
+
+def test_a_commands_words_for_an_error_of_the_library(refused, monkeypatch):
+    """And what was saved, which the library says in a note."""
+
+    def failing(*arguments, **options):
+        error = FileError("batch_size=4, out='run', classes=2")
+        error.add_note("run/checkpoint.npz holds step 2")
+        raise error
+
+    monkeypatch.setattr("minigan.image_runs.train", failing)
+    refused(train(*BASE), "error: --batch-size 4, --out run, classes=2; run/checkpoint.npz holds step 2\n")
 
 
 # What every flag does ------------------------------------------------------------------------------------------------
@@ -320,7 +382,11 @@ OTHER = {
     "log_every": 2,
     "sample_every": 3,
     "checkpoint_every": 2,
+    "keep_checkpoints": 2,
+    "start_from": "old.npz",
     "lr": 0.003,
+    "d_lr": 0.001,
+    "g_steps": 2,
     "beta1": 0.9,
     "latent": 7,
     "loss": "bce",
@@ -333,13 +399,15 @@ FLAGS = {name: "--" + name.replace("_", "-") for name in OTHER}
 
 def test_every_flag_arrives_in_the_run(no_pictures, monkeypatch):
     """In config.json; and those that say when something is written, in what is written."""
-    saved, save = [], training.save_checkpoint
+    saved, save = [], loop.save_checkpoint
 
     def observed(path, gan, extra, run):
         saved.append(gan.steps)
         save(path, gan, extra, run)
 
-    monkeypatch.setattr(training, "save_checkpoint", observed)
+    monkeypatch.setattr(loop, "save_checkpoint", observed)
+    G, _ = models.mnist_mlp((6, 5, 1), OTHER["latent"], backend="numpy")
+    save_model("old.npz", G)
     assert {field.name for field in dataclasses.fields(example.Settings)} == set(OTHER)
     assert all(field.default != OTHER[field.name] for field in dataclasses.fields(example.Settings))
 
@@ -352,11 +420,14 @@ def test_every_flag_arrives_in_the_run(no_pictures, monkeypatch):
     assert sorted(os.listdir("run/samples")) == ["000000.png", "000003.png", "000004.png"]
     with Image.open("run/samples/000004.png") as grid:
         assert grid.size[::-1] == pictures.grid(np.zeros((4, 6, 5, 1)), 2).shape[:2]
-    assert saved == [0, 2, 4]
+    assert saved == [0, 0, 2, 2, 4, 4]  # each under two names
+    assert sorted(file.name for file in Path("run").glob("checkpoint-*")) == [
+        "checkpoint-000002.npz", "checkpoint-000004.npz"
+    ]  # fmt: skip
     assert load_model("run/generator.npz").input_shape == (7,)
 
 
-CHANGES_THE_NUMBERS = ["batch_size", "seed", "lr", "beta1", "objective", "noise", "d_update"]
+CHANGES_THE_NUMBERS = ["batch_size", "seed", "lr", "d_lr", "g_steps", "beta1", "objective", "noise", "d_update"]
 
 
 @pytest.mark.parametrize("name", CHANGES_THE_NUMBERS)
@@ -377,6 +448,9 @@ class Stopped(Exception):
 
 WIRING = [
     ("--lr 0.003", lambda gan: (gan.g_optimizer.learning_rate, gan.d_optimizer.learning_rate), (0.003, 0.003)),
+    ("--d-lr 0.003", lambda gan: (gan.g_optimizer.learning_rate, gan.d_optimizer.learning_rate), (0.0002, 0.003)),
+    ("--lr 0.003 --d-lr 0", lambda gan: (gan.g_optimizer.learning_rate, gan.d_optimizer.learning_rate), (0.003, 0)),
+    ("--g-steps 3", lambda gan: gan.g_steps, 3),
     ("--beta1 0.9", lambda gan: (gan.g_optimizer.beta1, gan.d_optimizer.beta1), (0.9, 0.9)),
     ("--seed 9", lambda gan: (gan.seed, gan.G.seed, gan.D.seed), (9, 9, 9)),
     ("--latent 7", lambda gan: gan.G.input_shape, (7,)),
@@ -407,6 +481,29 @@ def test_a_flag_reaches_both_networks(monkeypatch, flags, look, expected):
         example.main([*BASE, *flags.split()])
 
 
+@pytest.mark.parametrize(("flags", "graph"), [([], True), (["--no-graph"], False)])
+def test_no_graph_reaches_the_gan(monkeypatch, flags, graph):
+    def stop(gan, images, **options):
+        assert gan.graph == graph
+        raise Stopped
+
+    monkeypatch.setattr("minigan.image_runs.train", stop)
+    with pytest.raises(Stopped):
+        example.main([*BASE, *flags])
+
+
+def test_arguments_of_a_notebook(monkeypatch):
+    """A string is split as a shell does, and the kernel's own arguments are none of ours."""
+    np.save("my images.npy", np.load("images.npy"))
+    quick = settings.parse_command(example.Settings, None, example.QUICK, "--quick --data 'my images.npy'").settings
+    assert (quick.steps, quick.data) == (example.QUICK["steps"], "my images.npy")
+    monkeypatch.setattr(sys, "argv", ["launcher.py", "--f", "kernel.json"])
+    with pytest.raises(settings.SettingsError, match="--f"):
+        settings.parse_command(example.Settings, None, {}, None)
+    monkeypatch.setattr(settings, "in_notebook", lambda: True)
+    assert settings.parse_command(example.Settings, None, {}, None).settings == example.Settings()
+
+
 def test_quick_stands_for_its_settings_and_flags_win_over_it(no_pictures):
     assert train("--quick", "--data", "images.npy", "--steps", "2", "--log-every", "1", "--out", "run") == 0
     settings = config("run")["settings"]
@@ -418,12 +515,16 @@ def test_quick_stands_for_its_settings_and_flags_win_over_it(no_pictures):
 @pytest.mark.parametrize(
     ("command", "argv", "words"),
     [
-        (example.main, ["--help"], [*FLAGS.values(), "--quick", "--out", "--resume", "default 0.0002", "30,001"]),
-        (main, ["--help"], ["sample", "summary"]),
-        (main, ["sample", "--help"], ["--count", "--seed", "--columns", "--out", "--backend", ".png", ".npy"]),
-        (main, ["summary", "--help"], ["mnist_mlp"]),
+        (example.main, ["--help"], [*FLAGS.values(), "--quick", "--out", "--resume", "--more", "default 0.0002"]),
+        (
+            main,
+            ["sample", "--help"],
+            ["--count", "--seed", "--label", "--columns", "--out", "--backend", ".png", ".npy"],
+        ),
+        (main, ["summary", "--help"], ["mnist_mlp", "--classes", "model file"]),
         (main, ["crop-faces", "--help"], ["FOLDER", "--out", "--boxes", "--cascade", "file,x,y,width,height"]),
-        (main, ["--help"], ["sample", "summary", "crop-faces"]),
+        (main, ["--help"], ["sample", "summary", "crop-faces", "backends", "gradcheck", "--version"]),
+        (main, ["--version"], [f"minigan {__version__}\n"]),
     ],
 )
 def test_help_names_every_flag(capsys, command, argv, words):
@@ -606,14 +707,15 @@ def another_model(which):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: None, ["No such file"]),
+        (lambda: None, ["model.npz does not exist", "a run's folder or a model file"]),
+        (lambda: shutil.copy("images.npy", "model.npy"), ["model.npz does not exist; did you mean model.npy?"]),
         (lambda: Path("model.npz").write_text("no model"), ["is not a model file"]),
-        (lambda: Path("model.npz").mkdir(), ["Is a directory"]),
+        (lambda: Path("model.npz").mkdir(), ["model.npz/generator.npz does not exist"]),
         (lambda: shutil.copy("images.npy", "model.npz"), ["is not a model file"]),
         (lambda: another_model("D"), ["makes (1,)", "is it a generator?"]),
         (lambda: another_model("two channels"), ["makes (6, 5, 2)", "(h, w, 1 or 3)"]),
     ],
-    ids=["missing", "text", "folder", "array", "discriminator", "two channels"],
+    ids=["missing", "nearly there", "text", "folder", "array", "discriminator", "two channels"],
 )
 def test_what_is_no_generator_cannot_be_sampled(refused, make, words):
     make()
@@ -624,6 +726,75 @@ def test_what_is_no_generator_cannot_be_sampled(refused, make, words):
 def test_a_checkpoint_is_no_generator(refused, finished):
     status = minigan("sample", finished / "checkpoint.npz", "--out", "grid.png")
     refused(status, "checkpoint.npz", "a run's generator.npz is one")
+
+
+def test_a_runs_folder_is_its_generator(finished):
+    of_folder, of_file = sampled(finished, "a.npy"), sampled(finished / "generator.npz", "b.npy")
+    assert np.array_equal(of_folder, of_file)
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    """The model file of an untrained generator of three classes."""
+    path = tmp_path_factory.mktemp("model") / "conditional.npz"
+    save_model(path, models.mnist_dcgan((8, 8, 1), 5, 2, classes=3, seed=5, backend="numpy")[0])
+    return path
+
+
+LABELS = [
+    ([], 30, [0, 1, 2]),
+    (["--count", 7], 7, [0, 1, 2]),
+    (["--label", "2"], 25, [2]),
+    (["--label", "2,0"], 20, [2, 0]),
+    (["--label", "1", "--count", 4], 4, [1]),
+    (["--label=0,0,1", "--count", 5], 5, [0, 0, 1]),
+]
+
+
+@pytest.mark.parametrize(("flags", "count", "turn"), LABELS, ids=[" ".join(map(str, flags)) for flags, *_ in LABELS])
+def test_labels_are_taken_in_turn(conditional, flags, count, turn):
+    images = sampled(conditional, "images_of_g.npy", "--seed", 3, *flags)
+    G = load_model(conditional)
+    labels = [turn[i % len(turn)] for i in range(count)]
+    z = with_labels(G, draw_noise(G, count, 3, "samples", 0), np.array(labels))
+    assert images.shape == (count, 8, 8, 1) and np.allclose(images, G.predict(z), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "rows"),
+    [
+        (["--count", 8], [[0, 3, 6], [1, 4, 7], [2, 5, None]]),  # classes 0, 1, 2, and one image fewer of the last
+        (["--label", "2,0", "--count", 4], [[0, 2], [1, 3]]),
+        (["--count", 8, "--columns", 4], [[0, 1, 2, 3], [4, 5, 6, 7]]),  # as one asks for
+        (["--label", "1", "--count", 4], [[0, 1], [2, 3]]),
+        (["--count", 3], [[0, 1], [2]]),
+    ],
+)
+def test_several_classes_have_a_row_each(conditional, flags, rows):
+    images = sampled(conditional, "images_of_g.npy", *flags)
+    black = np.full_like(images[:1], -1)
+    expected = np.concatenate([images[[i]] if i is not None else black for row in rows for i in row])
+    assert minigan("sample", conditional, *flags, "--out", "grid.png") == 0
+    with Image.open("grid.png") as grid:
+        assert np.array_equal(np.asarray(grid), pictures.grid(expected, len(rows[0]))[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("of", "label", "words"),
+    [
+        ("plain", "7", ["--label 7", "without labels", "leave --label out"]),
+        ("conditional", "3", ["--label 3", "3 classes, 0 to 2"]),
+        ("conditional", "0,5", ["--label 0,5", "3 classes, 0 to 2"]),
+        ("conditional", "-1", ["--label -1", "3 classes, 0 to 2"]),
+        ("conditional", "seven", ["--label seven", "wanted a whole number", "0,3,7"]),
+        ("conditional", "0,", ["--label 0,", "wanted a whole number"]),
+        ("conditional", "", ["--label ", "wanted a whole number"]),
+    ],
+)
+def test_a_label_that_there_is_not_is_refused(refused, generator, conditional, of, label, words):
+    model = {"plain": generator, "conditional": conditional}[of]
+    refused(minigan("sample", model, f"--label={label}", "--out", "grid.png"), *words)
+    assert os.listdir() == ["images.npy"]
 
 
 # minigan crop-faces --------------------------------------------------------------------------------------------------
@@ -707,12 +878,52 @@ def test_summary_prints_the_published_totals(capsys):
         assert total in said.out
 
 
-@pytest.mark.parametrize(
-    ("argv", "word"),
-    [([], "COMMAND"), (["dance"], "'dance'"), (["summary"], "MODEL"), (["summary", "dcgun"], "'dcgun'")],
-)
-def test_a_command_that_does_not_exist_is_refused(refused, argv, word):
-    refused(minigan(*argv), word)
+def test_summary_of_a_file_is_what_print_shows(finished, capsys):
+    """Of a model file with layers inside layers, and of a run's folder."""
+    inside = Sequential([Dense(3), Residual(Dense(3))], input_shape=3, name="G", backend="numpy")
+    save_model("nested.npz", inside)
+    assert minigan("summary", "nested.npz") == 0
+    assert capsys.readouterr().out == f"{inside}\n"
+    assert "\n  0.Dense" in str(inside)
+    assert minigan("summary", finished) == 0
+    assert capsys.readouterr().out == f"{load_model(finished / 'generator.npz')}\n"
+
+
+def test_summary_of_a_conditional_model(capsys):
+    assert minigan("summary", "mnist_dcgan", "--classes", 7) == 0
+    G, D = models.mnist_dcgan(classes=7)
+    assert capsys.readouterr().out.startswith(f"{G}\n\n{D}\n\nG and D combined")
+
+
+MISTAKES = [
+    ("dance", "'dance'", "sample, summary", "gradcheck\n"),
+    ("sampel", "'sampel'", "did you mean sample?"),
+    ("--versoin", "--versoin; did you mean --version?"),
+    ("sample g.npz --lable 7", "--lable; did you mean --label?"),
+    ("summary", "MODEL"),
+    ("summary rubbish", "'rubbish' is neither a model file nor a run's folder", "mnist_dcgan, mnist_mlp, toy2d\n"),
+    ("summary mnist_dcgun", "did you mean mnist_dcgan?"),
+    ("summary dcgan", "did you mean mnist_dcgan?"),
+    ("summary image.npy", "did you mean images.npy?"),
+    ("summary images.npy", "images.npy is not a model file"),
+    ("summary .", "generator.npz does not exist"),
+    ("summary mnist_mlp --classes 3", "--classes 3", "labels: mnist_dcgan"),
+    ("summary mnist_dcgan --classes 0", "--classes 0", "at least 1"),
+    ("summary images.npy --classes 3", "--classes 3", "images.npy is none"),
+]
+
+
+@pytest.mark.parametrize(("argv", "words"), **rows(MISTAKES))
+def test_what_is_mistyped_is_refused_and_guessed(refused, argv, words):
+    refused(minigan(*argv.split()), *words)
+
+
+def test_alone_it_shows_its_help(capsys):
+    assert minigan() == 0
+    alone = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        minigan("--help")
+    assert alone == capsys.readouterr().out
 
 
 def test_only_what_was_foreseen_is_caught(refused, capsys):
@@ -753,7 +964,7 @@ def process(*argv, **options):
         ([SCRIPT, "--lr", "-1"], "--lr"),
         ([SCRIPT, "--data", "missing.npy"], "missing.npy"),
         (["-m", "minigan", "sample", "missing.npz", "--out", "grid.png"], "missing.npz"),
-        (["-m", "minigan"], "COMMAND"),
+        (["-m", "minigan", "dance"], "COMMAND"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_two(argv, word):
@@ -768,13 +979,37 @@ def test_a_whole_run_in_a_process_of_its_own():
     assert done.stdout.startswith("done: run ") and Path("run/losses.png").exists()
 
 
-@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
-def test_a_reader_that_went_away_is_no_error(unbuffered):
+UNBUFFERED = pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["", "unbuffered"])
+PRINTING = pytest.mark.parametrize("argv", ["summary mnist_mlp", "--help", "sample --help", ""])
+
+
+@UNBUFFERED
+@PRINTING
+def test_a_reader_that_went_away_is_no_error(argv, unbuffered):
     """As `minigan summary mnist_mlp | head -0` does."""
     read, write = os.pipe()
     os.close(read)
     try:
-        done = process("-m", "minigan", "summary", "mnist_mlp", stdout=write, env=ENVIRONMENT | unbuffered)
+        done = process("-m", "minigan", *argv.split(), stdout=write, env=ENVIRONMENT | unbuffered)
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@UNBUFFERED
+@PRINTING
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_output_that_cannot_be_written_is_an_error(argv, unbuffered):
+    with open("/dev/full", "w") as full:
+        done = process("-m", "minigan", *argv.split(), stdout=full, env=ENVIRONMENT | unbuffered)
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and "No space left" in done.stderr
+
+
+@pytest.mark.parametrize("argv", ["summary mnist_mlp", "--version", "--help", ""])
+def test_without_an_output_nothing_is_said(monkeypatch, argv):
+    """As where a program has no console."""
+    monkeypatch.setattr(sys, "stdout", None)
+    try:
+        assert minigan(*argv.split()) == 0
+    except SystemExit as ended:
+        assert ended.code == 0

@@ -16,6 +16,8 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 FACES = "--width 2 --faces 12 --batch-size 4 --steps 2 --grid 2 --out run"
 SHORT = {
     "gan_by_hand.py": "30",
+    "ring.py": "30",
+    "digit_classifier.py": "30",
     "mnist_mlp_gan.py": "--steps 8 --out run",
     "mnist_dcgan.py": "--width 4 --batch-size 8 --steps 4 --grid 2 --out run",
     "mnist_wgan_gp.py": "--width 4 --batch-size 8 --steps 4 --d-steps 2 --grid 2 --out run",
@@ -44,19 +46,35 @@ def test_examples_run(script, tmp_path, monkeypatch, capsys):
     except SystemExit as ended:
         assert ended.code == 0, capsys.readouterr().err
     said = capsys.readouterr().out
-    assert "nan" not in said and any(tmp_path.rglob("*.png"))
+    assert "nan" not in said and any(tmp_path.rglob("*.png")) == (script.name != "digit_classifier.py")
     if "--out" in SHORT[script.name]:
         assert all((tmp_path / "run" / name).stat().st_size > 0 for name in FILES)
         assert said.splitlines()[-1].startswith("next: python -m minigan sample run/generator.npz")
 
 
-def test_by_hand_fits_on_a_screen_and_overwrites_nothing(tmp_path):
-    script = ROOT / "examples" / "gan_by_hand.py"
-    assert len(script.read_text().splitlines()) < 120
-    (tmp_path / "by_hand.png").write_text("mine")
+PICTURES = {"gan_by_hand.py": ("by_hand.png", 120), "ring.py": ("ring.png", 40)}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_script_fits_on_a_screen_and_overwrites_nothing(name, tmp_path):
+    """A second run is told to name another picture, and with it makes one."""
+    script, (picture, lines) = ROOT / "examples" / name, PICTURES[name]
+    assert len(script.read_text().splitlines()) < lines
+    (tmp_path / picture).write_text("mine")
     done = subprocess.run([sys.executable, str(script), "1"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2 and "error: by_hand.png exists already" in done.stderr
-    assert (tmp_path / "by_hand.png").read_text() == "mine"
+    assert done.returncode == 2 and done.stderr.startswith(f"error: {picture} exists already: name another")
+    advice = done.stderr.split("name another, ")[1].split()
+    run(*advice, folder=tmp_path)
+    assert (tmp_path / picture).read_text() == "mine" and (tmp_path / "another.png").stat().st_size > 0
+
+
+def test_the_classifier_learns_to_read(tmp_path):
+    """Of ten digits it guesses one; and it leaves nothing behind."""
+    script = ROOT / "examples" / "digit_classifier.py"
+    assert len(script.read_text().splitlines()) < 40
+    said = run(script, "60", folder=tmp_path).stdout.splitlines()[-1]
+    assert said.endswith("of 10,000 test digits read right") and float(said.split("%")[0]) > 60
+    assert not any(tmp_path.iterdir())
 
 
 def ink(path):

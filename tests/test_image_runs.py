@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import StepLR, image_runs, pictures
+from minigan import StepLR, cli, image_runs, pictures
 from minigan.cli import guarded
 from minigan.data import ImageSet, RandomHorizontalFlip, RandomResizedCrop, RandomRotation, draw_faces, images
 from minigan.penalties import GradientPenalty
@@ -57,6 +57,7 @@ def sources(tmp_path_factory):
     path = tmp_path_factory.mktemp("sources")
     np.save(path / "digits.npy", pixels(IMAGES, 8, 4))
     np.save(path / "other_digits.npy", pixels(IMAGES, 8, 4, seed=1))
+    np.savez(path / "labelled.npz", images=pixels(IMAGES, 8, 4), labels=np.arange(IMAGES) % 4)
     for size in {SIZES[name][0] for name in FACES}:
         np.save(path / f"{size}.npy", pixels(IMAGES, size, size, 3))
     picture_folder(path / "pictures")
@@ -85,7 +86,8 @@ def refused(capsys):
         said = capsys.readouterr()
         notes, _, message = said.err.partition("error: ")
         assert status == 2 and said.out == "" and message.endswith("\n")
-        assert all(line.startswith(("reading ", "drawing ", "note: ")) for line in notes.splitlines())
+        known = ("reading ", "drawing ", "note: ", "starting from ")
+        assert all(line.startswith(known) for line in notes.splitlines())
         for word in words:
             assert word in message
         return message
@@ -94,8 +96,9 @@ def refused(capsys):
 
 
 def flags(settings):
-    """{"batch_size": 2} as command-line words."""
-    return [word for name, value in settings.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    """{"batch_size": 2, "conditional": True} as command-line words."""
+    words = {"--" + name.replace("_", "-"): value for name, value in settings.items()}
+    return [word for name, value in words.items() for word in ([name] if value is True else [name, str(value)])]
 
 
 def base(name, sources):
@@ -135,7 +138,9 @@ class Wired:
         """All parameters after two steps."""
         n = self.settings.batch_size * self.gan.d_steps
         while self.gan.steps < 2:
-            self.gan.step(self.real.batch(n, self.gan.seed, self.gan.steps))
+            seed, step = self.gan.seed, self.gan.steps
+            labels = self.real.batch_labels(n, seed, step) if self.gan.classes else None
+            self.gan.step(self.real.batch(n, seed, step), labels)
         return np.concatenate([self.gan.G.params, self.gan.D.params])
 
 
@@ -155,7 +160,7 @@ def in_settings(field):
 
 
 # A setting: its value, where to look, and what is there then. "other": the choice that is not the default. What the
-# last five do is seen in the files of a run, below.
+# last seven do is seen in the files of a run, below.
 EFFECTS = {
     "steps": (7, in_settings("steps"), 7),
     "epochs": (3, lambda run: run.settings.steps / run.real.steps_per_epoch(2 * run.gan.d_steps), 3),
@@ -171,6 +176,9 @@ EFFECTS = {
     "rotate": (15, transforms(RandomRotation), [RandomRotation(15)]),
     "sampling": ("other", lambda run: run.real.sampling, None),
     "lr": (0.003, optimizers("learning_rate"), {0.003}),
+    "d_lr": (0.003, lambda run: run.gan.learning_rates[1], 0.003),
+    "g_steps": (3, lambda run: run.gan.g_steps, 3),
+    "conditional": (True, lambda run: (run.gan.classes, run.gan.D.output_shape), (4, (4,))),
     "beta1": (0.9, optimizers("beta1"), {0.9}),
     "beta2": (0.5, optimizers("beta2"), {0.5}),
     "lr_every": (1, lambda run: run.gan.schedule and run.gan.schedule.every, None),
@@ -190,6 +198,8 @@ EFFECTS = {
     "log_every": (2, in_settings("log_every"), 2),
     "sample_every": (3, in_settings("sample_every"), 3),
     "checkpoint_every": (2, in_settings("checkpoint_every"), 2),
+    "keep_checkpoints": (2, in_settings("keep_checkpoints"), 2),
+    "start_from": ("elsewhere", in_settings("start_from"), "elsewhere"),
 }
 NEEDS = {"lr_factor": {"lr_every": 3}, "lr_unit": {"lr_every": 3}}  # flags about something that is off by default
 FIELDS = [(name, field) for name in IMAGE_SYSTEMS for field in dataclasses.fields(example(name).Settings)]
@@ -211,6 +221,8 @@ def changed(name, field, sources):
     elif field.name == "fit":
         without["data"] = sources / "pictures"
         expected = images(sources / "pictures", (without["size"],) * 2, fit="squash").fingerprint
+    elif field.name == "conditional":
+        without["data"] = sources / "labelled.npz"
     elif field.name == "lr_every":
         expected = value * (IMAGES // (2 * without.get("d_steps", 1)))
     return without, without | {field.name: value}, look, expected
@@ -236,7 +248,9 @@ def test_the_flag_for_the_backend_wins_over_the_environment(name, sources, monke
     assert Wired(name, base(name, sources) | {"backend": "numpy"}).gan.G.backend.name == "numpy"
 
 
-CHANGE_NO_NUMBER = {"steps", "epochs", "grid", "log_every", "sample_every", "checkpoint_every", "ema"}
+CHANGE_NO_NUMBER = {  # a run's start is no part of its two steps here
+    "steps", "epochs", "grid", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "ema", "start_from"
+}  # fmt: skip
 TRAINED = [row for row in FIELDS if row[0] in ("faces_dcgan", *WASSERSTEIN) and row[1].name != "backend"]
 SCHEDULED = {"lr_every": {"lr_unit": "steps"}, "lr_factor": {"lr_unit": "steps"}}  # or two steps see no cut
 
@@ -263,20 +277,24 @@ def test_an_ema_of_zero_is_none_and_one_is_drawn_from(name, sources, no_pictures
 
 
 def test_flags_that_say_when_show_in_the_files_of_a_run(sources, no_pictures, monkeypatch):
-    from minigan import training
+    from minigan import loop
 
-    saved, save = [], training.save_checkpoint
+    saved, save = [], loop.save_checkpoint
 
     def observed(path, gan, extra, run):
         saved.append(gan.steps)
         save(path, gan, extra, run)
 
-    monkeypatch.setattr(training, "save_checkpoint", observed)
-    asked = {name: EFFECTS[name][0] for name in ("steps", "grid", "log_every", "sample_every", "checkpoint_every")}
+    monkeypatch.setattr(loop, "save_checkpoint", observed)
+    when = ("steps", "grid", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints")
+    asked = {name: EFFECTS[name][0] for name in when}
     assert train("faces_dcgan", *flags(base("faces_dcgan", sources) | asked | {"out": "run"})) == 0
     assert [row[0] for row in history("run")] == ["step", "2", "4", "6"]
     assert sorted(os.listdir("run/samples")) == ["000000.png", "000003.png", "000006.png", "000007.png"]
-    assert saved == [0, 2, 4, 6, 7]
+    assert saved == [step for step in (0, 2, 4, 6, 7) for _ in ("checkpoint.npz", "a name of its own")]
+    assert sorted(file.name for file in Path("run").glob("checkpoint*")) == [
+        "checkpoint-000006.npz", "checkpoint-000007.npz", "checkpoint.npz"
+    ]  # fmt: skip
     with Image.open("run/samples/000007.png") as grid:
         assert grid.size == pictures.grid(np.zeros((4, 16, 16, 3)), 2).shape[:2]
 
@@ -300,10 +318,10 @@ def test_help_names_every_flag_and_its_default(script, capsys):
     assert ended.value.code == 0 and said.err == "" and module.__doc__.strip().splitlines()[0] in said.out
     listed = " ".join(said.out.split("options:")[1].split())
     for field in dataclasses.fields(module.Settings):
-        assert f"--{field.name.replace('_', '-')} " in listed
-        assert (
-            field.default is None or f"{' '.join(field.metadata['help'].split())} (default {field.default})" in listed
-        )
+        name, words = field.name.replace("_", "-"), " ".join(field.metadata["help"].split())
+        default = f"--no-{name}" if field.default is False else field.default
+        assert f"--{name} " in listed or f"--{name}, --no-{name} " in listed
+        assert (words if default is None else f"{words} (default {default})") in listed
 
 
 # How long ------------------------------------------------------------------------------------------------------------
@@ -454,6 +472,197 @@ def test_ctrl_c_saves_and_the_run_goes_on(sources, no_pictures):
     assert [row[0] for row in history("run")] == ["step", *map(str, range(1, steps + 3))]
 
 
+@pytest.mark.parametrize(
+    ("start", "steps"), [({"steps": 2}, 5), ({"epochs": 1}, 5)], ids=["after steps", "after epochs"]
+)
+def test_more_steps_than_a_run_has(start, steps, sources, no_pictures):
+    given = base("faces_dcgan", sources) | {"batch_size": 10, "out": "run"}
+    assert train("faces_dcgan", *flags(given | start)) == 0
+    assert train("faces_dcgan", "--resume", "run", "--more", 3) == 0
+    assert arrays("run/checkpoint.npz")["steps"] == config("run")["steps"] == steps
+    assert config("run")["epochs"] is None
+
+
+def test_epochs_are_said_in_steps(sources, no_pictures, capsys):
+    given = base("faces_dcgan", sources) | {"batch_size": 10, "epochs": 2, "out": "run"}
+    assert train("faces_dcgan", *flags(given)) == 0
+    assert "note: 2 epochs of 2 steps: 4 steps in all\n" in capsys.readouterr().err
+
+
+OLDER = ["d_lr", "g_steps", "keep_checkpoints", "start_from"]
+
+
+@every_system
+def test_a_run_that_is_older_than_a_setting_goes_on_as_it_was(name, sources, no_pictures):
+    """To the bit; and what it had is what a run without the setting computes."""
+    given = base(name, sources) | {"steps": 3}
+    fields = dataclasses.fields(example(name).Settings)
+    added = [field.name for field in fields if field.metadata["before"] is not dataclasses.MISSING]
+    assert added == OLDER + ["conditional"] * (name == "mnist_dcgan")
+    assert train(name, *flags(given | {"out": "whole"})) == 0
+    assert train(name, *flags(given | {"steps": 2, "out": "parts"})) == 0
+    whole = json.loads(Path("parts/config.json").read_text())
+    for field in added:
+        del whole["settings"][field]
+    Path("parts/config.json").write_text(json.dumps(whole))
+    assert train(name, "--resume", "parts", "--steps", 3) == 0
+    assert set(added) <= config("parts").keys()
+    one, other = arrays("whole/checkpoint.npz"), arrays("parts/checkpoint.npz")
+    assert np.array_equal(one["G.params"], other["G.params"]) and np.array_equal(one["D.params"], other["D.params"])
+
+
+@pytest.mark.parametrize("flag, value, had", [("--g-steps", 2, 1), ("--d-lr", 0.1, "none"), ("--lr", 0.1, 0.0002)])
+def test_what_would_change_the_numbers_of_a_run_is_refused(flag, value, had, sources, no_pictures, refused, capsys):
+    assert train("faces_dcgan", *flags(base("faces_dcgan", sources) | {"steps": 1, "out": "run"})) == 0
+    before = contents("run")
+    capsys.readouterr()
+    refused(train("faces_dcgan", "--resume", "run", "--more", 1, flag, value), f"{flag} {value} (the run has {had})")
+    assert contents("run") == before
+
+
+# Beginning with old weights ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old_run(sources, no_pictures, capsys):
+    """A run of faces_dcgan of two steps, with an average of G's weights."""
+    assert train("faces_dcgan", *flags(base("faces_dcgan", sources) | {"steps": 2, "ema": 0.5, "out": "old"})) == 0
+    capsys.readouterr()
+    return Path("old")
+
+
+# What is given; the file; the arrays of its G and D; what is said.
+STARTS = {
+    "run": ("old", "old/checkpoint.npz", "G.params", "D.params", "G and D"),
+    "checkpoint": ("old/checkpoint.npz", "old/checkpoint.npz", "G.params", "D.params", "G and D"),
+    "model": ("old/generator.npz", "old/generator.npz", "params", None, "G"),
+}
+
+
+@pytest.mark.parametrize("case", STARTS)
+def test_a_new_run_begins_with_old_weights_on_other_data(case, old_run, sources, capsys):
+    given, file, g_params, d_params, words = STARTS[case]
+    before, old = contents("old"), arrays(file)
+    other = base("faces_dcgan", sources) | {"data": sources / "16.npy", "lr": 0.5, "d_lr": 0, "seed": 5, "out": "new"}
+    other |= {"steps": 1, "batch_size": 3, "start_from": given}
+    del other["faces"]
+    assert train("faces_dcgan", *flags(other)) == 0
+    assert f"starting from {file}: the weights of {words}\n" in capsys.readouterr().err
+    assert config("new")["start_from"] == file
+    assert contents("old") == before
+    new = arrays("new/checkpoint.npz")
+    assert new["steps"] == 1
+    # With a learning rate of 0, D is as it began.
+    assert np.array_equal(new["D.params"], old[d_params]) if d_params else new["D.params"].any()
+    assert not np.array_equal(new["G.params"], old[g_params])
+    first = Path("new/samples/000000.png").read_bytes()
+    assert train("faces_dcgan", *flags(other | {"start_from": "new", "out": "untouched", "lr": 0})) == 0
+    assert np.array_equal(arrays("untouched/checkpoint.npz")["G.params"], new["G.params"])
+    assert Path("untouched/samples/000000.png").read_bytes() != first
+
+
+def test_a_run_that_began_with_old_weights_goes_on_without_them(old_run, sources, capsys):
+    given = base("faces_dcgan", sources) | {"start_from": "old"}
+    assert train("faces_dcgan", *flags(given | {"steps": 4, "out": "whole"})) == 0
+    assert train("faces_dcgan", *flags(given | {"steps": 2, "out": "parts"})) == 0
+    shutil.rmtree("old")
+    capsys.readouterr()
+    assert train("faces_dcgan", "--resume", "parts", "--more", 2) == 0
+    assert "starting from" not in capsys.readouterr().err
+    one, other = arrays("whole/checkpoint.npz"), arrays("parts/checkpoint.npz")
+    assert np.array_equal(one["G.params"], other["G.params"]) and np.array_equal(one["D.params"], other["D.params"])
+
+
+def test_an_older_checkpoint_is_gone_back_to_with_another_learning_rate(sources, no_pictures):
+    given = base("faces_dcgan", sources) | {"checkpoint_every": 1, "keep_checkpoints": 3, "steps": 3, "out": "old"}
+    assert train("faces_dcgan", *flags(given)) == 0
+    back = base("faces_dcgan", sources) | {"start_from": "old/checkpoint-000001.npz", "lr": 0, "steps": 1, "out": "new"}
+    assert train("faces_dcgan", *flags(back)) == 0
+    kept, new = arrays("old/checkpoint-000001.npz"), arrays("new/checkpoint.npz")
+    assert np.array_equal(new["G.params"], kept["G.params"]) and np.array_equal(new["D.params"], kept["D.params"])
+
+
+def no_npz():
+    Path("notes.npz").write_text("mine")
+
+
+START_REFUSED = [
+    (None, "--start-from missing", "--start-from missing", "does not exist", "run's folder", "generator.npz"),
+    (None, "--start-from olt", "--start-from olt does not exist; did you mean old?"),
+    (None, "--start-from old/generator.np", "did you mean old/generator.npz?"),
+    (None, "--start-from old/samples", "old/samples/checkpoint.npz does not exist"),
+    (None, "--start-from old/config.json", "--start-from old/config.json"),
+    (no_npz, "--start-from notes.npz", "--start-from notes.npz"),
+    (None, "--start-from old --width 3", "--start-from old/checkpoint.npz: G has", "where the file has", "same sizes"),
+    (None, "--start-from old/generator.npz --latent 6", "--start-from old/generator.npz: G has", "same sizes"),
+    (None, "--start-from=", "--start-from is empty"),
+]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "given", "words"), [(p, g, w) for p, g, *w in START_REFUSED], ids=[r[1] for r in START_REFUSED]
+)
+def test_weights_that_do_not_fit_are_refused(prepare, given, words, old_run, sources, refused):
+    if prepare is not None:
+        prepare()
+    before = contents(".")
+    refused(train("faces_dcgan", *flags(base("faces_dcgan", sources) | {"out": "new"}), *given.split()), *words)
+    assert contents(".") == before
+
+
+def test_going_on_and_beginning_anew_are_not_mixed(old_run, refused):
+    words = ("--resume old goes on with that run", "--start-from begins a new one", "give one of them")
+    refused(train("faces_dcgan", "--resume", "old", "--start-from", "old", "--more", 1), *words)
+
+
+# Images of a class ---------------------------------------------------------------------------------------------------
+
+
+def test_a_conditional_run_samples_by_label_and_goes_on(sources, no_pictures, capsys):
+    given = base("mnist_dcgan", sources) | {"data": sources / "labelled.npz", "conditional": True, "steps": 2}
+    assert train("mnist_dcgan", *flags(given | {"out": "run"})) == 0
+    command = capsys.readouterr().out.strip().splitlines()[-1].removeprefix("next: python -m minigan ")
+    assert "--label 3 " in command and cli.main(command.split()) == 0
+    assert config("run")["conditional"] is True
+    assert train("mnist_dcgan", "--resume", "run", "--no-conditional", "--more", 1) == 2
+    assert "--no-conditional (the run has --conditional)" in capsys.readouterr().err
+    assert train("mnist_dcgan", "--resume", "run", "--more", 1) == 0
+    assert arrays("run/checkpoint.npz")["steps"] == 3
+    with Image.open("run/samples/000003.png") as grid:  # a class a row
+        assert grid.size == pictures.grid(np.zeros((4, 8, 4, 1)), 1).shape[1::-1]
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "words"),
+    [
+        ("digits.npy", ["--conditional"], ["--conditional", "digits.npy has no labels", "'images' and 'labels'"]),
+        ("labelled.npz", ["--conditional", "3"], ["unrecognized arguments: 3"]),
+        ("labelled.npz", ["--conditional=yes"], ["--conditional", "'yes'"]),
+    ],
+)
+def test_a_conditional_run_that_cannot_be_is_refused(data, given, words, sources, refused):
+    settings = base("mnist_dcgan", sources) | {"data": sources / data, "out": "run"}
+    refused(train("mnist_dcgan", *flags(settings), *given), *words)
+    assert os.listdir() == []
+
+
+def test_the_last_of_two_opposite_flags_counts(sources):
+    labelled = flags(base("mnist_dcgan", sources) | {"data": sources / "labelled.npz"})
+    settings = [parse_command(example("mnist_dcgan").Settings, None, {}, [*labelled, *words]).settings.conditional
+                for words in (["--conditional"], ["--conditional", "--no-conditional"], [])]  # fmt: skip
+    assert settings == [True, False, False]
+
+
+@pytest.mark.parametrize("value", [1, "yes", None])
+def test_a_config_with_something_else_for_yes_or_no_is_damaged(value, sources, no_pictures, refused, capsys):
+    assert train("mnist_dcgan", *flags(base("mnist_dcgan", sources) | {"steps": 1, "out": "run"})) == 0
+    whole = json.loads(Path("run/config.json").read_text())
+    whole["settings"]["conditional"] = value
+    Path("run/config.json").write_text(json.dumps(whole))
+    capsys.readouterr()
+    refused(train("mnist_dcgan", "--resume", "run", "--more", 1), "config.json is damaged", f"conditional is {value!r}")
+
+
 # Folders and files of images -----------------------------------------------------------------------------------------
 
 
@@ -579,6 +788,14 @@ REFUSED = [
     (None, "--lr inf", "--lr is inf; wanted a finite number"),
     (None, "--fit fill", "--fit", "'fill'", "squash"),
     (None, "--sampling none", "--sampling", "'none'", "replacement"),
+    (None, "--g-steps 0", "--g-steps is 0; it must be at least 1 and less than 1000\n"),
+    (None, "--g-steps 1000", "--g-steps is 1000", "less than 1000"),
+    (None, "--d-lr -1", "--d-lr is -1.0; it must be at least 0\n"),
+    (None, "--d-lr nan", "--d-lr is nan; wanted a finite number"),
+    (None, "--d-lr slow", "--d-lr", "'slow'"),
+    (None, "--keep-checkpoints -1", "--keep-checkpoints is -1; it must be at least 0"),
+    (None, "--more 3", "--more 3 goes on with a run", "--resume", "--steps"),
+    (None, "--conditional", "--conditional"),  # the faces have no labels
     (None, "--epochs 0", "--epochs is 0; it must be at least 1\n"),
     (None, "--grid 65", "--grid is 65", "less than 65"),
     (None, "--data=", "--data is empty", "leave it out"),
