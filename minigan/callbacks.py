@@ -4,12 +4,13 @@ Any object will do that has some of the methods below; our own history file, sam
 such objects (recorders.py, progress.py).
 """
 
+import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from .errors import SettingsError, did_you_mean
+from .errors import SettingsError
 from .gan_parts import Losses
 from .loop import Training
 
@@ -65,11 +66,12 @@ def _require_callback(callback: object) -> None:
     kind = f"the callback {type(callback).__name__}"
     strange = [name for name in dir(callback) if name.startswith("on_") and name not in EVENTS]
     if strange:
-        meant = did_you_mean(strange[0], EVENTS)
-        raise SettingsError(f"{kind} has {', '.join(strange)}, which nothing calls; there are {known}{meant}")
+        near = difflib.get_close_matches(strange[0], EVENTS, 1, 0.7)
+        meant = f"did you mean {near[0]}? There" if near else "there"
+        raise SettingsError(f"{kind} has {', '.join(strange)}, which nothing calls: {meant} are {known}")
     found = [name for name in EVENTS if hasattr(callback, name)]
     if not found:
-        near = [name for name in dir(callback) if not name.startswith("_") and did_you_mean(name, EVENTS)]
+        near = [name for name in dir(callback) if not name.startswith("_") and difflib.get_close_matches(name, EVENTS)]
         has = f"; it has {', '.join(near)}" if near else ""
         raise SettingsError(f"{kind} has none of {known}{has}: write one of them")
     for name in found:
