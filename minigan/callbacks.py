@@ -5,7 +5,8 @@ such objects (recorders.py, progress.py).
 """
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -75,5 +76,19 @@ def _require_callback(callback: object) -> None:
         has = f"; it has {', '.join(near)}" if near else ""
         raise SettingsError(f"{kind} has none of {known}{has}: write one of them")
     for name in found:
-        if not callable(getattr(callback, name)):
-            raise SettingsError(f"{kind}: {name} is {getattr(callback, name)!r}; wanted a method")
+        method = getattr(callback, name)
+        if not callable(method):
+            raise SettingsError(f"{kind}: {name} is {method!r}; wanted a method")
+        _require_signature(kind, name, method)
+
+
+def _require_signature(kind: str, name: str, method: Callable[..., object]) -> None:
+    """Raises SettingsError, now and not at the first call, for a method that cannot take what it will be given."""
+    given = list(inspect.signature(getattr(Callback, name)).parameters)[1:]
+    try:
+        inspect.signature(method).bind(*given)
+    except TypeError as error:
+        has = ", ".join(inspect.signature(method).parameters)
+        raise SettingsError(f"{kind}: {name} takes ({has}); it is called with ({', '.join(given)})") from error
+    except ValueError:  # a method of a compiled library has no signature to look at
+        return

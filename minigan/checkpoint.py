@@ -127,6 +127,7 @@ def load_checkpoint(path: str | Path, gan: GAN, run: Mapping[str, Any] | None = 
             raise FileError(
                 f"{path} was written by another GAN: the two differ in {'; '.join(differing[:SHOWN])}{more}"
             )
+        _require_whole(gan, arrays)
         for side, network, optimizer in _sides(gan):
             _put_numbers(network, arrays, side)
             optimizer.steps = int(arrays[f"{side}optimizer.steps"])
@@ -141,6 +142,22 @@ def load_checkpoint(path: str | Path, gan: GAN, run: Mapping[str, Any] | None = 
             raise
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
+
+
+def _require_whole(gan: GAN, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises KeyError or ValueError unless every number that a GAN needs is there, of the right size, and finite."""
+    wanted = {"steps": 1} | ({} if gan.average is None else {"average": gan.average.size})
+    for side, network, optimizer in _sides(gan):
+        sizes = {"params": network.params.size, "state": network.state.size, "forwards": 1}
+        sizes |= {f"optimizer.{name}": 1 for name in ("steps", "learning_rate")}
+        sizes |= {f"optimizer.{name}": network.params.size for name in optimizer.vectors}
+        wanted |= {f"{side}{name}": size for name, size in sizes.items()}
+    for name, size in wanted.items():
+        array = arrays[name]
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise ValueError(f"{name} has entries that are no finite numbers")
+        if array.size != size:
+            raise ValueError(f"{name} has {array.size} numbers; wanted {size}")
 
 
 def steps_of(path: str | Path) -> int:

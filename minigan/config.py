@@ -4,7 +4,9 @@ A run is known by them. They stand in its config.json and in its checkpoints, an
 what differs. The rule is the one that layers have: every argument of `__init__` is kept as an attribute of that name.
 """
 
+import functools
 import inspect
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +47,14 @@ def config_of(thing: Any) -> Any:
         return thing.tolist() if thing.size <= 16 else f"an array of {thing.dtype} {thing.shape}"
     if isinstance(thing, type) or inspect.isroutine(thing):
         return thing.__qualname__
+    if isinstance(thing, set | frozenset):
+        return sorted(map(config_of, thing), key=repr)
+    if isinstance(thing, os.PathLike):
+        return os.fspath(thing)
+    if isinstance(thing, functools.partial):
+        return {"type": "partial", "function": config_of(thing.func), "args": config_of(thing.args)} | config_of(
+            thing.keywords
+        )
     own = getattr(thing, "config", None)
     settings = own() if callable(own) else arguments_of(thing)
     return {"type": type(thing).__name__} | {name: config_of(value) for name, value in settings.items()}
@@ -61,7 +71,8 @@ def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         pairs = enumerate(zip(ours, theirs, strict=True))
         return [text for i, (a, b) in pairs for text in differences(a, b, f"{path}, {i}" if path else str(i))]
-    return [] if ours == theirs else [f"{path}: {_shown(ours)} here, {_shown(theirs)} there"]
+    both_nan = ours != ours and theirs != theirs  # a NaN is no other NaN, but for a run it is
+    return [] if ours == theirs or both_nan else [f"{path}: {_shown(ours)} here, {_shown(theirs)} there"]
 
 
 def _shown(value: Any) -> str:

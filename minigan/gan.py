@@ -12,7 +12,17 @@ import numpy as np
 from .backend import Array, Backend
 from .config import config_of
 from .errors import OrderError, SettingsError, ShapeError
-from .gan_parts import Losses, as_objective, require_fit, require_networks, require_range, require_switches
+from .gan_parts import (
+    Losses,
+    as_objective,
+    numbers,
+    require_fit,
+    require_gradient,
+    require_networks,
+    require_optimizers,
+    require_range,
+    require_switches,
+)
 from .generator import checked_labels, classes_of, draw_noise, label_rows, with_labels, with_rows
 from .layers.base import require_picklable
 from .network import Sequential
@@ -74,9 +84,7 @@ class GAN:
         require_fit(G, D, objective)
         g_optimizer = Adam(G, 2e-4, 0.5) if g_optimizer is None else g_optimizer
         d_optimizer = Adam(D, 2e-4, 0.5) if d_optimizer is None else d_optimizer
-        for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
-            if not isinstance(optimizer, Optimizer) or optimizer.network is not network:
-                raise SettingsError(f"{name} was made for another network; each network needs an optimizer of its own")
+        require_optimizers(G, D, g_optimizer, d_optimizer)
         if objective.sees_both and d_update != "summed":
             raise SettingsError(f"{objective!r} sees both batches at once: it needs d_update='summed'")
         self.G, self.D, self.objective = G, D, objective
@@ -121,15 +129,15 @@ class GAN:
 
         Raises ShapeError for labels that there are not, SettingsError for n < 1 or labels of a G without classes.
         """
-        if n < 1:
-            raise SettingsError(f"sample: n is {n}; it must be at least 1")
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise SettingsError(f"sample: n is {n!r}; it must be a whole number, at least 1")
         return self.images(draw_noise(self.G, n, seed, "samples", 0), labels)
 
     def images(self, z: Array, labels: Any = None) -> np.ndarray:
         """What the averaged G makes of the noise z and these labels, as a NumPy array; see `sample`."""
         if labels is None and self.classes:
             labels = np.arange(len(z)) % self.classes
-        z = with_labels(self.G, z, None if labels is None else np.asarray(list(labels)))
+        z = with_labels(self.G, z, labels)
         with self.averaged():
             return self.G.backend.to_host(self.G.predict(z))
 
@@ -214,7 +222,7 @@ class GAN:
         for k in range(self.g_steps):
             g_loss = self._update_G(x_fake, x_real[here], rows, k)
         self.steps += 1
-        return [*d_losses, g_loss]
+        return numbers(self.objective, [*d_losses, g_loss])
 
     def _can_be_captured(self, x_real: Array) -> bool:
         """Nothing looks at numbers on the way, and one backend sees everything: what else is wrong, a step will say."""
@@ -292,14 +300,8 @@ class GAN:
         return pred if rows is None else (pred * rows).sum(axis=1, keepdims=True)
 
     def _for_D(self, dpred: Array, pred: Array, rows: Array) -> Array:
-        """The gradient for D's output: 0 for the classes that a label does not name. Raises ShapeError for a gradient
-        of another shape than the predictions.
-        """
-        if getattr(dpred, "shape", None) != pred.shape:
-            raise ShapeError(
-                f"{self.objective!r} returned a gradient of shape {getattr(dpred, 'shape', None)} for predictions of "
-                f"shape {pred.shape}: they must be equal"
-            )
+        """The gradient for D's output: 0 for the classes that a label does not name."""
+        require_gradient(self.objective, dpred, pred)
         return dpred if rows is None else dpred * rows
 
     def _move_D(self) -> None:

@@ -12,7 +12,7 @@ from .layers import Layer, Sigmoid
 from .losses import BCE, BCEWithLogits
 from .network import Sequential
 from .objectives import OBJECTIVES, Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Wasserstein
-from .optimizers import WeightClipping
+from .optimizers import Optimizer, WeightClipping
 from .penalties import Penalty
 
 NOISE = ("fresh", "same")
@@ -59,13 +59,45 @@ def as_objective(objective: Any, D: Sequential) -> Objective:
     if not isinstance(objective, Objective):
         names = ", ".join(map(repr, OBJECTIVES))
         raise SettingsError(f"objective is {objective!r}; wanted an object such as NonSaturating(), or one of {names}")
+    _require_losses(objective)
     return objective
+
+
+def _require_losses(objective: Objective) -> None:
+    """Raises SettingsError for an objective that lacks a loss, or whose score has the name of another column."""
+    kind = type(objective)
+    needed = ("generator",) if objective.sees_both else ("real", "fake", "generator")
+    missing = [name for name in needed if getattr(kind, name) is getattr(Objective, name)]
+    if missing:
+        raise SettingsError(
+            f"{kind.__name__} has no {', '.join(missing)}: an objective has real(pred), fake(pred) and "
+            f"generator(fake), or discriminator(real, fake) and generator(fake, real)"
+        )
+    if objective.score in {*Losses._fields, "step", "lr", "seconds"}:
+        raise SettingsError(f"{kind.__name__}: score is {objective.score!r}, which the history has already: rename it")
+
+
+def require_gradient(objective: Objective, dpred: Any, pred: Array) -> None:
+    """Raises ShapeError unless the gradient has the shape of the predictions."""
+    shape, wanted = getattr(dpred, "shape", None), pred.shape
+    if shape != wanted:
+        raise ShapeError(
+            f"{objective!r} returned a gradient of shape {shape} for predictions of shape {wanted}: they must be equal"
+        )
+
+
+def numbers(objective: Objective, losses: list[Any]) -> list[Array]:
+    """The losses and scores of a step, as they are. Raises ShapeError unless each is one number."""
+    for loss in losses:
+        if getattr(loss, "shape", ()) != ():
+            raise ShapeError(f"{objective!r} returned a loss or score of shape {loss.shape}; wanted one number, a mean")
+    return losses
 
 
 def last_layer(D: Sequential) -> Layer:
     """D's last layer, also where it stands in a Sequential inside D."""
     last: Layer = D
-    while type(last) is Sequential:
+    while isinstance(last, Sequential):
         last = last.layers[-1]
     return last
 
@@ -73,7 +105,8 @@ def last_layer(D: Sequential) -> Layer:
 def require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
     """G's images are D's inputs, D's outputs the objective's predictions, and all arrays of one kind."""
     if G.output_shape != D.input_shape:
-        raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}")
+        swapped = ": are they swapped? GAN(G, D) takes the generator first" if D.output_shape == G.input_shape else ""
+        raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}{swapped}")
     last, loss = last_layer(D), getattr(objective, "loss", None)
     if isinstance(loss, BCE | BCEWithLogits) and isinstance(loss, BCE) != isinstance(last, Sigmoid):
         raise SettingsError(f"D ends in {last!r}: BCE belongs behind a Sigmoid, BCEWithLogits behind a Dense")
@@ -83,11 +116,25 @@ def require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
     if len(kinds) > 1:
         raise SettingsError(f"G and D need one backend and one dtype; they have {sorted(map(str, kinds))}")
     classes = classes_of(G)
+    if not classes and len(D.output_shape) == 1 and D.output_shape != (1,):
+        raise ShapeError(
+            f"D ends in {D.output_shape}, and G has no classes: end D in Dense(1), one score for an image; with "
+            f"labels, G is a Generator(..., classes={D.output_shape[0]})"
+        )
     if classes and D.output_shape != (classes,):
         raise ShapeError(
             f"G makes images of {classes} classes, and D ends in {D.output_shape}: end it in one number for each "
             f"class, Dense({classes}), of which that of the label counts"
         )
+
+
+def require_optimizers(G: Sequential, D: Sequential, g_optimizer: Any, d_optimizer: Any) -> None:
+    """Each network has an optimizer of its own."""
+    for name, optimizer, network in (("g_optimizer", g_optimizer, G), ("d_optimizer", d_optimizer, D)):
+        if not isinstance(optimizer, Optimizer):
+            raise SettingsError(f"{name} is {optimizer!r}; wanted an object such as Adam({name[0].upper()}, 2e-4, 0.5)")
+        if optimizer.network is not network:
+            raise SettingsError(f"{name} was made for another network; each network needs an optimizer of its own")
 
 
 def require_switches(

@@ -106,7 +106,8 @@ def checked_labels(labels: Any, n: int, classes: int, name: str) -> np.ndarray |
         raise SettingsError(
             f"{name} makes images of {classes} classes: give labels, {n} numbers from 0 to {classes - 1}"
         )
-    found = np.asarray(labels.get() if hasattr(labels, "get") else labels)
+    on_device = hasattr(labels, "get") and hasattr(labels, "device")  # of CuPy
+    found = np.asarray(labels.get() if on_device else list(labels) if isinstance(labels, range) else labels)
     if found.shape != (n,) or found.dtype.kind not in "iu":
         raise ShapeError(f"{name}: labels are {found.dtype} of shape {found.shape}; wanted {n} whole numbers, ({n},)")
     if found.min() < 0 or found.max() >= classes:

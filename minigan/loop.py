@@ -93,6 +93,8 @@ class Training:
                 self.tell("on_step", losses)
                 self.do_what_is_due()
             self.do_what_is_due()  # of the last step: the run may have been stopped only now
+            if self.signal is not None and self.record.sampled_at != self.step:
+                self.draw()  # to look at; an uninterrupted run has no file of this step
             self.record.stopped = self.stopped
         except BaseException as error:
             self.error = error
@@ -134,12 +136,13 @@ class Training:
         if record.saved_at != step and (step % plan.checkpoint_every == 0 or ends):
             self.save()
 
-    def tell(self, event: str, *arguments: object) -> None:
+    def tell(self, event: str, *arguments: object, callbacks: Sequence[object] | None = None) -> None:
         """Call this method of all callbacks that have it. What one raises comes through, after the run was saved."""
-        for callback in self.callbacks:
+        for callback in self.callbacks if callbacks is None else callbacks:
             method = getattr(callback, event, None)
             if method is not None:
-                with self.saving(f"{type(callback).__name__}.{event}", callback in self.users):
+                is_users = any(callback is user for user in self.users)
+                with self.saving(f"{type(callback).__name__}.{event}", is_users):
                     method(self, *arguments)
 
     # What it does. ---------------------------------------------------------------------------------------------------
@@ -153,16 +156,27 @@ class Training:
         """A row: the means of the losses since the last one."""
         self.gather()
         values = (self.step, *self.record.means.values(), self.gan.g_optimizer.learning_rate, round(self.seconds, 3))
-        self.row = dict(zip(self.columns, values, strict=True))
-        self.tell("on_log", self.row)
+        own = dict(zip(self.columns, values, strict=True))
+        self.row = dict(own)
+        self.tell("on_log", self.row, callbacks=self.users)
+        changed = [name for name, value in own.items() if self.row.get(name) != value]
+        if changed:
+            raise SettingsError(f"a callback changed {', '.join(changed)} in the row of step {self.step}: add a column")
+        self.tell("on_log", self.row, callbacks=self.callbacks[len(self.users) :])
         self.record.logged_at = self.step
 
     def sample(self) -> None:
         """Samples from noise that is the same all through the run."""
-        with np.errstate(all="ignore"):
-            self.record.samples = draw_samples(self.gan, self.record.plan.grid)
+        self.draw()
         self.tell("on_sample", self.record.samples)
         self.record.sampled_at = self.step
+
+    def draw(self) -> None:
+        """The samples of this step. While they are drawn, G may have other parameters, averaged ones."""
+        self.record.in_a_step = True
+        with np.errstate(all="ignore"):
+            self.record.samples = draw_samples(self.gan, self.record.plan.grid)
+        self.record.in_a_step = False
 
     def save(self) -> None:
         """The checkpoint and the generator. Without a folder, only see that all numbers are finite."""
@@ -185,7 +199,7 @@ class Training:
             save_generator(self.gan, directory)
             if keep:
                 save_checkpoint(directory.checkpoint_path(self.step), self.gan, arrays, record.identity)
-                directory.prune(keep)
+                directory.prune(keep, self.step)
         record.saved_at = self.step
 
     def gather(self) -> None:

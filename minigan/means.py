@@ -42,13 +42,14 @@ class Means:
         if not finite.all():
             return int(np.argmin(finite))
         self._add(values)
-        self.recent.clear()
         return None
 
     def _add(self, rows: np.ndarray) -> None:
+        sums = self.sums
         for row in rows:
-            self.sums = self.sums + row
-        self.count += len(rows)
+            sums = sums + row
+        # All at once: a second Ctrl-C between them would count losses twice.
+        self.sums, self.count, self.recent = sums, self.count + len(rows), []
 
     def values(self) -> list[float]:
         """The means, after `gather`."""

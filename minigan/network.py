@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from .backend import Array, Backend, get_backend
 from .context import Context
+from .copies import equal, unpickled
 from .errors import DivergedError, OrderError, SettingsError, ShapeError
 from .layers import Layer
 from .layers.chain import Chain
@@ -112,8 +113,8 @@ class Sequential(Chain):
                 if vector is params:
                     layer.bind(f"d{item.name}", slot.view(grads))
             if isinstance(layer, Chain) and layer is not self:
-                inside = [slot for slot in self.slots if slot.name.startswith(f"{layer.name}.")]
-                layer.grads = grads[inside[0].start : inside[-1].stop] if inside else grads[:0]
+                names = [f"{one.name}.{item.name}" for one in layer.walk() for item in one.declared["params"]]
+                layer.grads = grads[views[names[0]][0].start : views[names[-1]][0].stop] if names else grads[:0]
 
     # Forwards and backwards. -----------------------------------------------------------------------------------------
 
@@ -284,8 +285,9 @@ class Sequential(Chain):
         """A network of equal layers with the same numbers, sharing nothing with this; of a layer, an equal layer."""
         layers = [layer.clone() for layer in self.layers]
         if not self.is_network:
-            return type(self)(layers)
-        copy = type(self)(layers, dtype=dtype or self.dtype, backend=backend or self.backend, **self.options())
+            return equal(type(self), layers)
+        options = self.options() | {"dtype": dtype or self.dtype, "backend": backend or self.backend}
+        copy = equal(type(self), layers, **options)
         for name in ("params", "state"):
             getattr(copy, name)[...] = copy.backend.asarray(self.backend.to_host(getattr(self, name)))
         copy.forwards = self.forwards
@@ -308,7 +310,7 @@ class Sequential(Chain):
         layers = [layer.clone() for layer in self.layers]  # those of a network are not pickled, equal ones are
         numbers = [self.backend.to_host(vector) for vector in (self.params, self.state)]
         options = self.options() | {"dtype": self.dtype.name, "backend": self.backend}
-        return _unpickled, (type(self), layers, options, numbers, self.forwards)
+        return unpickled, (type(self), layers, options, numbers, self.forwards)
 
     # Looking at it. --------------------------------------------------------------------------------------------------
 
@@ -386,14 +388,3 @@ class Sequential(Chain):
                 f"{self.name}.{name} is what the layers' arrays are views into: write net.{name}[...] = value"
             )
         super().__setattr__(name, value)
-
-
-def _unpickled(
-    kind: type[Sequential], layers: list[Layer], options: dict[str, Any], numbers: list[Any], forwards: int
-) -> Sequential:
-    """What a pickle of a network calls."""
-    net = kind(layers, **options)
-    for name, vector in zip(("params", "state"), numbers, strict=True):
-        getattr(net, name)[...] = net.backend.asarray(vector)
-    net.forwards = forwards
-    return net

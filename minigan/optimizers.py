@@ -6,8 +6,11 @@ two networks that share one would share its step count and get the bias correcti
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
+
+import numpy as np
 
 from .backend import Array, Backend
 from .config import arguments_of
@@ -39,7 +42,7 @@ class Optimizer:
     def __init__(self, network: Trainable, learning_rate: float) -> None:
         if not hasattr(network, "params"):
             raise SettingsError(f"{type(self).__name__} takes the network to train, not a {type(network).__name__}")
-        _require("learning_rate", learning_rate, learning_rate >= 0, "at least 0")
+        _require("learning_rate", learning_rate, "at least 0", lambda rate: rate >= 0)
         self.network, self.backend = network, network.backend
         self.rate = self.backend.xp.full((), learning_rate, "float64")
         self._learning_rate, self.steps = float(learning_rate), 0
@@ -104,7 +107,7 @@ class SGD(Optimizer):
 
     def __init__(self, network: Trainable, learning_rate: float = 0.01, momentum: float = 0.0) -> None:
         super().__init__(network, learning_rate)
-        _require("momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
+        _require("momentum", momentum, "in [0, 1)", _is_share)
         self.momentum = momentum
 
     def update(self, p: Array, g: Array) -> None:
@@ -126,8 +129,8 @@ class RMSprop(Optimizer):
 
     def __init__(self, network: Trainable, learning_rate: float = 1e-3, rho: float = 0.9, eps: float = 1e-7) -> None:
         super().__init__(network, learning_rate)
-        _require("rho", rho, 0 <= rho < 1, "in [0, 1)")
-        _require("eps", eps, eps > 0, "above 0")
+        _require("rho", rho, "in [0, 1)", _is_share)
+        _require("eps", eps, "above 0", lambda eps: eps > 0)
         self.rho, self.eps = rho, eps
 
     def update(self, p: Array, g: Array) -> None:
@@ -169,9 +172,9 @@ class Adam(Optimizer):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(network, learning_rate)
-        _require("beta1", beta1, 0 <= beta1 < 1, "in [0, 1)")
-        _require("beta2", beta2, 0 <= beta2 < 1, "in [0, 1)")
-        _require("eps", eps, eps > 0, "above 0")
+        _require("beta1", beta1, "in [0, 1)", _is_share)
+        _require("beta2", beta2, "in [0, 1)", _is_share)
+        _require("eps", eps, "above 0", lambda eps: eps > 0)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def update(self, p: Array, g: Array) -> None:
@@ -191,7 +194,7 @@ class WeightClipping:
     scope: str = "all"
 
     def __post_init__(self) -> None:
-        _require("limit", self.limit, 0 < self.limit < math.inf, "above 0, and finite")
+        _require("limit", self.limit, "above 0, and finite", lambda limit: 0 < limit < math.inf)
         if self.scope not in SCOPES:
             raise SettingsError(f"scope is {self.scope!r}; the choices are {', '.join(SCOPES)}")
 
@@ -213,14 +216,20 @@ class StepLR:
     factor: float
 
     def __post_init__(self) -> None:
-        _require("every", self.every, isinstance(self.every, int) and self.every >= 1, "a whole number, at least 1")
-        _require("factor", self.factor, 0 < self.factor < math.inf, "above 0, and finite")
+        _require("every", self.every, "a whole number, at least 1", lambda n: isinstance(n, int) and n >= 1)
+        _require("factor", self.factor, "above 0, and finite", lambda factor: 0 < factor < math.inf)
 
     def __call__(self, step: int) -> float:
         """The factor at this step, counted from 0."""
         return self.factor ** (step // self.every)
 
 
-def _require(name: str, value: float, holds: bool, wanted: str) -> None:
-    if not holds:
+def _is_share(value: float) -> bool:
+    return 0 <= value < 1
+
+
+def _require(name: str, value: Any, wanted: str, holds: Callable[[Any], bool]) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise SettingsError(f"{name} is {value!r}; it must be a number, {wanted}")
+    if not holds(value):
         raise SettingsError(f"{name} is {value}; it must be {wanted}")

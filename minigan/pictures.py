@@ -10,12 +10,24 @@ import numpy as np
 from .errors import FileError, ShapeError
 from .files import write_atomically
 
+FAR = 16  # a G without a Tanh may leave [-1, 1], but not as far as pixels from 0 to 255 do
 GRID_SIDE = 480  # pixels: small images are enlarged by a whole factor to about this
 MOST_FRAMES = 200  # of a film: a minute
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """From [-1, 1] to 0 ... 255: clipped, rounded.    (n, h, w, c)"""
+    """From [-1, 1] to 0 ... 255: clipped, rounded; bytes as they are.    (n, h, w, c)
+
+    Raises ShapeError for other whole numbers, and for values that are far from [-1, 1]: they were scaled for others.
+    """
+    if images.dtype == np.uint8:
+        return images
+    finite = images[np.isfinite(images)] if images.dtype.kind == "f" else images
+    if images.dtype.kind != "f" or abs(finite).max(initial=0) >= FAR:
+        raise ShapeError(
+            f"images of {images.dtype} from {images.min():g} to {images.max():g}; wanted bytes (uint8), or numbers "
+            f"from -1 (black) to 1 (white): images / 127.5 - 1"
+        )
     return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 

@@ -145,7 +145,7 @@ def stop_requests(stop: Callable[[str], None]) -> Iterator[None]:
             raise KeyboardInterrupt
         asked = True
         stop(CTRL_C if number == signal.SIGINT else signal.Signals(number).name)
-        say("\nfinishing this step and saving; once more to stop at once", sys.stderr)
+        say("\nfinishing this step; once more to stop at once", sys.stderr)
 
     with contextlib.suppress(ValueError):
         for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):

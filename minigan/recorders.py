@@ -1,5 +1,6 @@
 """What a run writes, as callbacks of the kind that users write: the history, the sample grids, the film and curves."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,12 @@ class History:
 
 def _plain(name: Any, value: Any, step: int) -> float:
     """A row's number as Python's own: those of NumPy and of a GPU too."""
-    if not isinstance(name, str) or not name or "\n" in name:
+    if not isinstance(name, str) or len(name.splitlines()) != 1 or not name.isprintable():
         raise SettingsError(f"the row of step {step} has a column {name!r}; wanted a name in one line")
-    value = value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
-    if not isinstance(value, int | float):
+    if hasattr(value, "item"):  # of NumPy, of a GPU, of another library
+        with contextlib.suppress(Exception):
+            value = value.item()
+    if not isinstance(value, int | float) or (isinstance(value, int) and abs(value) >= 2**63):
         raise SettingsError(f"the row of step {step} has {name!r}: {value!r}; wanted a number")
     return int(value) if isinstance(value, bool) else value
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import os
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class Record:
     saved_at: int | None = None
     samples: np.ndarray | None = None  # the last ones
     real: np.ndarray | None = None  # points to compare them with
+    token: str = ""  # its config.json has it, too: a folder that was given to another run is not ours
     stopped: str | None = None
     in_a_step: bool = False  # the GAN was stopped in the middle of a step
     is_running: bool = False
@@ -199,9 +201,12 @@ class Run:
 def open_run(path: str | Path) -> Run:
     """The run in a folder: one that is over, or under way in another program, of this version or of minigan 0.1.
 
-    Nothing is locked or written. Raises FileError if no run is there.
+    Nothing is locked or written. Raises FileError if no run is there, SettingsError for what is no path.
     """
-    directory = RunDirectory(Path(path))
+    if not isinstance(path, str | os.PathLike):
+        raise SettingsError(f"open_run({path!r}): wanted the path of a run's folder")
+    folder = Path(path)
+    directory = RunDirectory(folder.parent if folder.is_file() else folder)
     directory.read_config()
     return Run(directory)
 

@@ -30,7 +30,8 @@ except ImportError:  # Windows has no such locks: there, two programs on one run
 
 Row = dict[str, Any]  # a column's name and its number; without an entry where a callback gave none
 
-NUMBERED = re.compile(r"(?:checkpoint-)?([0-9]{6,})")  # 003000.png, checkpoint-003000.npz
+NUMBERED = re.compile(r"[0-9]{6,}")  # 003000.png
+KEPT = re.compile(r"(?<=checkpoint-)[0-9]{6,}")  # checkpoint-003000.npz
 
 
 class RunDirectory:
@@ -83,7 +84,7 @@ class RunDirectory:
         self.release()
         files = self.config, self.history, self.checkpoint, self.generator, self.path / ".lock"
         with contextlib.suppress(OSError):
-            for file in (*files, *self.samples.glob("*.png")):
+            for file in (*files, *self.samples.glob("*.png"), *(path for _, path in self.kept_checkpoints())):
                 file.unlink(missing_ok=True)
             self.samples.rmdir()
             for folder in self.made:
@@ -148,10 +149,18 @@ class RunDirectory:
         """checkpoint-003000.npz for step 3000: one that is kept beside the last."""
         return self.path / f"checkpoint-{step:06d}.npz"
 
-    def prune(self, keep: int) -> None:
-        """Delete all kept checkpoints but the newest `keep`."""
-        for _, path in _numbered(self.path, ".npz")[:-keep]:
+    def prune(self, keep: int, step: int) -> None:
+        """Delete all kept checkpoints up to this step but the last `keep`. Later ones are of a run that went further
+        before it was taken back to an earlier step: they are left alone.
+        """
+        kept = [path for at, path in self.kept_checkpoints() if at <= step]
+        for path in kept[:-keep]:
             path.unlink(missing_ok=True)
+
+    def kept_checkpoints(self) -> list[tuple[int, Path]]:
+        """(step, path) of the checkpoints that have names of their own, in the order of the steps."""
+        found = [(KEPT.search(path.stem), path) for path in self.path.glob("checkpoint-*.npz")]
+        return sorted((int(match[0]), path) for match, path in found if match and path.stem == f"checkpoint-{match[0]}")
 
     # History. --------------------------------------------------------------------------------------------------------
 
@@ -222,7 +231,7 @@ def _require_empty(path: Path) -> None:
 def _numbered(folder: Path, suffix: str) -> list[tuple[int, Path]]:
     """(step, path) of the files that are named by a step, in the order of the steps."""
     found = [(NUMBERED.fullmatch(path.stem), path) for path in folder.glob(f"*{suffix}")]
-    return sorted((int(match[1]), path) for match, path in found if match)
+    return sorted((int(match[0]), path) for match, path in found if match)
 
 
 def _cells(columns: Sequence[str], row: Row) -> Iterator[str]:

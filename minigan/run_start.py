@@ -6,6 +6,7 @@ leaves nothing behind.
 
 import dataclasses
 import platform
+import secrets
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +17,7 @@ import numpy as np
 
 from .backend import Array
 from .backend.workers import usable_cores
-from .checkpoint import load_checkpoint, save_model
+from .checkpoint import load_checkpoint, save_model, steps_of
 from .config import config_of, differences
 from .data import check_batch, check_batch_labels, class_count, data_identity, data_name, has_labels
 from .data.protocol import Data
@@ -26,6 +27,7 @@ from .gan import GAN
 from .gan_parts import require_range
 from .generator import with_labels
 from .means import Means
+from .progress import say
 from .run import FIXED, Plan, Record, plan_of, whole_number
 from .run_directory import RunDirectory
 from .version import __version__
@@ -95,10 +97,12 @@ class Start:
         """Make or update the run's folder; from here on the GAN knows its run."""
         record, gan = self.found, self.gan
         assert record is not None
+        record.plan, record.data = self.plan, self.identity
         if self.out is not None:
             record.directory = RunDirectory.create(None if self.out == NEW else Path(self.out), record.name)
-            record.saved_at = record.sampled_at = None
             self.makes_folder = True
+            record.saved_at = record.sampled_at = None
+            record.token = secrets.token_hex(8)
         gan._record = record
         record.cut_rows(gan.steps, steps)
         if gan.D.input_shape == (2,):
@@ -112,7 +116,7 @@ class Start:
         directory.write_config(
             config
             | {"settings": kept, "training": {"steps": steps} | dataclasses.asdict(record.plan), "stopped": None}
-            | {"data": config_of(record.data), "gan": gan.config()}
+            | {"data": config_of(record.data), "gan": gan.config(), "id": record.token}
         )
         if record.saved_at is not None and is_older(directory.generator, directory.checkpoint):
             save_generator(gan, directory)  # a kill came between the two
@@ -134,6 +138,7 @@ class Start:
         plan = Plan(**{"seed": self.gan.seed} | self.asked)
         try_batch(self.gan, self.data, plan)
         self.gan.require_finite()
+        self.plan = plan
         return Record(self.name or "gan", plan, self.identity)
 
     def _own(self, record: Record) -> Record:
@@ -154,9 +159,13 @@ class Start:
         if directory is not None:
             directory.acquire()
         try:
+            if directory is not None:
+                _require_ours(record, directory)
             if record.in_a_step and directory is not None and record.saved_at is not None:
                 extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)  # as it was before that step
                 record.means, record.seconds = _unfinished(extra, directory.checkpoint)
+            elif record.in_a_step:
+                say("note: this GAN was stopped in the middle of a step, and its run has no folder to go back to")
             record.in_a_step = False
             try_batch(self.gan, self.data, plan)
             self.gan.require_finite()
@@ -164,7 +173,7 @@ class Start:
             if directory is not None:
                 directory.release()
             raise
-        record.plan, record.data = plan, self.identity
+        self.plan = plan
         return record
 
     def _from_folder(self, resume: Path) -> Record:
@@ -176,7 +185,7 @@ class Start:
                 f"resume={str(resume)!r} would put the run's numbers in place of this GAN's, which has "
                 f"{self.gan.steps:,} steps: give it a new GAN"
             )
-        directory = RunDirectory(resume)
+        directory = RunDirectory(resume.parent if resume.name == "checkpoint.npz" else resume)
         self.stored = directory.read_config()
         directory.acquire()
         try:
@@ -188,7 +197,8 @@ class Start:
         except BaseException:
             directory.release()
             raise
-        record.plan, record.data = plan, self.identity
+        self.plan = plan
+        record.token = str(self.stored.get("id") or secrets.token_hex(8))  # runs of 0.1 have none
         record.steps = record.saved_at = self.gan.steps
         record.sampled_at = record.steps if directory.sample_path(record.steps).exists() else None
         self.gan._record = record
@@ -229,6 +239,21 @@ class Start:
         if differing:
             raise SettingsError(f"{run} cannot go on otherwise than it began: {'; '.join(differing)}")
         return plan
+
+
+def _require_ours(record: Record, directory: RunDirectory) -> None:
+    """Raises FileError if the folder is not as this GAN left it: it would write over another's steps."""
+    if directory.read_config().get("id") != record.token:
+        raise FileError(
+            f"{directory.path} is another run's folder now, and this GAN's is not there: train gan.clone(), a run of "
+            f"its own"
+        )
+    steps = steps_of(directory.checkpoint) if record.saved_at is not None else None
+    if steps != record.saved_at:
+        raise FileError(
+            f"the run in {directory.path} has gone on without this GAN, to step {steps:,}: this GAN left it at step "
+            f"{record.saved_at:,}. Go on with a new GAN and resume={str(directory.path)!r}"
+        )
 
 
 def _same(a: Path, b: Path) -> bool:

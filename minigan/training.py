@@ -84,6 +84,7 @@ def train(
         start.undo()
         raise
     finally:
+        record.is_running = False
         if record.directory is not None:
             record.directory.release()
     run = Run(record.directory, record, gan)

@@ -23,7 +23,7 @@ FLOORS = [
     ["workspace", "initializers", "losses", "pictures", "data.idx", "data.transforms", "data.decoding"],
     ["data.labels", "data.notes"],
     ["data.samples", "data.protocol"],
-    ["parameters", "context", "data.image_set", "objectives"],
+    ["parameters", "context", "copies", "data.image_set", "objectives"],
     ["data.sources", "data.drawn", "data.folder", "data.array_data"],
     ["data.faces", "data.toy", "optimizers"],
     ["data", "layers.base", "layers.sides"],

@@ -213,6 +213,57 @@ def test_a_holder_of_ones_own(layer, tmp_path):
         assert net.slots[-1].name == "0.Ways.ways.2.Twice.Dense.b"
 
 
+class Named(Ways):
+    """A holder whose names have dots, one the beginning of another."""
+
+    def children(self):
+        return dict(zip(("a", "a.b", "a.b.c"), self.ways, strict=True))
+
+
+def test_a_chains_gradients_are_its_own_whatever_its_siblings_are_called():
+    ways = [Sequential([Dense(3), Tanh()]), Sequential([Dense(3), Tanh()]), Dense(3)]
+    net = Sequential([Named(ways)], input_shape=4, name="D")
+    for way in ways[:2]:
+        assert way.grads.size == 15 and np.shares_memory(way.grads, way.layers[0].dW)
+    assert check(Named([way.clone() for way in ways]), (5, 4)) and net.params.size == 45
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda layers: dict(zip("ab", layers, strict=True))],
+                         ids=["list", "tuple", "dict"])  # fmt: skip
+def test_layers_in_a_list_a_tuple_or_a_dictionary_are_found_and_copied(kind):
+    class Held(Layer):
+        def __init__(self, ways):
+            self.ways = ways
+
+        def build(self, in_shape):
+            (shape,) = {self.place(name, in_shape) for name in self.children()}
+            return shape
+
+        def forward(self, x, train):
+            return sum(way.run_forward(x, train) for way in self.children().values())
+
+    net = Sequential([Held(kind([Dense(3), Dense(3)]))], input_shape=4, name="G")
+    assert len(net.slots) == 4
+    other = copy.deepcopy(net)
+    assert np.array_equal(other.predict(noise(net)), net.predict(noise(net)))
+    assert other.layers[0].ways is not net.layers[0].ways
+
+
+class Own(Sequential):
+    """As a user of PyTorch would write it."""
+
+    def __init__(self, width):
+        super().__init__([Dense(width), Tanh(), Dense(1)], input_shape=3, name="Own", dtype="float64")
+        self.width = width
+
+
+def test_a_network_class_with_arguments_of_its_own_is_copied_and_checked():
+    net = Own(5)
+    for other in (net.clone(), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert type(other) is Own and np.array_equal(other.predict(noise(net)), net.predict(noise(net)))
+    assert check(net)
+
+
 # What makes no sense. ------------------------------------------------------------------------------------------------
 
 
@@ -494,6 +545,13 @@ def test_samples_are_a_function_of_noise_and_label():
         (lambda gan: gan.step(reals(), np.eye(3)[[0, 1, 2, 0, 1, 2]]), ShapeError, r"of shape \(6, 3\)"),
         (lambda gan: gan.sample(2, labels=[0, 7]), ShapeError, "labels from 0 to 7"),
         (lambda gan: gan.sample(0), SettingsError, "n is 0"),
+        (lambda gan: gan.sample("3"), SettingsError, "n is '3'; it must be a whole number"),
+        (lambda gan: gan.sample(3, labels=5), ShapeError, r"labels are int64 of shape \(\); wanted 3"),
+        (lambda gan: gan.step(reals(), {"a": 1}), ShapeError, "labels are object"),
+        (lambda gan: GAN(gan.G, gan.D, g_optimizer="adam"), SettingsError, r"g_optimizer is 'adam'; wanted .*Adam\(G"),
+        (lambda gan: GAN(gan.G, gan.D, d_optimizer=gan.g_optimizer), SettingsError, "was made for another network"),
+        (lambda gan: Adam(gan.G, "1e-3"), SettingsError, "learning_rate is '1e-3'; it must be a number, at least 0"),
+        (lambda gan: Adam(gan.G, 1e-3, (0.5, 0.999)), SettingsError, r"beta1 is \(0.5, 0.999\); it must be a number"),
         (lambda gan: small_gan().step(real_images(small_gan()), [0] * 6), SettingsError, "has no classes"),
         (lambda gan: small_gan().sample(2, labels=[0, 1]), SettingsError, "G has no classes"),
         (lambda gan: GAN(gan.G, small_gan().D), ShapeError, "G makes images of shape"),
@@ -532,6 +590,13 @@ def test_a_gan_needs_two_networks_and_nothing_else():
     adam = gan.g_optimizer
     assert (adam.learning_rate, adam.beta1, adam.beta2, adam.eps) == (2e-4, 0.5, 0.999, 1e-8) and isinstance(adam, Adam)
     assert repr(gan.objective) == "NonSaturating(BCEWithLogits())" and gan.seed == 0
+
+    class Disc(Sequential):
+        """Of a user's own."""
+
+    D = models.mnist_mlp((5, 3, 1), latent=4, widths=(6,), d_widths=(5,), output="probability")[1]
+    disc = Disc([layer.clone() for layer in D.layers], input_shape=(5, 3, 1), name="D")
+    assert repr(GAN(gan.G, disc).objective) == "NonSaturating(BCE())"
     with_sigmoid = GAN(*models.mnist_mlp((5, 3, 1), latent=4, widths=(6,), d_widths=(5,), output="probability"))
     assert repr(with_sigmoid.objective) == "NonSaturating(BCE())"
     words = {"hinge": "Hinge()", "wasserstein": "Wasserstein()", "least-squares": "LeastSquares()",

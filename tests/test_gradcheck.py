@@ -581,6 +581,21 @@ def test_a_step_that_the_guards_stop_is_reported():
     assert not report and "the step stops: D: backward without its forward" in str(report)
 
 
+FRESH = {  # as the package makes them: biases of 0, ReLUs on their corners
+    "points": lambda: models.toy2d(width=8),
+    "digits": lambda: models.mnist_dcgan((8, 8, 1), width=4),
+    "portraits": lambda: models.celeba64((16, 16, 3), width=2),
+}
+
+
+@pytest.mark.parametrize("name", FRESH)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_fresh_gan_of_the_package_is_never_called_wrong(name, seed):
+    report = check(GAN(*FRESH[name](), seed=seed), max_entries=4, seed=seed)
+    assert not report.is_wrong, str(report)
+    assert {row.verdict for row in report.rows} <= {OK, NOTHING_TESTED}, "a bias before BatchNorm has no gradient"
+
+
 def test_the_gan_itself_is_left_alone():
     gan = next(table.steps()).gan
     before = gan.G.params.copy(), gan.D.params.copy(), gan.G.state.copy(), gan.d_optimizer.m.copy()

@@ -73,7 +73,7 @@ def test_a_run_shows_itself(outputs):
 
 def test_ctrl_c_ends_the_cell_normally(outputs):
     assert outputs[1]["stdout"] == "Ctrl-C True True\n"
-    assert outputs[1]["stderr"].strip() == "finishing this step and saving; once more to stop at once"
+    assert outputs[1]["stderr"].strip() == "finishing this step; once more to stop at once"
 
 
 def test_the_next_cell_goes_on(outputs):

@@ -311,9 +311,37 @@ def test_an_objective_without_its_losses_says_which():
     class Empty(Objective):
         """Nothing."""
 
+    class Half(Objective):
+        """D's loss alone."""
+
+        def discriminator(self, real, fake):
+            return real.mean(), real, fake
+
     gan = small_gan()
-    gan = GAN(gan.G, gan.D, objective=Empty())
-    with pytest.raises(NotImplementedError, match="Empty has no real"):
+    for kind, words in ((Empty, "Empty has no real, fake, generator"), (Half, "Half has no generator")):
+        with pytest.raises(SettingsError, match=f"{words}: an objective has"):
+            GAN(gan.G, gan.D, objective=kind())
+
+
+@pytest.mark.parametrize("name", ["step", "d_loss", "lr", "seconds"])
+def test_a_score_has_a_column_of_its_own(name):
+    class Named(LeastSquares):
+        score = name
+
+    gan = small_gan()
+    with pytest.raises(SettingsError, match=f"Named: score is '{name}', which the history has already"):
+        GAN(gan.G, gan.D, objective=Named())
+
+
+def test_a_loss_that_is_no_mean_is_refused_by_the_step():
+    class Unreduced(LeastSquares):
+        def generator(self, fake, real=None):
+            loss, dpred = super().generator(fake)
+            return loss + 0 * fake, dpred
+
+    gan = small_gan()
+    gan = GAN(gan.G, gan.D, objective=Unreduced())
+    with pytest.raises(ShapeError, match=r"Unreduced\(\) returned a loss or score of shape \(6, 1\)"):
         gan.step(real_images(gan))
 
 

@@ -487,7 +487,8 @@ def test_critics_without_a_slope_of_their_own_are_refused_at_construction():
     for place, name in (([Squares()], "0.Squares"), ([Flatten(), Plain()], "1.Plain")):
         said = refusal([*place, Dense(1)])
         assert f"D: {name} cannot stand in a critic" in said and "it has no `tangent` of its own" in said
-    assert "GradientPenalty needs a D with one number for an image; it has (2,)" in refusal([Flatten(), Dense(2)])
+    with pytest.raises(ShapeError, match=r"D ends in \(2,\), and G has no classes: end D in Dense\(1\)"):
+        refusal([Flatten(), Dense(2)])
     assert "penalty is 10.0; wanted an object such as GradientPenalty" in refusal([Flatten(), Dense(1)], 10.0)
     GradientPenalty().require_fit(Sequential([Flatten(), Wide(1)], input_shape=(2, 3, 1)))
     said = refusal([Flatten(), Dense(1)], d_update="two_steps")

@@ -3,6 +3,7 @@
 import copy
 import csv
 import errno
+import functools
 import gc
 import json
 import os
@@ -1199,3 +1200,165 @@ def test_ctrl_c_is_exit_status_130():
         raise KeyboardInterrupt
 
     assert cli.guarded(interrupted) == 130
+
+
+# Folders that are not what the GAN remembers; and what callbacks and configurations may bring. ------------------------
+
+
+def test_a_run_that_has_gone_on_elsewhere_is_not_taken_back(tmp_path):
+    """A notebook that was left open, while the run was resumed by another program."""
+    run = tmp_path / "run"
+    stale = small_gan()
+    start(run, stale, steps=20)
+    resume(run, steps=30)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(
+        FileError, match=r"gone on without this GAN, to step 30: this GAN left it at step 20.*resume="
+    ):
+        mg.train(stale, images(), more=5, progress=False)
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("how", ["deleted and made anew", "another folder of that name"])
+def test_another_runs_folder_of_the_same_name_is_left_alone(tmp_path, monkeypatch, how):
+    monkeypatch.chdir(tmp_path)
+    first = small_gan()
+    start(Path("run"), first, steps=20)
+    if how == "deleted and made anew":
+        shutil.rmtree("run")
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+    start(Path("run"), small_gan(seed=4), steps=20)
+    before = Path("run/checkpoint.npz").read_bytes()
+    with pytest.raises(FileError, match="is another run's folder now"):
+        mg.train(first, images(), more=5, progress=False)
+    assert Path("run/checkpoint.npz").read_bytes() == before
+
+
+def test_only_kept_checkpoints_are_pruned_and_no_later_ones(tmp_path):
+    run = tmp_path / "run"
+    mine = run / "000001.npz"
+
+    class Mine:
+        def on_start(self, training):
+            mine.write_bytes(b"mine")
+
+    start(run, steps=30, keep_checkpoints=2, callbacks=[Mine()])
+    names = lambda: sorted(path.name for path in run.glob("checkpoint-*.npz"))  # noqa: E731
+    assert names() == ["checkpoint-000020.npz", "checkpoint-000030.npz"] and mine.read_bytes() == b"mine"
+    shutil.copy(run / "checkpoint-000020.npz", run / "checkpoint.npz")
+    resume(run, steps=25)
+    assert names() == ["checkpoint-000020.npz", "checkpoint-000025.npz", "checkpoint-000030.npz"]
+
+
+def test_what_was_refused_changes_nothing_of_the_run(tmp_path):
+    gan = small_gan()
+    start(tmp_path / "run", gan, steps=10)
+    plan = gan._record.plan
+    with pytest.raises(SettingsError, match="more=0"):
+        mg.train(gan, images(), more=0, log_every=1, grid=2, progress=False)
+    assert gan._record.plan == plan
+
+
+def test_a_checkpoint_may_be_named_in_place_of_its_folder(tmp_path):
+    start(tmp_path / "run", steps=10)
+    run = mg.train(small_gan(), images(), resume=tmp_path / "run" / "checkpoint.npz", more=2, progress=False)
+    assert run.steps == 12
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda row: row.update(step=3), "a callback changed step in the row of step 6"),
+        (lambda row: row.pop("d_loss"), "changed d_loss"),
+        (lambda row: row.clear(), "changed step, d_loss"),
+        (lambda row: row.update({"a\u2028b": 1}), "wanted a name in one line"),
+        (lambda row: row.update({"a\r": 1}), "wanted a name in one line"),
+        (lambda row: row.update(big=10**400), "wanted a number"),
+        (lambda row: row.update(words="x"), "wanted a number"),
+    ],
+)
+def test_a_row_that_could_not_be_read_again_is_refused(tmp_path, whole, change, words):
+    class Changes:
+        def on_log(self, training, row):
+            if training.step == 6:
+                change(row)
+
+    with pytest.raises(SettingsError, match=words):
+        start(tmp_path / "run", callbacks=[Changes()])
+    resume(tmp_path / "run")
+    assert_same_run(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize("name", ["G.state", "D.optimizer.m", "D.forwards", "steps", "G.optimizer.learning_rate"])
+@pytest.mark.parametrize("damage", ["missing", "short", "not a number"])
+def test_a_damaged_checkpoint_leaves_the_gan_as_it_was(tmp_path, name, damage):
+    from minigan.checkpoint import load_checkpoint
+
+    path = tmp_path / "run" / "checkpoint.npz"
+    start(tmp_path / "run", steps=10)
+    with np.load(path) as archive:
+        stored = dict(archive)
+    array = stored.pop(name)
+    if damage == "short":
+        stored[name] = np.resize(array, 5)
+    if damage == "not a number":
+        stored[name] = np.full(array.shape, np.nan)
+    np.savez(path, **stored)
+    gan = small_gan()
+    before = gan.G.params.copy(), gan.D.params.copy(), gan.G.state.copy(), gan.steps
+    with pytest.raises(FileError, match=rf"checkpoint.npz is damaged: .*{name}"):
+        load_checkpoint(path, gan)
+    after = gan.G.params, gan.D.params, gan.G.state, gan.steps
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_settings_and_schedules_of_any_kind_go_into_the_configuration(tmp_path):
+    gan = lambda c: small_gan(schedule=functools.partial(scaled, c=c))  # noqa: E731
+    notes = {"where": Path("x"), "tags": {"b", "a"}, "bad": float("nan")}
+    start(tmp_path / "run", gan(0.5), steps=10, settings=notes)
+    stored = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    assert stored["where"] == "x" and stored["tags"] == ["a", "b"]
+    resume(tmp_path / "run", gan(0.5), steps=12)
+    with pytest.raises(FileError, match=r"the two differ in schedule, c: 0.25 here, 0.5 there"):
+        resume(tmp_path / "run", gan(0.25), steps=14)
+
+
+def scaled(step, c):
+    return c
+
+
+def test_callbacks_are_told_apart_by_identity(tmp_path):
+    class Odd:
+        def __init__(self):
+            self.array = np.ones(3)
+
+        def __eq__(self, other):
+            return self.array == other.array
+
+        __hash__ = None
+
+        def on_step(self, training, losses):
+            pass
+
+    start(tmp_path / "run", steps=6, callbacks=[Odd(), Odd()])
+
+
+@pytest.mark.parametrize("method, words", [
+    (lambda self, training: None, r"on_log takes \(training\); it is called with \(training, row\)"),
+    (lambda self: None, r"on_log takes \(\)"),
+])  # fmt: skip
+def test_a_callback_with_another_signature_is_refused_at_once(tmp_path, method, words):
+    with pytest.raises(SettingsError, match=words):
+        start(tmp_path / "run", callbacks=[type("Mine", (), {"on_log": method})()])
+    assert not (tmp_path / "run").exists()
+
+
+def test_after_ctrl_c_the_picture_is_that_of_the_last_step(tmp_path):
+    gan = small_gan()
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "run", gan, callbacks=[At("on_step", 17, kill())])
+    assert gan._record.samples is not None and gan.steps == 17
+    assert np.array_equal(gan._record.samples, gan.images(gan.draw_noise(25, "samples", 0)))
+    assert not (tmp_path / "run" / "samples" / "000017.png").exists(), "an uninterrupted run has no such file"

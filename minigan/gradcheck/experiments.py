@@ -31,7 +31,8 @@ EXPLANATIONS = {
     TOO_SMALL: "yours is not 0 but below what differences can see: check the layers one by one, take larger numbers, "
     "or method='complex'",
     NOTHING_TESTED: "the derivative is 0 everywhere, and so would any forgotten gradient be; if it must be 0 (a bias "
-    "before BatchNorm, the last bias of a Wasserstein critic) pass expect_zero=({name!r},)",
+    "before BatchNorm; the last bias of D where only differences of its scores count, as with Wasserstein, pairs, or "
+    "Hinge within its margins) pass expect_zero=({name!r},)",
 }
 
 

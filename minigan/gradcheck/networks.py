@@ -61,12 +61,7 @@ class NetworkSubject(Subject):
 
     def pattern(self) -> bytes:
         """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps."""
-        masks = []
-        for layer in self.net.walk():
-            if isinstance(layer, ReLU | LeakyReLU):
-                masks.append(layer.x > 0)
-            masks += [a for a in vars(layer).values() if isinstance(a, np.ndarray) and a.dtype.kind in "bi"]
-        return b"".join(mask.tobytes() for mask in masks)
+        return masks_of(self.net)
 
     def _clone(self) -> Sequential:
         """A network with the same numbers, at the same point in its noise."""
@@ -122,6 +117,16 @@ class NetworkSubject(Subject):
             for layer in layers:
                 del layer.__dict__["forward"], layer.__dict__["backward"]
         return xs, dys
+
+
+def masks_of(net: Sequential) -> bytes:
+    """On which piece of a piecewise function the network's last forward was."""
+    masks = []
+    for layer in net.walk():
+        if isinstance(layer, ReLU | LeakyReLU):
+            masks.append(layer.x > 0)
+        masks += [a for a in vars(layer).values() if isinstance(a, np.ndarray) and a.dtype.kind in "bi"]
+    return b"".join(mask.tobytes() for mask in masks)
 
 
 def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Callable:

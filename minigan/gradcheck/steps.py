@@ -15,7 +15,7 @@ from ..gan import GAN
 from ..network import Sequential
 from ..optimizers import Optimizer
 from .experiments import EXPLANATIONS
-from .networks import hold_power_iteration
+from .networks import hold_power_iteration, masks_of
 from .report import OK, WRONG, Row
 from .subjects import Subject, normal
 
@@ -40,7 +40,8 @@ class Step:
         given = normal((ROWS * gan.d_steps, *gan.D.input_shape), seed, "real") if x is None else x
         self.x = np.tanh(given) if x is None else self._images(x, seed)
         self.labels = np.arange(len(self.x)) % gan.classes if gan.classes else None
-        for net in self.networks.values():
+        for name, net in self.networks.items():  # no bias is 0: a ReLU of zeros is on its corner, and hides mistakes
+            net.params += 0.1 * normal(net.params.shape, seed, f"parameters of {name}")
             hold_power_iteration(net, normal((ROWS, *net.input_shape), seed, "turn"))
         self.start = {name: (net.params.copy(), net.state.copy(), net.forwards) for name, net in self.networks.items()}
         self.params = {name: net.params.copy() for name, net in self.networks.items()}
@@ -68,6 +69,7 @@ class Step:
             net.params[...], net.state[...], net.forwards = self.params[name], state, forwards
         self.turn = {"D": 0, "G": 0}
         self.gan.steps = self.first
+        self.masks: list[bytes] = []
         return self.gan.step(self.x, self.labels)
 
     def _images(self, x: Any, seed: int) -> np.ndarray:
@@ -95,9 +97,22 @@ class Step:
             gan.clip = _no_clip  # type: ignore[assignment]
         for name, optimizer in optimizers.items():
             optimizer.__dict__["step"] = self._repeated(name)
+        for net in self.networks.values():
+            net.__dict__["forward"] = self._masked(net)
         if gan.penalty is None:  # with one, a loss depends on a backward
             for net in self.networks.values():
                 net.__dict__["backward"] = _skipped(net)
+
+    def _masked(self, net: Sequential) -> Any:
+        """Its forward, after which the masks of its activations are kept."""
+        forward = net.forward
+
+        def masked(x: Array, *switches: Any, **named: Any) -> Array:
+            y = forward(x, *switches, **named)
+            self.masks.append(masks_of(net))
+            return y
+
+        return masked
 
     def _watched(self, name: str, optimizer: Optimizer) -> Any:
         step, net = optimizer.step, self.networks[name]
@@ -152,6 +167,10 @@ class StepSubject(Subject):
     def forward(self) -> Any:
         """d_loss, or g_loss."""
         return np.array(getattr(self.step.replay(), f"{self.name.lower()}_loss"))
+
+    def pattern(self) -> bytes:
+        """The masks of all forwards of the last replay."""
+        return b"".join(self.step.masks)
 
     def backward(self, dy: Any) -> dict[str, Any]:
         """What the optimizer got."""

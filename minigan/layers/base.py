@@ -8,7 +8,7 @@ use parameters under the names that were declared: `self.W`, and its gradient `s
 import contextlib
 import inspect
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any, ClassVar
@@ -182,9 +182,10 @@ class Layer:
         """
         found: dict[str, Layer] = {}
         for attribute, value in vars(self).items():
-            for i, layer in enumerate(value if isinstance(value, list | tuple) else ()):
+            inside = value.items() if isinstance(value, dict) else enumerate(_sequence(value))
+            for key, layer in inside:
                 if isinstance(layer, Layer):
-                    found[f"{attribute}.{i}.{type(layer).__name__}"] = layer
+                    found[f"{attribute}.{key}.{type(layer).__name__}"] = layer
             if isinstance(value, Layer):
                 kind = type(value).__name__
                 found[kind if kind not in found else f"{attribute}.{kind}"] = value
@@ -382,7 +383,13 @@ def _described(value: Any, what: str) -> Any:
 def _cloned(value: Any) -> Any:
     if isinstance(value, Layer):
         return value.clone()
-    return [_cloned(inner) for inner in value] if isinstance(value, list) else value
+    if isinstance(value, list | tuple):
+        return type(value)(map(_cloned, value)) if type(value) in (list, tuple) else value
+    return {name: _cloned(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _made(kind: type[Layer], config: dict[str, Any]) -> Layer:
