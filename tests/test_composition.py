@@ -191,11 +191,11 @@ class Ways(Layer):
         return shape
 
     def forward(self, x, train):
-        return sum(way.run_forward(x, train) for way in self.ways)
+        return sum(way.run_forward(x, train) for way in self.children().values())
 
     def backward(self, dy, params=True, inputs=True):
         dy, dx = dy.copy(), []
-        for way in self.ways:
+        for way in self.children().values():
             found = way.run_backward(dy, params, inputs)
             dx += [found.copy()] if inputs else []
         return sum(dx) if inputs else None
@@ -231,18 +231,7 @@ def test_a_chains_gradients_are_its_own_whatever_its_siblings_are_called():
 @pytest.mark.parametrize("kind", [list, tuple, lambda layers: dict(zip("ab", layers, strict=True))],
                          ids=["list", "tuple", "dict"])  # fmt: skip
 def test_layers_in_a_list_a_tuple_or_a_dictionary_are_found_and_copied(kind):
-    class Held(Layer):
-        def __init__(self, ways):
-            self.ways = ways
-
-        def build(self, in_shape):
-            (shape,) = {self.place(name, in_shape) for name in self.children()}
-            return shape
-
-        def forward(self, x, train):
-            return sum(way.run_forward(x, train) for way in self.children().values())
-
-    net = Sequential([Held(kind([Dense(3), Dense(3)]))], input_shape=4, name="G")
+    net = Sequential([Ways(kind([Dense(3), Dense(3)]))], input_shape=4, name="G")
     assert len(net.slots) == 4
     other = copy.deepcopy(net)
     assert np.array_equal(other.predict(noise(net)), net.predict(noise(net)))
