@@ -1212,9 +1212,7 @@ def test_a_run_that_has_gone_on_elsewhere_is_not_taken_back(tmp_path):
     start(run, stale, steps=20)
     resume(run, steps=30)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    with pytest.raises(
-        FileError, match=r"gone on without this GAN, to step 30: this GAN left it at step 20.*resume="
-    ):
+    with pytest.raises(FileError, match=r"gone on without this GAN, to step 30: this GAN left it at step 20.*resume="):
         mg.train(stale, images(), more=5, progress=False)
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
