@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,19 @@ def pytest_configure():
     """One thread, here and in commands: networks this small gain nothing from more, which test_threads.py has."""
     os.environ.setdefault("MINIGAN_THREADS", "1")
     limit_blas()
+    restore_signals()
+
+
+def restore_signals():
+    """As at a terminal, also where the suite was started in the background or by nohup, which ignore some."""
+    for name, usual in (
+        ("SIGINT", signal.default_int_handler),
+        ("SIGHUP", signal.SIG_DFL),
+        ("SIGTERM", signal.SIG_DFL),
+    ):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def import_torch():

@@ -25,6 +25,7 @@ from minigan.gradcheck import (
     numeric_gradient,
     table,
 )
+from minigan.gradcheck.numeric import Probe
 from minigan.layers import (
     BatchNorm,
     Conv2D,
@@ -122,6 +123,33 @@ def test_corners_within_a_step_of_x_are_not_called_wrong():
 
 def test_a_large_array_is_sampled():
     assert check(Dense(70), (3, 50), max_entries=40)["W"].entries == 40
+
+
+class Rounds(Layer):
+    """y = 2 x, with an intermediate result so large that more than the last digits of x are lost."""
+
+    def __init__(self, lost, factor=2.0):
+        super().__init__()
+        self.lost, self.factor = lost, factor
+
+    def forward(self, x, train):
+        return (2 * x + self.lost) - self.lost
+
+    def backward(self, dy, params=True, inputs=True):
+        return self.factor * dy
+
+
+@pytest.mark.parametrize("lost, seed", [(1e5, 0), (4e6, 5)])
+def test_rounding_inside_a_layer_is_no_mistake_and_hides_none(lost, seed):
+    assert check(Rounds(lost), (4, 6), seed=seed)
+    assert check(Rounds(lost, 2 + 1e-4), (4, 6), seed=seed).rows[0].verdict == WRONG
+
+
+def test_rounding_is_measured():
+    x = np.linspace(0.3, 0.7, 5)
+    rough = np.random.default_rng(0)
+    assert Probe(lambda: x**3 + 1e-9 * rough.standard_normal(5), x).rounding(2) == pytest.approx(1e-9 * 5**0.5, rel=1)
+    assert Probe(lambda: np.sin(x), x).rounding(2) < 1e-15
 
 
 def test_numeric_gradient_restores_its_vector_and_takes_an_upstream():

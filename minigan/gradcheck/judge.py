@@ -15,6 +15,7 @@ MODES = ("auto", "full", "directions")
 DIRECTIONS = 3
 RETRIES = (0.1, 10.0, 0.01, 0.001)  # times the step: smaller past a corner, larger where rounding is amplified
 SIDES = 0.01  # times the step: for the slopes on both sides of a corner
+ROUNDING = 10  # times the tolerance: as far as rounding that was measured excuses a difference
 GARBAGE = 1e-13  # a sum that should be 0 comes out as large as this
 
 
@@ -133,6 +134,11 @@ class Judge:
                 if crossed[k] or abs(a[k] - closer.value) <= self._tolerance(found, k) >= closer.noise:
                     found.set(np.array([k]), [closer])
                 crossed[k] = closer.crossed
+        self._judge(found)
+        for k in np.flatnonzero(found.wrong & ~crossed) if self.method == "central" else ():
+            # A chain of operations can round more than its result shows.
+            most = ROUNDING * self._tolerance(found, k)
+            found.noise[k] = max(found.noise[k], min(4 * probe.rounding(int(entries[k])) / found.h[k], most))
         self._judge(found)
         found.kinks = crossed.copy()
         for k in np.flatnonzero(crossed | found.wrong) if self.method == "central" else ():

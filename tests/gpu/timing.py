@@ -64,7 +64,7 @@ def time_launches(name, rounds, **settings):
     x_real = real_batch(gan, chosen.batch_size)
     for _ in range(3):
         gan.step(x_real)
-    captured, count = gan._captured, 50  # few enough for the driver's queue
+    captured, count = gan._run, 50  # few enough for the driver's queue
 
     def launch():
         captured.graph.launch(captured.stream)
