@@ -7,15 +7,15 @@ import numpy as np
 
 from ..backend import get_backend
 from ..errors import SettingsError
-from .numeric import Probe, Slope
+from .numeric import FAR, Probe, Slope
 from .report import KINK, NOTHING_TESTED, OK, TOO_SMALL, WRONG, Row
 from .subjects import Subject, normal
 
 MODES = ("auto", "full", "directions")
 DIRECTIONS = 3
-RETRIES = (0.1, 10.0, 0.01, 0.001)  # times the step: smaller past a corner, larger where rounding is amplified
+# Times the step: smaller past a corner, larger where the forward rounds more than its result shows.
+RETRIES = (0.1, 10.0, 0.01, 0.001, FAR, 10 * FAR)
 SIDES = 0.01  # times the step: for the slopes on both sides of a corner
-ROUNDING = 10  # times the tolerance: as far as rounding that was measured excuses a difference
 GARBAGE = 1e-13  # a sum that should be 0 comes out as large as this
 
 
@@ -126,19 +126,16 @@ class Judge:
         everywhere = np.arange(len(a))
         found.set(everywhere, slopes)
         crossed = np.array([slope.crossed for slope in slopes], bool)
-        for shrink in RETRIES:
+        for factor in RETRIES:
             self._judge(found)
-            again = np.flatnonzero(crossed | found.wrong if shrink < 1 else found.wrong & ~crossed)
+            again = np.flatnonzero(crossed | found.wrong if factor < 1 else found.wrong & ~crossed)
             for k in again:
-                closer = probe.entry(int(entries[k]), shrink)
-                if crossed[k] or abs(a[k] - closer.value) <= self._tolerance(found, k) >= closer.noise:
-                    found.set(np.array([k]), [closer])
-                crossed[k] = closer.crossed
-        self._judge(found)
-        for k in np.flatnonzero(found.wrong & ~crossed) if self.method == "central" else ():
-            # A chain of operations can round more than its result shows.
-            most = ROUNDING * self._tolerance(found, k)
-            found.noise[k] = max(found.noise[k], min(4 * probe.rounding(int(entries[k])) / found.h[k], most))
+                other = probe.entry(int(entries[k]), factor)
+                if other.crossed and factor > 1:
+                    continue  # a corner lies farther away: no news of this place
+                if crossed[k] or abs(a[k] - other.value) <= self._tolerance(found, k) >= other.noise:
+                    found.set(np.array([k]), [other])
+                crossed[k] = other.crossed
         self._judge(found)
         found.kinks = crossed.copy()
         for k in np.flatnonzero(crossed | found.wrong) if self.method == "central" else ():

@@ -19,6 +19,7 @@ from ..errors import SettingsError
 EPS = float(np.finfo(np.float64).eps)
 STEP = EPS ** (1 / 3)
 COMPLEX_STEP = 1e-20
+FAR = 100.0  # times the step: from here on, what h^2 leaves is extrapolated away
 METHODS = ("central", "complex", "adjoint")
 
 
@@ -57,19 +58,19 @@ class Probe:
             raise SettingsError("differences need a contiguous array: its numbers are changed in place")
         self.forward, self.v, self.method, self.pattern = forward, v, method, pattern
 
-    def entry(self, i: int, shrink: float = 1.0) -> Slope:
-        """The derivative for number i. `shrink` makes the step smaller."""
-        slope, direction = self._slope(slice(i, i + 1), np.ones(1), shrink * max(1.0, abs(self.flat[i])))
+    def entry(self, i: int, factor: float = 1.0) -> Slope:
+        """The derivative for number i, with the step times `factor`; from FAR on, extrapolated from two steps."""
+        slope, direction = self._slope(slice(i, i + 1), np.ones(1), factor, max(1.0, abs(self.flat[i])))
         made = float(direction[0])  # the step really made, which is 2h only up to rounding
         return Slope(slope.value / made, slope.h, slope.noise, slope.crossed)
 
-    def along(self, direction: np.ndarray, shrink: float = 1.0) -> tuple[Slope, np.ndarray]:
+    def along(self, direction: np.ndarray, factor: float = 1.0) -> tuple[Slope, np.ndarray]:
         """The derivative along a direction of length 1, and the direction really taken."""
-        return self._slope(slice(None), direction, shrink * max(1.0, float(np.max(abs(self.flat)))))
+        return self._slope(slice(None), direction, factor, max(1.0, float(np.max(abs(self.flat)))))
 
-    def sides(self, i: int, shrink: float) -> tuple[float, float]:
+    def sides(self, i: int, factor: float) -> tuple[float, float]:
         """The slopes to the left and to the right of number i: at a corner they differ."""
-        h = shrink * STEP * max(1.0, abs(self.flat[i]))
+        h = factor * STEP * max(1.0, abs(self.flat[i]))
         at, there = slice(i, i + 1), np.ones(1)
         (middle, _, _), (up, right, _), (down, left, _) = (self._at(at, step * there) for step in (0, h, -h))
         t = self.flat[i]
@@ -78,18 +79,16 @@ class Probe:
             float(np.sum(self.v * (up - middle)) / (right[0] - t)),
         )
 
-    def rounding(self, i: int) -> float:
-        """How far <v, f> is from a smooth function of number i: its rounding, measured.
+    def _slope(self, place: slice, direction: np.ndarray, factor: float, size: float) -> tuple[Slope, np.ndarray]:
+        if self.method != "central" or factor < FAR:
+            return self._difference(place, direction, factor * size)
+        with np.errstate(all="ignore"):  # so far from x there may be no logarithm, no root
+            near, taken = self._difference(place, direction, factor * size)
+            twice, _ = self._difference(place, direction, 2 * factor * size)
+        value = (4 * near.value - twice.value) / 3  # Richardson 1911: the error of h^2 drops out, that of h^4 stays
+        return Slope(value, near.h, 2 * near.noise, near.crossed or twice.crossed), taken
 
-        The fourth differences of nine values so close together that a smooth function has none: Moré and Wild 2011,
-        "Estimating Computational Noise", algorithm ECnoise.
-        """
-        h, at = 1e-3 * STEP * max(1.0, abs(self.flat[i])), slice(i, i + 1)
-        values = [self._at(at, k * h * np.ones(1))[0] for k in range(-4, 5)]
-        fourth = np.diff([float(np.sum(self.v * (f - values[4]))) for f in values], 4)
-        return float(np.sqrt(np.mean(fourth**2) / 70))  # (2k)! / (k!)^2, the variance of a k-th difference
-
-    def _slope(self, place: slice, direction: np.ndarray, scale: float) -> tuple[Slope, np.ndarray]:
+    def _difference(self, place: slice, direction: np.ndarray, scale: float) -> tuple[Slope, np.ndarray]:
         if self.method == "complex":
             f, _, _ = self._at(place, 1j * COMPLEX_STEP * direction)
             value = float(np.sum(self.v * f.imag) / COMPLEX_STEP)
@@ -114,12 +113,12 @@ class Probe:
 
 
 def numeric_gradient(
-    f: Callable[[], Array], vector: np.ndarray, upstream: Any = 1.0, entries: Any = None, shrink: float = 1.0
+    f: Callable[[], Array], vector: np.ndarray, upstream: Any = 1.0, entries: Any = None, factor: float = 1.0
 ) -> np.ndarray:
     """d<upstream, f()> / d vector[i] for the given entries (by default all), by central differences.
 
     `f` takes nothing, reads `vector`, and returns a float64 array or number. `vector` is as it was on return. The steps
-    are eps^(1/3) max(1, |t|), times `shrink`.
+    are eps^(1/3) max(1, |t|), times `factor`.
     """
     probe, entries = Probe(f, vector, upstream), range(vector.size) if entries is None else entries
-    return np.array([probe.entry(int(i), shrink).value for i in entries])
+    return np.array([probe.entry(int(i), factor).value for i in entries])
