@@ -15,6 +15,7 @@ from .backend import usability
 from .checkpoint import load_model
 from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError, did_you_mean
+from .example_files import copy_examples, example_programs, purpose
 from .files import write_atomically
 from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
@@ -67,15 +68,15 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan sample`, `minigan summary`, `minigan crop-faces`, `minigan gradcheck` and `minigan backends`."""
+    """`minigan examples`, `sample`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
     return guarded(_main, argv)
 
 
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Sample from a trained generator, print a model's layers, cut faces out of photographs, check "
-        "gradients, or see what can compute here. `minigan COMMAND --help` says more.",
+        description="Get the example programs, sample from a trained generator, print a model's layers, cut faces out of "
+        "photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says more.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
@@ -89,6 +90,12 @@ def _main(argv: list[str] | None) -> int | None:
         return None
     command, *_ = COMMANDS[name]
     return command(**arguments)
+
+
+def _examples_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="copy them there; what is there is not overwritten (default: list them)"
+    )
 
 
 def _sample_arguments(parser: ArgumentParser) -> None:
@@ -136,6 +143,17 @@ def _crop_arguments(parser: ArgumentParser) -> None:
         "--cascade", default=SUPPRESS, metavar="NAME",
         help="OpenCV's classifier, or the path of another (default: the one for the faces of cats)",
     )  # fmt: skip
+
+
+def examples(to: Path | None) -> None:
+    """Print the example programs, each with its purpose; or copy them to a folder."""
+    if to is None:
+        programs = example_programs()
+        width = max(len(program.name) for program in programs)
+        print(*(f"{program.name:<{width}}  {purpose(program)}" for program in programs), sep="\n")
+        return
+    copies = list(copy_examples(to))
+    print(f"{len(copies)} programs: {to}    to begin with: python {to / 'mnist_mlp_gan.py'} --quick")
 
 
 def sample(
@@ -272,6 +290,7 @@ def combined(G: Sequential, D: Sequential) -> str:
 
 
 COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], None], str]] = {
+    "examples": (examples, _examples_arguments, "list the example programs, or copy them to a folder"),
     "sample": (sample, _sample_arguments, "make images with a trained generator"),
     "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
     "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),
