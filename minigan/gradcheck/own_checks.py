@@ -1,0 +1,167 @@
+"""The check of one file: what it has, one after the other, and what was found, in a form that passes between processes.
+
+It runs the file in this process. `children.py` starts a process for that, unless the file is trusted.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import MiniganError, SettingsError
+from .check import check
+from .own_files import Item, items_of, loaded, located, notes_of, prints_as_errors
+from .report import Report
+
+OK, WRONG, NOT_PROVEN, NOT_CHECKED = "ok", "wrong", "not proven", "not checked"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file, and how its contents are checked."""
+
+    path: str
+    wanted: str = ""
+    x: tuple[int, ...] | None = None
+    seed: int = 0
+    expect_zero: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """For another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Job":
+        """The job of another process."""
+        x = found["x"]
+        return cls(**found | {"x": None if x is None else tuple(x), "expect_zero": tuple(found["expect_zero"])})
+
+
+@dataclass(frozen=True)
+class Found:
+    """A verdict, with the text that a person reads and the document that a program does."""
+
+    target: str
+    status: str
+    text: str
+    entries: int = 0
+    directions: int = 0
+    zeros: tuple[str, ...] = ()  # names of expect_zero that it has
+    document: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """For another process."""
+        return asdict(self)
+
+    def of_file(self, path: str, several: bool) -> "Found":
+        """The same with its file; in the text, too, where there are several."""
+        found = replace(self, document={"file": path, **self.document})
+        if not several or path in self.target:
+            return found
+        target = f"{path}:{self.target}"
+        return replace(found, target=target, text=self.text.replace(self.target, target, 1))
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Found":
+        """What another process found."""
+        return cls(**found | {"zeros": tuple(found["zeros"])})
+
+
+@dataclass(frozen=True)
+class Begun:
+    """That a check begins: if it never ends, one knows which."""
+
+    name: str
+
+
+def found_of(report: Report, zeros: tuple[str, ...] = ()) -> Found:
+    """What a report says."""
+    status = OK if report else WRONG if report.is_wrong else NOT_PROVEN
+    text = line_of(report) if report else str(report)
+    document = json.loads(report.to_json())
+    return Found(report.target, status, text, report.entries, report.directions, zeros, document)
+
+
+def not_checked(target: str, reason: str) -> Found:
+    """That nothing can be said, and why."""
+    document = {"target": target, "ok": False, "not_checked": reason}
+    text = reason if reason.startswith(target) else f"{target}: {reason}"
+    return Found(target, NOT_CHECKED, f"{NOT_CHECKED}  {text}", document=document)
+
+
+def line_of(report: Report) -> str:
+    """The line of a report that is OK."""
+    compared = [f"{report.entries} entries"] if report.entries else []
+    compared += [f"{report.directions} directions"] if report.directions else []
+    names = [row.name for row in report.rows]
+    what = ", ".join(names) if len(names) < 5 else f"{len(names)} gradients"
+    return f"ok  {report.target}: {what} ({', '.join(compared)})"
+
+
+def check_file(job: Job, skip: int = 0) -> Iterator[Begun | Found]:
+    """Everything that the job asks for but the first `skip`; each is announced before it is checked."""
+    path = Path(job.path)
+    try:
+        with loaded(path) as namespace:
+            for item in items_of(path, job.wanted, namespace)[skip:]:
+                yield Begun(item.name)
+                yield _checked(item, job, path)
+    except MemoryError as error:
+        yield not_checked(job.path, _no_memory(error, path))
+    except MiniganError as error:
+        yield not_checked(job.path, f"{error}{notes_of(error)}".removeprefix(f"{path}: "))
+
+
+def _checked(item: Item, job: Job, path: Path) -> Found:
+    """One verdict; what the file's own code raises is the verdict."""
+    if item.refusal:
+        return not_checked(item.name, item.refusal)
+    with prints_as_errors():
+        try:
+            target, options = item.make()
+        except SettingsError as error:
+            return not_checked(item.name, f"{error}{notes_of(error)}")
+        except MemoryError as error:
+            return _failed(item.name, _no_memory(error, path))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a person's own code may raise anything
+            return _failed(item.name, located(error, path))
+        name = type(target).__name__ if not isinstance(target, tuple) else item.name
+        try:
+            return _with_zeros(target, options, job, name)
+        except MemoryError as error:
+            return _failed(name, _no_memory(error, path))
+        except MiniganError as error:
+            return _failed(name, f"{error}{notes_of(error)}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            return _failed(name, located(error, path))
+
+
+def _with_zeros(target: Any, options: dict[str, Any], job: Job, name: str) -> Found:
+    """The check; and once more if it has gradients that are expected to be 0."""
+    options = {**options, "seed": job.seed}
+    wanted = (*options.pop("expect_zero", ()), *job.expect_zero)
+    options["x"] = job.x if job.x is not None else _input(options.get("x"))
+    report = check(target, **options)
+    names = [row.name for row in report.rows]
+    zeros = tuple(zero for zero in wanted if zero in names)
+    if zeros:
+        report = check(target, **options, expect_zero=zeros)
+    if isinstance(target, tuple):
+        report.target = name
+    return found_of(report, zeros)
+
+
+def _input(x: Any) -> Any:
+    """A shape stays a shape; numbers become an array."""
+    return x if x is None or (isinstance(x, tuple) and all(isinstance(n, int) for n in x)) else np.array(x, dtype=float)
+
+
+def _failed(name: str, reason: str) -> Found:
+    return found_of(Report(name, complaints=[reason]))
+
+
+def _no_memory(error: MemoryError, path: Path) -> str:
+    return f"it wanted more memory than there is, or than --memory allows: {located(error, path)}"
