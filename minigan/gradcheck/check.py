@@ -156,7 +156,7 @@ def _first_fit(layer: Layer, seed: int, train: bool) -> NetworkSubject:
     for shape in SHAPES:
         try:
             return of_layer(layer, normal(shape, seed, "x"), seed, train)
-        except SettingsError:
+        except (SettingsError, MemoryError):
             raise  # no shape would help
         except Exception as error:  # noqa: BLE001 - a layer may refuse in any way
             error.add_note(
@@ -187,7 +187,9 @@ def upstream_of(upstream: Any, shape: tuple[int, ...], seed: int) -> np.ndarray:
 def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[str, ...]) -> Report:
     report = Report(subject.name)
     yours, report.complaints = examine(subject, v, judge.seed)
-    names = list(subject.arrays)
+    names = [name for name in subject.arrays if name != "x" or not subject.no_dx]
+    if subject.no_dx:
+        report.notes.append("x has no gradient: backward returns None, and y does not follow x in small steps")
     report.complaints += _unknown(names, wanted, judge)
     if not yours:
         return report

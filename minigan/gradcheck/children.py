@@ -8,6 +8,7 @@ import json
 import math
 import os
 import queue
+import re
 import secrets
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SettingsError
+from .child import INTERRUPTED
 from .own_checks import Begun, Found, Job, check_file, found_of, not_checked
 from .report import Report
 
@@ -122,14 +124,16 @@ class Child:
             )
         status = self.process.returncode
         how = f"ended the program itself, with exit status {status}"
-        if status < 0:
+        if status == INTERRUPTED:
+            how = "raised KeyboardInterrupt"
+        elif status < 0:
             try:
                 name = signal.Signals(-status).name
             except ValueError:
                 name = f"signal {-status}"
-            how = f"crashed with {name}{', perhaps for want of memory' if name == 'SIGKILL' else ''}"
+            how = f"crashed with {name}{self.place}{', perhaps for want of memory' if name == 'SIGKILL' else ''}"
         elif status > 255:
-            how = f"crashed with status {status:#x}"
+            how = f"crashed with status {status:#x}{self.place}"
         return f"{self.job.path}: {what} {how}, before its check was finished"
 
     def stop(self) -> None:
@@ -175,12 +179,14 @@ class Child:
     def _pass_on(self) -> None:
         """What the file prints goes to standard error, up to a limit; the rest is read and dropped."""
         assert self.process.stderr is not None
-        left = SHOWN
+        left, last, place = SHOWN, "", re.compile(rf'File "{re.escape(self.job.path)}", line (\d+) in (\w+)')
         while piece := os.read(self.process.stderr.fileno(), 65536).decode(errors="replace"):
             if left > 0:
                 more = f"\n[{self.job.path} printed more]\n" if len(piece) > left else ""
                 print(piece[:left] + more, end="", file=sys.stderr, flush=True)
-            left -= len(piece)
+            left, last = left - len(piece), (last + piece)[-SHOWN:]
+        if "Fatal Python error" in last and (line := place.search(last)) is not None:  # faulthandler's
+            self.place = f" in line {line[1]}, in {line[2]}"
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

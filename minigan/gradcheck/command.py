@@ -141,7 +141,7 @@ def _summary(found: list[Found], seconds: float) -> str:
     verdicts = [f"{len(bad)} NOT OK: {', '.join(bad)}"] if bad else []
     verdicts += [f"{len(left)} NOT CHECKED: {', '.join(left)}"] if left else []
     good = sum(result.status == OK for result in found)
-    verdict = "; ".join([f"{good} OK", *verdicts]) if verdicts else "every verdict is OK"
+    verdict = "; ".join([f"{good} OK"] * bool(good) + verdicts) if verdicts else "every verdict is OK"
     checks = f"{len(found):,} check{'s' if len(found) > 1 else ''} in {seconds:.1f} s"
     return f"{checks}, {_entries(found):,} entries{along} compared: {verdict}"
 

@@ -98,7 +98,7 @@ def line_of(report: Report) -> str:
     compared += [f"{report.directions} directions"] if report.directions else []
     names = [row.name for row in report.rows]
     what = ", ".join(names) if len(names) < 5 else f"{len(names)} gradients"
-    return f"ok  {report.target}: {what} ({', '.join(compared)})"
+    return "; ".join([f"ok  {report.target}: {what} ({', '.join(compared)})", *report.notes])
 
 
 def check_file(job: Job, skip: int = 0) -> Iterator[Begun | Found]:
@@ -127,7 +127,7 @@ def _checked(item: Item, job: Job, path: Path) -> Found:
         except MemoryError as error:
             return _failed(item.name, _no_memory(error, path))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a person's own code may raise anything
-            return _failed(item.name, located(error, path))
+            return _failed(item.name, _raised(error, path))
         name = type(target).__name__ if not isinstance(target, tuple) else item.name
         try:
             return _with_zeros(target, options, job, name)
@@ -136,7 +136,7 @@ def _checked(item: Item, job: Job, path: Path) -> Found:
         except MiniganError as error:
             return _failed(name, f"{error}{notes_of(error)}")
         except (Exception, SystemExit) as error:  # noqa: BLE001
-            return _failed(name, located(error, path))
+            return _failed(name, _raised(error, path))
 
 
 def _with_zeros(target: Any, options: dict[str, Any], job: Job, name: str) -> Found:
@@ -163,5 +163,12 @@ def _failed(name: str, reason: str) -> Found:
     return found_of(Report(name, complaints=[reason]))
 
 
+def _raised(error: BaseException, path: Path) -> str:
+    hint = "\n    input() finds nobody here who could answer" if isinstance(error, EOFError) else ""
+    return f"{located(error, path)}{hint}"
+
+
 def _no_memory(error: MemoryError, path: Path) -> str:
+    if hasattr(error, "__notes__"):
+        del error.__notes__  # another shape would not help
     return f"it wanted more memory than there is, or than --memory allows: {located(error, path)}"

@@ -31,6 +31,7 @@ class Subject:
 
     name: str
     arrays: dict[str, np.ndarray]  # changed in place by whoever asks for differences, and put back
+    no_dx = False  # whether x has no derivative, as a backward says that returns None: found out by a backward
 
     def forward(self) -> Array:
         """f at the arrays as they are now; the same numbers for the same arrays."""
