@@ -28,6 +28,7 @@ from .subjects import (
     ObjectiveSubject,
     PenaltySubject,
     Subject,
+    class_labels,
     normal,
     slopes,
 )
@@ -107,6 +108,10 @@ def subject_of(
     target: Any, x: Any, params: dict[str, Any], labels: Any = None, seed: int = 0, train: bool = True
 ) -> Subject:
     """What is to be checked, at this input."""
+    if isinstance(target, Loss) and x is None and labels is None:
+        scores = 1 / (1 + np.exp(-normal((5, 4), seed, "x")))
+        labels = class_labels(target, scores)
+        x = None if labels is None else scores
     if isinstance(target, Loss | Objective):
         shape = (5, 4) if isinstance(target, Loss) and target.decision is None else (7, 1)
         default = 1 / (1 + np.exp(-normal(shape, seed, "x")))  # probabilities, which are logits, too

@@ -6,6 +6,7 @@ import re
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from ..errors import MiniganError, SettingsError, did_you_mean
 from . import table
 from .check import check
 from .children import Limits, check_own
-from .own_checks import NOT_CHECKED, NOT_PROVEN, OK, WRONG, Found, Job, found_of
+from .own_checks import NOT_CHECKED, NOT_PROVEN, OK, WRONG, Found, Job, found_of, own_file
 from .own_files import make, notes_of, parse_call
 from .report import Report
 
 STEP_ENTRIES = 5  # of each array of a whole step, with directions through all of it
-OWN_FILE = re.compile(r"(?P<path>.+\.py)(:(?P<wanted>.*))?")
+EXPECT_ZERO = re.compile(r"pass expect_zero=\('([^']*)',\)")  # a report speaks of arguments, the command of flags
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -80,7 +81,7 @@ def gradcheck(
     for result in jobs:
         found.append(result)
         if not as_json and not (len(targets) == 1 and result.status == NOT_CHECKED and len(found) == 1):
-            print(result.text, flush=True)
+            print(EXPECT_ZERO.sub(r"pass --expect-zero \1", result.text), flush=True)
     if all(result.status == NOT_CHECKED for result in found):
         return _nothing_checked(found, as_json)
     _print_end(found, time.perf_counter() - started, as_json)
@@ -112,6 +113,8 @@ def _print_end(found: list[Found], seconds: float, as_json: bool) -> None:
         print(json.dumps(_document(found), indent=2))
     else:
         print(_summary(found, seconds))
+        if len({result.document.get("file") for result in found}) > 1:
+            print(_files(found))
 
 
 def _document(found: list[Found]) -> dict[str, Any]:
@@ -122,8 +125,9 @@ def _document(found: list[Found]) -> dict[str, Any]:
 def _require_known(zeros: tuple[str, ...], found: list[Found]) -> None:
     """Raises SettingsError for a name in --expect-zero that no gradient has."""
     known = dict.fromkeys(row["name"] for result in found for row in result.document.get("rows", ()))
+    used = {name for result in found for name in result.zeros}
     for name in zeros:
-        if name not in known:
+        if name not in known and name not in used:
             near = did_you_mean(name, known)
             raise SettingsError(f"--expect-zero {name}: there is no such gradient; there are {', '.join(known)}{near}")
 
@@ -136,14 +140,30 @@ def _summary(found: list[Found], seconds: float) -> str:
     """How much was compared, and what is not OK."""
     directions = sum(result.directions for result in found)
     along = f" and {directions:,} directions through whole arrays" if directions else ""
+    one = len({result.document.get("file") for result in found}) == 1  # of several, a line of its own has the names
     bad = [result.target for result in found if result.status in (WRONG, NOT_PROVEN)]
     left = [result.target for result in found if result.status == NOT_CHECKED]
-    verdicts = [f"{len(bad)} NOT OK: {', '.join(bad)}"] if bad else []
-    verdicts += [f"{len(left)} NOT CHECKED: {', '.join(left)}"] if left else []
+    verdicts = [
+        f"{len(names)} {verdict}{': ' if one else ''}{', '.join(names if one else [])}"
+        for names, verdict in ((bad, "NOT OK"), (left, "NOT CHECKED"))
+        if names
+    ]
     good = sum(result.status == OK for result in found)
     verdict = "; ".join([f"{good} OK"] * bool(good) + verdicts) if verdicts else "every verdict is OK"
     checks = f"{len(found):,} check{'s' if len(found) > 1 else ''} in {seconds:.1f} s"
     return f"{checks}, {_entries(found):,} entries{along} compared: {verdict}"
+
+
+def _files(found: list[Found]) -> str:
+    """Which files are OK, and which are not: each counts as the worst that is in it."""
+    order = (OK, NOT_CHECKED, NOT_PROVEN, WRONG)
+    worst: dict[str, str] = {}
+    for result in found:
+        name = result.document.get("file", result.target)
+        worst[name] = max(worst.get(name, OK), result.status, key=order.index)
+    groups = {status: [name for name, verdict in worst.items() if verdict == status] for status in order}
+    said = [f"{len(names)} {status}: {', '.join(names)}" for status, names in groups.items() if names]
+    return f"{len(worst)} files; {'; '.join(said)}"
 
 
 def _everything(seed: int) -> Iterator[Found]:
@@ -188,8 +208,8 @@ def _jobs(
     """What each word of the command line asks for. Raises SettingsError for one that means nothing, before any runs."""
     several = len(targets) > 1
     return [
-        _own_job(own["path"], own["wanted"] or "", several, x, seed, zeros, limits)
-        if (own := OWN_FILE.fullmatch(target)) is not None
+        _own_job(own, several, Job("", "", x, seed, zeros), limits)
+        if (own := own_file(target)) is not None
         else _known_job(target, x, seed, zeros)
         for target in targets
     ]
@@ -200,14 +220,12 @@ def _chained(jobs: list[Callable[[], Iterator[Found]]]) -> Iterator[Found]:
         yield from job()
 
 
-def _own_job(
-    path: str, wanted: str, several: bool, x: tuple[int, ...] | None, seed: int, zeros: tuple[str, ...], limits: Limits
-) -> Callable[[], Iterator[Found]]:
+def _own_job(own: tuple[str, str], several: bool, options: Job, limits: Limits) -> Callable[[], Iterator[Found]]:
     """A person's own file; of several, each verdict names its file."""
-    job = Job(str(Path(path).absolute()), wanted, x, seed, zeros)
+    path, wanted = own
 
     def run() -> Iterator[Found]:
-        for found in check_own(job, limits):
+        for found in check_own(replace(options, path=str(Path(path).absolute()), wanted=wanted), limits):
             yield found.of_file(path, several)
 
     return run
@@ -226,8 +244,8 @@ def _known_job(
         )
 
     def run() -> Iterator[Found]:
-        if not (arguments or named or x is not None or zeros):
-            yield from _of_the_table(kind, seed)
+        if not (arguments or named or x is not None):
+            yield from _of_the_table(kind, seed, zeros)
             return
         try:
             yield found_of(check(make(kind, arguments, named), x, seed=seed, expect_zero=zeros))
@@ -237,17 +255,18 @@ def _known_job(
     return run
 
 
-def _of_the_table(kind: type, seed: int) -> Iterator[Found]:
+def _of_the_table(kind: type, seed: int, zeros: tuple[str, ...]) -> Iterator[Found]:
     """A class in its standard configurations."""
     for case in table.LAYERS:
         if type(case.layer) is kind:
-            yield _named(check(case.layer, case.shape, seed=seed), f"{case.layer!r} at {case.shape}")
+            report = check(case.layer, case.shape, seed=seed, expect_zero=zeros)
+            yield _named(report, f"{case.layer!r} at {case.shape}")
     for loss in table.LOSSES:
         if loss.loss is kind:
-            yield found_of(check(kind(), loss.pred, labels=loss.labels, seed=seed))
+            yield found_of(check(kind(), loss.pred, labels=loss.labels, seed=seed, expect_zero=zeros))
     for objective, pred in table.objectives():
         if type(objective) is kind:
-            yield _named(check(objective, pred, seed=seed), _objective_name(objective))
+            yield _named(check(objective, pred, seed=seed, expect_zero=zeros), _objective_name(objective))
 
 
 def _public(module: Any) -> set[str]:

@@ -101,9 +101,7 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
     subject.forward()
     net.grads.fill(7.0)
     dx = subject.dx_of(net.backward(v, params=False))
-    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True) or (
-        not (net.grads == 7.0).all()
-    ):
+    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True) or (not (net.grads == 7.0).all()):
         found.append("backward(params=False) returns another dx, or writes into the parameters' gradients")
         net.grads.fill(7.0)
     subject.forward()

@@ -163,7 +163,7 @@ def _fitting(
                     continue
                 first = first or (x, params)
                 gradients = subject.backward(np.ones(y.shape))
-        except Exception:  # noqa: BLE001, S112 - whatever a function says to a shape that is not its own
+        except Exception:  # noqa: BLE001 - whatever a function says to a shape that is not its own
             continue
         if all(np.shape(gradients[name]) == array.shape for name, array in subject.arrays.items()):
             return x, params

@@ -4,6 +4,7 @@ It runs the file in this process. `children.py` starts a process for that, unles
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from .check import check
 from .own_files import Item, items_of, loaded, located, notes_of, prints_as_errors
 from .report import Report
 
+OWN_FILE = re.compile(r"(?P<path>.+\.py)(:(?P<wanted>.*))?", re.DOTALL)
 OK, WRONG, NOT_PROVEN, NOT_CHECKED = "ok", "wrong", "not proven", "not checked"
 
 
@@ -58,11 +60,10 @@ class Found:
 
     def of_file(self, path: str, several: bool) -> "Found":
         """The same with its file; in the text, too, where there are several."""
-        found = replace(self, document={"file": path, **self.document})
-        if not several or path in self.target:
-            return found
-        target = f"{path}:{self.target}"
-        return replace(found, target=target, text=self.text.replace(self.target, target, 1))
+        whole = Path(self.target) == Path(path).absolute()  # not one thing in it
+        target = path if whole else f"{path}:{self.target}" if several else self.target
+        document = self.document | {"file": path, "target": path if whole else self.target}
+        return replace(self, target=target, text=self.text.replace(self.target, target, 1), document=document)
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Found":
@@ -75,6 +76,12 @@ class Begun:
     """That a check begins: if it never ends, one knows which."""
 
     name: str
+
+
+def own_file(target: str) -> tuple[str, str] | None:
+    """Path and name of "my_layers.py:MyLayer"; the name may be left out. None if it speaks of no file."""
+    own = OWN_FILE.fullmatch(target)
+    return None if own is None else (own["path"], own["wanted"] or "")
 
 
 def found_of(report: Report, zeros: tuple[str, ...] = ()) -> Found:
@@ -143,12 +150,13 @@ def _with_zeros(target: Any, options: dict[str, Any], job: Job, name: str) -> Fo
     """The check; and once more if it has gradients that are expected to be 0."""
     options = {**options, "seed": job.seed}
     wanted = (*options.pop("expect_zero", ()), *job.expect_zero)
+    short = {zero: zero.removeprefix(f"{name}.") for zero in wanted}  # "MyLayer.b" is meant for MyLayer alone
     options["x"] = job.x if job.x is not None else _input(options.get("x"))
     report = check(target, **options)
     names = [row.name for row in report.rows]
-    zeros = tuple(zero for zero in wanted if zero in names)
+    zeros = tuple(zero for zero in wanted if short[zero] in names)
     if zeros:
-        report = check(target, **options, expect_zero=zeros)
+        report = check(target, **options, expect_zero=tuple(short[zero] for zero in zeros))
     if isinstance(target, tuple):
         report.target = name
     return found_of(report, zeros)

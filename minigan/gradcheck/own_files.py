@@ -31,7 +31,6 @@ SETTINGS = "GRADCHECK"  # a dictionary in the file, by the names of what is chec
 KINDS = (Layer, Loss, Objective, Penalty, GAN)
 KNOWN = ("arguments", "x", "params", "fixed", "labels", "expect_zero")
 FOLDER = "_folder_of_the_file"  # a package made for `from .helpers import ...`
-WANTED = "a subclass of minigan.layers.Layer with a forward and a backward, a Loss, an Objective, a Penalty or a GAN"
 
 
 @dataclass(frozen=True)
@@ -347,6 +346,6 @@ def _nothing(path: Path, namespace: dict[str, Any]) -> str:
     alone = [name for name, value in namespace.items() if inspect.isfunction(value) and "forward" in name]
     hint = f"; {alone[0]} needs a partner {alone[0].replace('forward', 'backward')}" if alone else ""
     return (
-        f"{path} has no subclass of minigan.layers.Layer with a forward and a backward, nor any other of what can be "
-        f"checked: {WANTED}, or a pair of functions such as affine_forward and affine_backward{hint}"
+        f"{path} has no subclass of minigan.layers.Layer with a forward and a backward, no Loss, Objective, Penalty or "
+        f"GAN, and no pair of functions such as affine_forward and affine_backward{hint}"
     )

@@ -88,6 +88,24 @@ def default_labels(loss: Loss, pred: np.ndarray) -> np.ndarray:
     return (np.arange(pred.size) % 2).reshape(pred.shape).astype(np.float64)
 
 
+def class_labels(loss: Loss, pred: np.ndarray) -> Any:
+    """Classes for the rows of pred, as numbers or one-hot, if the loss takes a row for the scores of several classes:
+    its columns depend on each other. None for all other losses.
+    """
+    classes = np.arange(len(pred)) % pred.shape[1]
+    corners = [np.array(pred) for _ in range(4)]
+    corners[1][0, 0] += 1
+    corners[2][0, 1] += 1
+    corners[3][0, :2] += 1
+    for labels in (classes, np.eye(pred.shape[1])[classes]):
+        try:
+            a, b, c, d = (float(loss(corner, labels)[0]) for corner in corners)
+        except Exception:  # noqa: BLE001 - it may refuse targets of another form in any way
+            continue
+        return labels if abs(a - b - c + d) > 1e-9 else None
+    return None
+
+
 class ObjectiveSubject(Subject):
     """The three losses of an objective, each as a function of predictions of its own; or, where it sees both batches,
     the two, of D's two predictions and of G's.
