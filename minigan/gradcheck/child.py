@@ -34,6 +34,7 @@ def main() -> None:
 
     threading.Thread(target=_watch, args=(control, tell, job.path), daemon=True).start()
     limit_memory(order["memory"])
+    tell({"ready": True})  # from here on the file's time is running
     try:
         for event in check_file(job, order["skip"]):
             tell({"begun": event.name} if isinstance(event, Begun) else {"found": event.to_json()})

@@ -26,6 +26,7 @@ from .report import Report
 
 START = "import sys; sys.path[:] = sys.argv.pop().split(chr(10)); from minigan.gradcheck.child import main; main()"
 GRACE = 2.0  # seconds in which a process that is out of time may say where it is
+STARTING = 60.0  # seconds that a busy machine may need until the process has loaded minigan
 SHOWN = 4_000  # characters of what a file prints
 
 
@@ -100,7 +101,7 @@ class Child:
 
     def events(self) -> Iterator[Begun | Found]:
         """What it begins and finds, until it ends or its time is up."""
-        deadline = time.monotonic() + self.limits.timeout
+        deadline = time.monotonic() + self.limits.timeout + STARTING
         while (line := self._next(deadline)) is not None:
             message = self._message(line)
             if "end" in message:

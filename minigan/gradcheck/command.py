@@ -76,12 +76,9 @@ def gradcheck(
     for flag, given in (("--shape", x), ("--expect-zero", zeros)):
         if given and everything:
             raise SettingsError(f"{flag} is for targets; --all has its own")
-    started, found = time.perf_counter(), []
+    started = time.perf_counter()
     jobs = _everything(seed) if everything else _chained(_jobs(_expanded(targets), x, seed, zeros, limits))
-    for result in jobs:
-        found.append(result)
-        if not as_json and not (len(targets) == 1 and result.status == NOT_CHECKED and len(found) == 1):
-            print(EXPECT_ZERO.sub(r"pass --expect-zero \1", result.text), flush=True)
+    found = list(jobs) if as_json else _printed(jobs)
     if all(result.status == NOT_CHECKED for result in found):
         return _nothing_checked(found, as_json)
     _print_end(found, time.perf_counter() - started, as_json)
@@ -96,6 +93,17 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     if len(parts) < 2 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
         raise SettingsError(f"--shape is {text!r}; wanted whole numbers, the batch first: 4,3 or 4,5,6,3")
     return tuple(map(int, parts))
+
+
+def _printed(jobs: Iterator[Found]) -> list[Found]:
+    """All verdicts, each printed as it comes; but what is not checked and stays alone is an error, and no report."""
+    found: list[Found] = []
+    for result in jobs:
+        found.append(result)
+        if len(found) > 1 or result.status != NOT_CHECKED:
+            for text in (r.text for r in (found if len(found) == 2 and found[0].status == NOT_CHECKED else [result])):
+                print(EXPECT_ZERO.sub(r"pass --expect-zero \1", text), flush=True)
+    return found
 
 
 def _nothing_checked(found: list[Found], as_json: bool) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MiniganError, SettingsError
+from ..gan import GAN
 from .check import check
 from .own_files import Item, items_of, loaded, located, notes_of, prints_as_errors
 from .report import Report
@@ -135,7 +136,8 @@ def _checked(item: Item, job: Job, path: Path) -> Found:
             return _failed(item.name, _no_memory(error, path))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a person's own code may raise anything
             return _failed(item.name, _raised(error, path))
-        name = type(target).__name__ if not isinstance(target, tuple) else item.name
+        named = isinstance(target, tuple | GAN)  # those have no name of their own
+        name = item.name if named else type(target).__name__
         try:
             return _with_zeros(target, options, job, name)
         except MemoryError as error:
@@ -157,7 +159,7 @@ def _with_zeros(target: Any, options: dict[str, Any], job: Job, name: str) -> Fo
     zeros = tuple(zero for zero in wanted if short[zero] in names)
     if zeros:
         report = check(target, **options, expect_zero=tuple(short[zero] for zero in zeros))
-    if isinstance(target, tuple):
+    if isinstance(target, tuple | GAN):
         report.target = name
     return found_of(report, zeros)
 

@@ -82,9 +82,14 @@ class LossSubject(Subject):
 
 
 def default_labels(loss: Loss, pred: np.ndarray) -> np.ndarray:
-    """0 and 1 in turn; for a loss of several classes the classes in turn."""
+    """0 and 1 in turn; for a loss of several classes the classes in turn, or random numbers if it takes no classes."""
     if loss.decision is None and pred.ndim == 2:
-        return np.arange(len(pred)) % pred.shape[1]
+        classes = np.arange(len(pred)) % pred.shape[1]
+        try:
+            loss(pred, classes)
+        except Exception:  # noqa: BLE001 - it may refuse in any way
+            return normal(pred.shape, 0, "targets")
+        return classes
     return (np.arange(pred.size) % 2).reshape(pred.shape).astype(np.float64)
 
 
