@@ -136,8 +136,7 @@ def a_class(name, base="Square", forward="", backward=""):
 
 HALF = "class Half(Layer):\n    def forward(self, x, train):\n        return x / 2\n"
 TWICE = a_class("Twice", backward="return dy") + a_class("Twice")
-TRIPLE = "class Triple(GradientPenalty):\n    def __call__(self, D, x, chosen=None):\n        return 3 * {}\n"
-TRIPLE = TRIPLE.format("super().__call__(D, x, chosen)")
+CALLED = a_class("Called", "GradientPenalty") + "    def __call__(self, *given): return super().__call__(*given)\n"
 GENERATOR = (
     "class Mine(Hinge):\n    def generator(self, fake, real=None):\n        return fake.mean(), fake / fake.size\n"
 )
@@ -161,6 +160,16 @@ def forward(x, W):
     return x @ W
 def backward(dy):
     return dy @ kept["W"].T, {"W": kept["x"].T @ dy}
+"""
+STATIC = """
+class Twofold:
+    @staticmethod
+    def forward(x, w):
+        return 2 * x @ w, (x, w)
+    @staticmethod
+    def backward(dout, cache):
+        x, w = cache
+        return [2 * dout @ w.T, 2 * x.T @ dout]
 """
 SOFTMAX_LOSS = """
 def softmax_loss(x, y):
@@ -189,7 +198,7 @@ CONTENTS = {
     "an objective": (GENERATOR, 1, "Mine: gradients WRONG"),
     "a penalty": (PENALTY.format(over="over"), 0, "ok  OneSided: g (40 entries)"),
     "a wrong penalty": (PENALTY.format(over="(r - 1)"), 1, "OneSided: gradients WRONG"),
-    "a penalty that does all by itself": (TRIPLE, 1, "Triple: gradients WRONG"),
+    "a penalty that does all by itself": (CALLED, 0, "ok  Called: 8 gradients"),
     "a step": (STEP.format(extra="+ 0.3 * np.sign(x + 1) / x.size"), 0, "ok  DarkGAN"),
     "a wrong step": (STEP.format(extra=""), 1, "DarkGAN: gradients WRONG"),
     "functions": (AFFINE.format(db="dout.sum(axis=0)"), 0, "ok  affine: x, w, b (32 entries)"),
@@ -204,6 +213,7 @@ CONTENTS = {
     "functions of an odd kind": (ODD, 1, "GRADCHECK = {'odd': {'x': (4, 3), 'params': {'n': (3, 5)}, 'fixed': {}}}"),
     "functions with settings": (ROLL, 0, "ok  roll: x (15 entries)"),
     "functions that keep their cache": (KEPT, 0, "ok  forward: x, W (27 entries)"),
+    "functions in a class": (STATIC, 0, "ok  Twofold: x, w (27 entries)"),
     "a loss function": (SOFTMAX_LOSS, 1, "softmax_loss: gradients WRONG"),
     "a class that needs arguments": (POWER, 1, "GRADCHECK = {'Power': {'arguments': {'p': ...}}}"),
     "its arguments": (POWER + "GRADCHECK = {'Power': {'arguments': {'p': 3}, 'x': (2, 5)}}", 0, "scale=1.0): x (10"),
@@ -450,8 +460,20 @@ def test_the_fixture_takes_files(tmp_path):
 
 def test_check_takes_penalties_and_says_what_a_class_lacks():
     assert check(GradientPenalty(10.0)) and check(R1(3.0), (5, 2, 3))
+    with pytest.raises(SettingsError, match=r"Plain has a forward and a backward, but is no subclass"):
+        check(Plain())
+    with pytest.raises(SettingsError, match=r"it got a type"):
+        check(int)
     with pytest.raises(SettingsError, match=r"Dense is its class; write parentheses behind it: check\(Dense\(d_out,"):
         check(Dense)
+
+
+class Plain:
+    def forward(self, x):
+        return x
+
+    def backward(self, dy):
+        return dy
 
 
 class Forgetful(Dense):

@@ -30,6 +30,7 @@ from .subjects import (
     Subject,
     class_labels,
     normal,
+    how_to_be_a_layer,
     slopes,
 )
 
@@ -130,12 +131,14 @@ def subject_of(
         return PenaltySubject(target, slopes(seed) if x is None else _values(x, seed))
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
         return FunctionSubject(target, _values(SHAPES[0] if x is None else x, seed), params)
-    if isinstance(target, type):
+    if isinstance(target, type) and issubclass(target, Layer | Loss | Objective | Penalty | GAN):
         arguments = ", ".join(inspect.signature(target).parameters)
         raise SettingsError(
             f"check takes an object, and {target.__name__} is its class; write parentheses behind it: "
             f"check({target.__name__}({arguments}))"
         )
+    if hasattr(target, "forward") and hasattr(target, "backward"):
+        raise SettingsError(how_to_be_a_layer(type(target).__name__))
     raise SettingsError(
         f"check takes a Layer, a Sequential, a Loss, an Objective, a Penalty, a GAN or two functions (forward, "
         f"backward); it got a {type(target).__name__}"

@@ -154,6 +154,8 @@ def _with_zeros(target: Any, options: dict[str, Any], job: Job, name: str) -> Fo
     wanted = (*options.pop("expect_zero", ()), *job.expect_zero)
     short = {zero: zero.removeprefix(f"{name}.") for zero in wanted}  # "MyLayer.b" is meant for MyLayer alone
     options["x"] = job.x if job.x is not None else _input(options.get("x"))
+    if "labels" in options:
+        options["labels"] = np.asarray(options["labels"])
     report = check(target, **options)
     names = [row.name for row in report.rows]
     zeros = tuple(zero for zero in wanted if short[zero] in names)

@@ -25,6 +25,7 @@ from ..objectives import NonSaturating, Objective, Wasserstein
 from ..optimizers import Adam
 from ..penalties import Penalty
 from .function_pairs import LossFunction, Pair, found_losses, found_pairs
+from .subjects import how_to_be_a_layer
 from .table import dense_gan
 
 SETTINGS = "GRADCHECK"  # a dictionary in the file, by the names of what is checked
@@ -206,7 +207,7 @@ def _all_items(path: Path, namespace: dict[str, Any], settings: dict[str, dict[s
         options = settings.get(name, {})
         if not issubclass(kind, KINDS):
             if callable(getattr(kind, "forward", None)) and callable(getattr(kind, "backward", None)):
-                yield Item(name, refusal=_no_subclass(name))
+                yield _item_of_no_layer(name, kind, options)
         elif missing := _missing(kind):
             if not any(other is not kind and issubclass(other, kind) for other in own.values()):
                 yield Item(name, refusal=f"{name} has no {missing}")
@@ -243,6 +244,13 @@ def _item_of_class(name: str, kind: type, arguments: Any, options: dict[str, Any
         return _target(make(kind, *given, path), options)
 
     return Item(name, made)
+
+
+def _item_of_no_layer(name: str, kind: Any, options: dict[str, Any]) -> Item:
+    """Static methods are a pair of functions in a class for a name."""
+    if all(isinstance(inspect.getattr_static(kind, way), staticmethod) for way in ("forward", "backward")):
+        return Item(name, partial(Pair(name, kind.forward, kind.backward).target, options))
+    return Item(name, refusal=how_to_be_a_layer(name))
 
 
 def _target(made: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -330,15 +338,6 @@ def _arguments_wanted(kind: type, error: Exception, path: Path | None) -> str:
         return text
     needed = ", ".join(f"{p.name!r}: ..." for p in parameters.values() if p.default is p.empty and p.kind < 2)
     return f"{text}; or in the file: {SETTINGS} = {{{kind.__name__!r}: {{'arguments': {{{needed}}}}}}}"
-
-
-def _no_subclass(name: str) -> str:
-    return (
-        f"{name} has a forward and a backward, but is no subclass of minigan.layers.Layer; write\n"
-        f"    class {name}(Layer):\n"
-        f"        def forward(self, x, train):\n"
-        f"        def backward(self, dy, params=True, inputs=True):"
-    )
 
 
 def _nothing(path: Path, namespace: dict[str, Any]) -> str:

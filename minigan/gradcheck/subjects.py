@@ -26,6 +26,16 @@ def elsewhere(array: np.ndarray) -> np.ndarray:
     return np.roll(array.reshape(-1), 1).reshape(array.shape)
 
 
+def how_to_be_a_layer(name: str) -> str:
+    """What to write, for a class that could be a layer and is none."""
+    return (
+        f"{name} has a forward and a backward, but is no subclass of minigan.layers.Layer; write\n"
+        f"    class {name}(Layer):\n"
+        f"        def forward(self, x, train):\n"
+        f"        def backward(self, dy, params=True, inputs=True):"
+    )
+
+
 class Subject:
     """f(arrays), and what its author says are the gradients of <dy, f>."""
 
@@ -196,6 +206,7 @@ class FunctionSubject(Subject):
         self.forward()
         returned = self.b(dy, *self.cache)
         names = self._names()
+        returned = tuple(returned) if isinstance(returned, list) else returned
         if isinstance(returned, tuple) and not (len(returned) == 2 and isinstance(returned[1], dict)):
             found = dict(zip(["x", *names], returned, strict=False))
             fits, what = len(returned) == 1 + len(names), f"{len(returned)} values"
