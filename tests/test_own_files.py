@@ -198,7 +198,7 @@ CONTENTS = {
     "an objective": (GENERATOR, 1, "Mine: gradients WRONG"),
     "a penalty": (PENALTY.format(over="over"), 0, "ok  OneSided: g (40 entries)"),
     "a wrong penalty": (PENALTY.format(over="(r - 1)"), 1, "OneSided: gradients WRONG"),
-    "a penalty that does all by itself": (CALLED, 0, "ok  Called: 8 gradients"),
+    "a penalty that does all by itself": (CALLED, 0, "ok  Called: 10 gradients"),
     "a step": (STEP.format(extra="+ 0.3 * np.sign(x + 1) / x.size"), 0, "ok  DarkGAN"),
     "a wrong step": (STEP.format(extra=""), 1, "DarkGAN: gradients WRONG"),
     "functions": (AFFINE.format(db="dout.sum(axis=0)"), 0, "ok  affine: x, w, b (32 entries)"),

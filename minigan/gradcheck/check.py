@@ -29,8 +29,8 @@ from .subjects import (
     PenaltySubject,
     Subject,
     class_labels,
-    normal,
     how_to_be_a_layer,
+    normal,
     slopes,
 )
 
