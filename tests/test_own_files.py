@@ -161,6 +161,41 @@ def forward(x, W):
 def backward(dy):
     return dy @ kept["W"].T, {"W": kept["x"].T @ dy}
 """
+TWO = """
+def split_forward(x): return x, x, None
+def split_backward(dout, cache): return dout
+"""
+BY_NAME = """
+def linear_forward(A, W): return A @ W
+def linear_backward(dZ, A, W): return dZ @ W.T, A.T @ dZ
+"""
+RECURRENT = """
+def rnn_forward(x, h0, Wx, Wh, b):
+    n, t, d = x.shape
+    hs = [h0]
+    for i in range(t):
+        hs.append(np.tanh(x[:, i] @ Wx + hs[-1] @ Wh + b))
+    return np.stack(hs[1:], 1), (x, hs, Wx, Wh)
+def rnn_backward(dh, cache):
+    x, hs, Wx, Wh = cache
+    dx, dWx, dWh, db, d = 0 * x, 0 * Wx, 0 * Wh, 0 * Wx[0], 0
+    for i in reversed(range(x.shape[1])):
+        a = (dh[:, i] + d) * (1 - hs[i + 1] ** 2)
+        dx[:, i], d = a @ Wx.T, a @ Wh.T
+        dWx, dWh, db = dWx + x[:, i].T @ a, dWh + hs[i].T @ a, db + a.sum(0)
+    return dx, d, dWx, dWh, db
+"""
+SPATIAL = """
+def norm_forward_naive(x, gamma, beta, bn_param):
+    n, c, h, w = x.shape
+    bn_param["running_mean"] = x.mean()
+    u = x - x.mean((0, 2, 3), keepdims=True)
+    return gamma.reshape(1, c, 1, 1) * u + beta[:, None, None], (u, gamma)
+def norm_backward_naive(dout, cache):
+    u, gamma = cache
+    d = dout * gamma.reshape(1, -1, 1, 1)
+    return d - d.mean((0, 2, 3), keepdims=True), (dout * u).sum((0, 2, 3)), dout.sum((0, 2, 3))
+"""
 STATIC = """
 class Twofold:
     @staticmethod
@@ -213,6 +248,10 @@ CONTENTS = {
     "functions of an odd kind": (ODD, 1, "GRADCHECK = {'odd': {'x': (4, 3), 'params': {'n': (3, 5)}, 'fixed': {}}}"),
     "functions with settings": (ROLL, 0, "ok  roll: x (15 entries)"),
     "functions that keep their cache": (KEPT, 0, "ok  forward: x, W (27 entries)"),
+    "functions of two outputs": (TWO, 1, "split_forward returned 3 values; wanted y, or (y, cache)"),
+    "functions without a cache": (BY_NAME, 0, "ok  linear: x, W (27 entries)"),
+    "a recurrent network": (RECURRENT, 0, "ok  rnn: 5 gradients (79 entries)"),
+    "channels first": (SPATIAL, 0, "ok  norm_naive: x, gamma, beta (150 entries)"),
     "functions in a class": (STATIC, 0, "ok  Twofold: x, w (27 entries)"),
     "a loss function": (SOFTMAX_LOSS, 1, "softmax_loss: gradients WRONG"),
     "a class that needs arguments": (POWER, 1, "GRADCHECK = {'Power': {'arguments': {'p': ...}}}"),
@@ -255,6 +294,8 @@ def test_what_a_file_may_have_and_what_is_said_of_it(tmp_path, capsys, text, wan
         (HEAD + "GRADCHECK = {'Squaer': {}}", "GRADCHECK has 'Squaer', and the file has not; did you mean Square?"),
         (HEAD + "GRADCHECK = {'Square': {'shape': (3, 2)}}", "'shape'; it may have arguments, x, params"),
         (HEAD + "GRADCHECK = [Square()]", "wanted GRADCHECK = {"),
+        ("x = 1\0", "mine.py: SyntaxError: source code string cannot contain null bytes"),
+        ("def f(:", "mine.py, line 1: SyntaxError"),
         ("import sys; sys.exit(0)", "line 1, in <module>: SystemExit: 0"),
         ("from .absent import f", "ModuleNotFoundError"),
         ("open('absent.txt')", "line 1, in <module>: FileNotFoundError"),
@@ -275,6 +316,22 @@ def test_expect_zero_is_a_flag_and_is_not_believed(tmp_path, capsys):
     status, _, err = run(tmp_path, capsys, right, "--expect-zero", "b,bias")
     assert status == 2 and "--expect-zero bias: there is no such gradient; there are x, b" in err
     assert main(["gradcheck", "--all", "--expect-zero", "b"]) == 2
+
+
+def test_a_script_without_classes_has_its_networks_checked(tmp_path, capsys):
+    text = (
+        "from minigan import Sequential\nfrom minigan.layers import Dense\nnet = Sequential([Dense(2)], input_shape=3)"
+    )
+    status, out, _ = run(tmp_path, capsys, text, name="hand.in v2.py")
+    assert status == 0 and "ok  net: x, 0.Dense.W, 0.Dense.b" in out
+
+
+@pytest.mark.parametrize(
+    "name, words", [("", "is a folder; name files, as in"), ("a.ipynb", "is a notebook; name files")]
+)
+def test_what_is_no_file_of_python_is_refused(tmp_path, capsys, name, words):
+    assert main(["gradcheck", str(tmp_path / name)]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_names_of_files_objects_and_functions(tmp_path, capsys):

@@ -243,6 +243,10 @@ def _known_job(
     target: str, x: tuple[int, ...] | None, seed: int, zeros: tuple[str, ...]
 ) -> Callable[[], Iterator[Found]]:
     """One of minigan's own classes."""
+    if Path(target).is_dir() or target.endswith(".ipynb"):
+        what = "a folder" if Path(target).is_dir() else "a notebook"
+        way = f"{Path(target) / '*.py'}" if what == "a folder" else "what `jupyter nbconvert --to script` makes of it"
+        raise SettingsError(f"{target} is {what}; name files, as in {way}")
     name, arguments, named = parse_call(target)
     kind = next((vars(module)[name] for module in (layers, losses, objectives) if name in _public(module)), None)
     if kind is None:

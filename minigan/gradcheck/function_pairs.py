@@ -34,6 +34,13 @@ CUSTOMARY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class Arguments:
+    """What forward was called with, for a backward that takes the same."""
+
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Pair:
     """Two functions that belong together by their names."""
 
@@ -50,7 +57,7 @@ class Pair:
         names = [name for name in _required(self.forward)[1:] if name not in fixed]
         fixed |= {name: CUSTOMARY[name] for name in names if name in CUSTOMARY}
         names = [name for name in names if name not in fixed]
-        functions = (_with(self.forward, fixed), self.backward)
+        functions = self._handing_on(_with(self.forward, fixed))
         given = {name: _array(value, name) for name, value in options.get("params", {}).items()}
         inputs = [options["x"]] if "x" in options else INPUTS
         found = next(
@@ -60,6 +67,24 @@ class Pair:
             raise SettingsError(self._what_to_write(names, fixed))
         x, params = found
         return functions, {"x": x, "params": params, "expect_zero": options.get("expect_zero", ())}
+
+    def _handing_on(self, forward: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The two; a backward that wants forward's arguments by name, and no cache, gets them."""
+        known = list(inspect.signature(self.forward).parameters)
+        wanted = _required(self.backward)[1:]
+        if not wanted or not set(wanted) <= set(known):
+            return forward, self.backward
+
+        @functools.wraps(self.forward)
+        def handing_on(x: Any, **params: Any) -> Any:
+            returned = forward(x, **params)
+            return returned if isinstance(returned, tuple) else (returned, Arguments({known[0]: x} | params))
+
+        def backward(dy: Any, cache: Any) -> Any:
+            given = cache.values if isinstance(cache, Arguments) else None
+            return self.backward(dy, cache) if given is None else self.backward(dy, **{n: given[n] for n in wanted})
+
+        return handing_on, backward
 
     def _what_to_write(self, names: list[str], fixed: dict[str, Any]) -> str:
         listed = ", ".join(f"{name!r}: (3, 5)" for name in names)
@@ -163,6 +188,9 @@ def _fitting(
                     continue
                 first = first or (x, params)
                 gradients = subject.backward(np.ones(y.shape))
+        except SettingsError:  # it ran, and returned what it should not: the check will say so
+            first = first or (x, params)
+            continue
         except Exception:  # noqa: BLE001 - whatever a function says to a shape that is not its own
             continue
         if all(np.shape(gradients[name]) == array.shape for name, array in subject.arrays.items()):

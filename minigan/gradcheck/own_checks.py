@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import MiniganError, SettingsError
 from ..gan import GAN
+from ..network import Sequential
 from .check import check
 from .own_files import Item, items_of, loaded, located, notes_of, prints_as_errors
 from .report import Report
@@ -136,7 +137,7 @@ def _checked(item: Item, job: Job, path: Path) -> Found:
             return _failed(item.name, _no_memory(error, path))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a person's own code may raise anything
             return _failed(item.name, _raised(error, path))
-        named = isinstance(target, tuple | GAN)  # those have no name of their own
+        named = isinstance(target, tuple | GAN | Sequential)  # those have no name of their own
         name = item.name if named else type(target).__name__
         try:
             return _with_zeros(target, options, job, name)
@@ -161,7 +162,7 @@ def _with_zeros(target: Any, options: dict[str, Any], job: Job, name: str) -> Fo
     zeros = tuple(zero for zero in wanted if short[zero] in names)
     if zeros:
         report = check(target, **options, expect_zero=tuple(short[zero] for zero in zeros))
-    if isinstance(target, tuple | GAN):
+    if isinstance(target, tuple | GAN | Sequential):
         report.target = name
     return found_of(report, zeros)
 

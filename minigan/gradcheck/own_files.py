@@ -78,6 +78,9 @@ def items_of(path: Path, wanted: str, namespace: dict[str, Any]) -> list[Item]:
     """
     settings = _settings_of(path, namespace)
     items = {item.name: item for item in _all_items(path, namespace, settings)}
+    if not items:  # no classes: a script, with networks
+        made = {name: value for name, value in namespace.items() if isinstance(value, KINDS)}
+        items = {name: Item(name, partial(_target, value, settings.get(name, {}))) for name, value in made.items()}
     if odd := sorted(set(settings) - set(items) - set(namespace)):
         raise SettingsError(f"{path}: {SETTINGS} has {odd[0]!r}, and the file has not{did_you_mean(odd[0], items)}")
     if wanted:
@@ -126,7 +129,8 @@ def located(error: BaseException, path: Path | None = None) -> str:
         frames = [frame for frame in frames if Path(frame.filename) == path] or frames  # type: ignore[assignment]
     kind, notes = type(error).__name__, notes_of(error)
     if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: {kind}: {error.msg}"
+        line = "" if error.lineno is None else f", line {error.lineno}"
+        return f"{error.filename or path}{line}: {kind}: {error.msg}"
     if not frames:
         return f"{kind}: {error}{notes}"
     frame = frames[-1]
@@ -168,7 +172,7 @@ def _run(path: Path) -> ModuleType:
 def _package_of(path: Path) -> tuple[str, Path]:
     """The file's full name as a module, and the folder in which its outermost package lies."""
     if not (path.parent / "__init__.py").is_file():
-        return f"{FOLDER}.{path.stem}", path.parent
+        return f"{FOLDER}.{path.stem.replace('.', '_')}", path.parent
     parts, folder = [path.stem], path.parent
     while (folder / "__init__.py").is_file():
         parts.insert(0, folder.name)
