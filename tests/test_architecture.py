@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 FLOORS = [
     ["errors", "version"],
     ["config", "gradcheck.report"],
-    ["backend.philox", "backend.convolution", "backend.workers", "files"],
+    ["backend.philox", "backend.convolution", "backend.workers", "files", "archive"],
     ["backend.base"],
     ["backend.rows", "backend.winograd"],
     ["backend.cublas", "backend.graph"],
@@ -35,6 +35,7 @@ FLOORS = [
     ["summary", "twins"],
     ["network"],
     ["penalties", "generator"],
+    ["blueprint"],
     ["gan_parts", "models", "interop", "progress", "means"],
     ["gan"],
     ["gradcheck.subjects"],
