@@ -79,19 +79,17 @@ def read_elements(file: Any, header: Header, held: float) -> np.ndarray:
             f"at most"
         )
     array = np.empty(math.prod(header.shape), header.dtype)
-    if header.nbytes:
-        fill(memoryview(array.view(np.uint8)), file)
+    if header.nbytes and (count := fill(array.view(np.uint8).data, file)) < header.nbytes:
+        raise ValueError(f"its header promises {header.nbytes:,} bytes, and {count:,} follow")
     return array.reshape(header.shape[::-1]).T if header.by_columns else array.reshape(header.shape)
 
 
-def fill(memory: memoryview, file: Any) -> None:
-    """Read as many bytes as the memory has. Raises ValueError if there are fewer."""
+def fill(memory: memoryview, file: Any) -> int:
+    """Read as many bytes as the memory has. Returns how many there are: fewer where the file ends before."""
     at = 0
-    while at < len(memory):
-        count = file.readinto(memory[at : at + PIECE])
-        if not count:
-            raise ValueError(f"it promises {len(memory):,} bytes, and {at:,} follow")
+    while at < len(memory) and (count := file.readinto(memory[at : at + PIECE])):
         at += count
+    return at
 
 
 class Archive(Mapping[str, np.ndarray]):

@@ -37,7 +37,9 @@ class Blueprint:
         odd = set(self.options) - OPTIONS
         shape, seed = self.options.get("input_shape"), self.options.get("seed", 0)
         if odd or not isinstance(self.options.get("name", ""), str) or type(seed) is not int or not 0 <= seed < 2**64:
-            raise ValueError(f"its architecture has {', '.join(sorted(odd)) or 'a name or a seed'} that is no network's")
+            raise ValueError(
+                f"its architecture has {', '.join(sorted(odd)) or 'a name or a seed'} that is no network's"
+            )
         if not isinstance(shape, list) or any(type(side) is not int or side < 1 for side in shape):
             raise ValueError(f"its architecture has the input_shape {shape!r}")
         if math.prod(shape) > MOST_INPUTS:

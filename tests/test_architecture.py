@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 FLOORS = [
     ["errors", "version"],
     ["config", "gradcheck.report"],
-    ["backend.philox", "backend.convolution", "backend.workers", "files", "archive"],
+    ["backend.philox", "backend.convolution", "backend.workers", "files", "archive", "data.limits"],
     ["backend.base"],
     ["backend.rows", "backend.winograd"],
     ["backend.cublas", "backend.graph"],

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..archive import Archive, read_arrays
 from ..errors import DataError
+from ..files import open_regular
 from .decoding import ARRAYS
 from .idx import read_idx
 from .image_set import ImageSet
@@ -104,9 +106,9 @@ def _image_file_in(folder: Path) -> Path:
 def _read_numpy(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """The images, and the labels if there are any."""
     try:
-        with open(path, "rb") as file:
-            content, labels = np.load(file, allow_pickle=False), None
-            if isinstance(content, np.lib.npyio.NpzFile):
+        with open_regular(path) as file:
+            content, labels = read_arrays(file), None
+            if isinstance(content, Archive):
                 names = content.files
                 if len(names) != 1 and "images" not in names:
                     raise DataError(
@@ -114,8 +116,6 @@ def _read_numpy(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
                     )
                 labels = _labels_in(content, path) if {"images", "labels"} <= set(names) else None
                 content = content["images" if "images" in names else names[0]]
-            if not isinstance(content, np.ndarray):
-                raise DataError(f"{path} holds something other than arrays; wanted {KINDS}")
             return content, labels
     except DataError:
         raise
@@ -123,7 +123,7 @@ def _read_numpy(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise DataError(f"{path} is not an array file that can be read: {error}") from error
 
 
-def _labels_in(archive: np.lib.npyio.NpzFile, path: Path) -> np.ndarray | None:
+def _labels_in(archive: Archive, path: Path) -> np.ndarray | None:
     """The array "labels"; None if it holds Python objects or is damaged."""
     try:
         return archive["labels"]
