@@ -35,7 +35,7 @@ FLOORS = [
     ["summary", "twins"],
     ["network"],
     ["penalties", "generator"],
-    ["blueprint"],
+    ["blueprint", "interop_orders"],
     ["gan_parts", "models", "interop", "progress", "means"],
     ["gan"],
     ["gradcheck.subjects"],

@@ -233,10 +233,11 @@ def _read_cache(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     try:
         with open_regular(path) as file:
             array = read_arrays(file)
-            whole = file.read() == _checksum(array)
-    except Exception:  # NumPy raises many kinds for a damaged file
+            if isinstance(array, np.ndarray) and file.read() == _checksum(array):
+                return array if (array.shape, array.dtype) == (shape, np.uint8) else None
+    except Exception:  # a damaged file raises many kinds
         return None
-    return array if whole and isinstance(array, np.ndarray) and array.shape == shape and array.dtype == np.uint8 else None
+    return None
 
 
 def _write_cache(path: Path, folder: Path, array: np.ndarray) -> None:
