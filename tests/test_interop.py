@@ -517,7 +517,7 @@ def test_arrays_that_a_keras_layer_lacks_become_one_or_zero(case):
         to_keras(net, without)
     from_keras(other, [weights[i] for i in left], without)
     got = to_keras(other)
-    kinds = "W b gamma beta mean var W gamma beta mean var".split()
+    kinds = ["W", "b", *("gamma", "beta", "mean", "var"), "W", *("gamma", "beta", "mean", "var")]
     for i, kind in enumerate(kinds):
         assert np.array_equal(got[i], weights[i] if i in left else np.full_like(got[i], kind == "gamma"))
     assert len(to_keras(other, without)) == len(to_torch(other, without=without)) == len(left)
