@@ -45,21 +45,31 @@ def save_model(path: str | Path, network: Sequential, overwrite: bool = True) ->
     write_atomically(path, lambda file: write_archive(file, arrays), overwrite)
 
 
-def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
+def load_model(
+    path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None, network: str | None = None
+) -> Sequential:
     """The network in a model file. Raises FileError if it is missing, damaged, or something else.
+
+    layers    classes of your own that it has
+    network   "G" or "D": that network of a checkpoint, as it was trained last, without G's average
 
     The numbers in the file are compared with those that the architecture declares before memory is taken for either.
     """
     backend = get_backend(backend)
     if isinstance(layers, type) or not all(isinstance(kind, type) for kind in layers):
         raise SettingsError(f"load_model: layers must be a list of classes, such as [MyLayer]; it is {layers}")
-    with _opened(path, MODEL_FORMATS, "a model file (a run's generator.npz is one)") as archive:
+    if network not in (None, "G", "D"):
+        raise SettingsError(f"load_model: network is {network!r}; wanted 'G' or 'D', of a checkpoint")
+    of_model = MODEL_FORMATS, "a model file (a run's generator.npz is one)"
+    with _opened(path, *(of_model if network is None else (CHECKPOINT_FORMATS, "a checkpoint"))) as archive:
+        described = _json(archive, "architecture") if network is None else _json(archive, "made_by")[network]
         with _named(path):
-            blueprint = Blueprint(_json(archive, "architecture"), layers)
-            numbers = _network_numbers(archive, "", blueprint.declared(), blueprint.options)
-            network = blueprint.build(backend)
-        _put_numbers(network, numbers)
-    return network
+            blueprint = Blueprint(described, layers)
+            prefix = "" if network is None else f"{network}."
+            numbers = _network_numbers(archive, prefix, blueprint.declared(), blueprint.options)
+            found = blueprint.build(backend)
+        _put_numbers(found, numbers)
+    return found
 
 
 @contextlib.contextmanager
