@@ -101,6 +101,8 @@ class Archive(Mapping[str, np.ndarray]):
     def __init__(self, file: BinaryIO) -> None:
         try:
             self.zip = zipfile.ZipFile(file)
+            for one in self.zip.infolist():
+                self.zip.open(one).close()  # its name stands in two places: a damaged one would hide the array
         except Exception as error:  # zipfile, too, raises many kinds
             raise ValueError(str(error) or type(error).__name__) from error
         self.size = file.seek(0, os.SEEK_END)

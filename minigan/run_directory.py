@@ -205,7 +205,10 @@ class RunDirectory:
         if len(cells) != len(columns):
             raise FileError(f"{self.history} is damaged: line {line} has {len(cells)} cells, and there are {columns}")
         try:
-            return {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+            row = {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+            if not isinstance(row.get("step"), int) or row["step"] < 0:
+                raise ValueError(f"its step is {cells[0]!r}; wanted a whole number from 0 on")
+            return row
         except ValueError as error:
             raise FileError(f"{self.history} is damaged: line {line}: {error}") from error
 
@@ -245,8 +248,11 @@ def _csv(lines: Sequence[Any]) -> str:
 
 
 def _number(text: str) -> float:
-    """A whole number stays one, so that a row is written again as it was."""
+    """A whole number stays one, so that a row is written again as it was. Raises ValueError."""
     try:
-        return int(text)
+        whole = int(text)
     except ValueError:
-        return float(text)
+        whole = None
+    if "_" in text or (whole is not None and abs(whole) >= 2**63):
+        raise ValueError(f"{text[:20]!r} is no number that a run writes")
+    return float(text) if whole is None else whole
