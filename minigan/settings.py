@@ -292,7 +292,9 @@ def _may_be(field: dataclasses.Field, value: Any) -> bool:
     kind = _type_of(field)
     if value is None or isinstance(value, bool) or kind is bool:
         return "None" in str(field.type) if value is None else isinstance(value, bool) and kind is bool
-    return isinstance(value, (int, float) if kind is float else kind) and not (kind is float and abs(value) > 1e300)
+    if kind is float:
+        return isinstance(value, int | float) and not abs(value) > 1e300  # whole numbers may be beyond all floats
+    return isinstance(value, kind)
 
 
 def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str, Any], is_quick: bool) -> None:

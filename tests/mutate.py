@@ -1,8 +1,8 @@
 """Damage of every kind that files are read of: `python -m tests.mutate 10000` damages so many files, and loads each.
 
-Each must load as what it was (or, where the format has no checksum, as something of its kind), or be refused by an error
-of minigan's that has the file's name. Never another error, a warning, 5 seconds, memory that no right file of its kind
-needs, or data left out without a note.
+Each must load as what it was (or, where the format has no checksum, as something of its kind), or be refused by an
+error of minigan's that has the file's name. Never another error, a warning, 5 seconds, memory that no right file of its
+kind needs, or data left out without a note.
 """
 
 import argparse
@@ -154,7 +154,24 @@ def other_config(draw: random.Random, content: bytes) -> bytes:
     return other_json(draw, content.decode()).encode()
 
 
-CELLS = ["nan", "inf", "-1", "", "x", "1e999", "1" * 400, "1" * 5000, "0x10", "1_000", '"', "1;5", "1,5", "\0", "é", "1e3"]
+CELLS = [
+    "nan",
+    "inf",
+    "-1",
+    "",
+    "x",
+    "1e999",
+    "1" * 400,
+    "1" * 5000,
+    "0x10",
+    "1_000",
+    '"',
+    "1;5",
+    "1,5",
+    "\0",
+    "é",
+    "1e3",
+]
 
 
 def other_table(draw: random.Random, content: bytes) -> bytes:
@@ -180,11 +197,12 @@ def other_array(draw: random.Random, array: np.ndarray) -> np.ndarray:
     if what == 0 and flat.size and flat.dtype.kind == "f":
         flat[draw.randrange(flat.size)] = draw.choice([np.nan, np.inf, -np.inf, -1.0, 1e38, 1e-45])
     elif what == 1 and array.dtype.kind in "fiu":
-        return draw.choice([-array if array.dtype.kind != "u" else ~array, array.astype(complex), array.astype(str),
-                            array != 0, array.astype("f8") + 1e300, array.astype(">f4"), array.astype("f2")])  # fmt: skip
+        kinds = [array.astype(kind) for kind in (complex, str, bool, ">f4", "f2")]
+        return draw.choice([-array if array.dtype.kind != "u" else ~array, array.astype("f8") + 1e300, *kinds])
     elif what == 2:
-        return draw.choice([array[None], flat[:-1], np.append(flat, flat[:1]), np.empty((0,)), np.zeros((3, 0, 2)),
-                            np.array(draw.choice([-1, 2**63, 0.5, np.nan, np.inf, True])), np.zeros(10**5)])  # fmt: skip
+        number = np.array(draw.choice([-1, 2**63, 0.5, np.nan, np.inf, True]))
+        shapes = [array[None], flat[:-1], np.append(flat, flat[:1]), np.empty(0), np.zeros((3, 0, 2)), np.zeros(10**5)]
+        return draw.choice([number, *shapes])
     elif what == 3:
         return draw.choice([np.array("x"), np.array(["x"] * 5), np.array("2020-01-01", "M8[D]"), np.array(b"x"),
                             np.array([None, 1], object), np.zeros(3, [("a", "i4"), ("b", "f8")])])  # fmt: skip
@@ -232,8 +250,18 @@ def other_members(draw: random.Random, content: bytes) -> bytes:
 
 def promising(draw: random.Random, *_: bytes) -> bytes:
     """A .npy file whose header is not true, or no header at all."""
-    shape = draw.choice(["(1000000000,)", "(-1,)", "(2, 3)", "(1.5,)", "(True,)", "3", "()", "(4000000000, 4000000000)",
-                         "(" * 300 + ")" * 300, "[" * 3000, "(0,) * 9", "(1,)" + " " * 60_000, "(1_0,)", "(0x,)"])  # fmt: skip
+    shapes = [
+        "(1000000000,)",
+        "(-1,)",
+        "(2, 3)",
+        "(1.5,)",
+        "(True,)",
+        "3",
+        "()",
+        "(4000000000, 4000000000)",
+        "(0,) * 9",
+    ]
+    shape = draw.choice([*shapes, "(" * 300 + ")" * 300, "[" * 3000, "(1,)" + " " * 60_000, "(1_0,)", "(0x,)"])
     kind = draw.choice(["'<f4'", "'|u1'", "'|O'", "'<U100000000'", "'V8'", "[('a', '<f4')]", "'x'", "3", "'<M8[s]'"])
     header = f"{{'descr': {kind}, 'fortran_order': {draw.choice(['False', 'True', '0', 'x'])}, 'shape': {shape}}}\n"
     version, size = draw.choice([(b"\x01\0", 2), (b"\x02\0", 4), (b"\x03\0", 4), (b"\x09\0", 4)])
@@ -260,7 +288,9 @@ def picture(name: str, mode: str = "RGB", **options: object) -> Kind:
     return Kind(name, make, load, memory=PICTURE_MEMORY)
 
 
-def arrays(name: str, write: Callable[[Path], object], has_checksum: bool = False, damage: Callable | None = None) -> Kind:
+def arrays(
+    name: str, write: Callable[[Path], object], has_checksum: bool = False, damage: Callable | None = None
+) -> Kind:
     def load(path: Path) -> object:
         found = data.load(path)
         return np.array(found.images), found.labels
@@ -305,6 +335,10 @@ def trained(**options: object) -> object:
 EXTRA = {"sums": np.arange(4.0), "count": np.array(2), "seconds": np.array(0.5)}
 
 
+def write_checkpoint(path: Path) -> None:
+    save_checkpoint(path, trained(), EXTRA)
+
+
 def checkpoint_numbers(path: Path) -> object:
     gan = small_gan(ema=0.9)
     before = gan.G.params.copy()
@@ -339,9 +373,7 @@ def _made_run(found: list[Path] = []) -> Path:  # noqa: B006 - made once
         pictures.save_gif = lambda path, *_: path.write_bytes(b"")  # type: ignore[assignment]
         folder = Path(tempfile.mkdtemp()) / "run"
         settings = {name: field.default for name, field in DCGANSettings.__dataclass_fields__.items()}
-        train(
-            small_gan(), SAMPLES, steps=5, batch_size=6, log_every=2, sample_every=5, out=folder, settings=settings
-        )
+        train(small_gan(), SAMPLES, steps=5, batch_size=6, log_every=2, sample_every=5, out=folder, settings=settings)
         found.append(folder)
     return found[0]
 
@@ -385,7 +417,7 @@ KINDS = [
     idx_file("", bytes, False), idx_file(".gz", gzip.compress, True), idx_file(".xz", lzma.compress, True),
     Kind("generator.npz", lambda path: save_model(path, generator()), numbers_of, other_members, True),
     *(Kind(name, copied(name), numbers_of, other_members, True) for name in ("mlp.npz", "spectral.npz", "uniform.npz")),
-    Kind("checkpoint.npz", lambda path: save_checkpoint(path, trained(), EXTRA), checkpoint_numbers, other_members, True),
+    Kind("checkpoint.npz", write_checkpoint, checkpoint_numbers, other_members, True),
     Kind("old_checkpoint.npz", copied("run/checkpoint.npz"), old_checkpoint, other_members, True),
     Kind("config.json", make_run, run_folder, other_config), Kind("history.csv", make_run, run_folder, other_table),
     Kind("run/checkpoint.npz", make_run, run_folder, other_members),
@@ -429,7 +461,12 @@ class Damage:
         self.path.parent.mkdir(parents=True)
         kind.make(self.path)
         self.right, self.expected = self.path.read_bytes(), self._loaded()[0]
+        self._forget_peak()
         self.least = _memory("VmRSS")
+
+    def _forget_peak(self) -> None:
+        """VmHWM starts again from what is used now."""
+        Path("/proc/self/clear_refs").write_text("5")
 
     def _loaded(self) -> tuple[object, str]:
         said = io.StringIO()
@@ -460,7 +497,7 @@ class Damage:
             signal.setitimer(signal.ITIMER_REAL, 0)
         used = _memory("VmHWM") - self.least
         if used > self.kind.memory:
-            Path("/proc/self/clear_refs").write_text("5")
+            self._forget_peak()
             outcome = "memory", f"{used / 2**20:.0f} MB; {outcome}"
         return (outcome[0], f"{how.__name__}: {outcome[1]}")
 
@@ -477,7 +514,12 @@ class Damage:
         if self.kind.has_checksum and not inside and "labels are left out" not in said:
             return "not as it was", said[:200]
         has_labels = isinstance(self.expected, tuple) and isinstance(self.expected[-1], np.ndarray)
-        if not has_labels or found[-1] is not None or "labels" in said or (inside and b"labels" not in self.path.read_bytes()):
+        if (
+            not has_labels
+            or found[-1] is not None
+            or "labels" in said
+            or (inside and b"labels" not in self.path.read_bytes())
+        ):
             return "something else", ""
         return "left out", said[:200]
 
