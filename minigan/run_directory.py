@@ -13,6 +13,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import FileError, SettingsError
-from .files import patiently, write_atomically
+from .files import open_regular, patiently, write_atomically
 
 try:
     import fcntl
@@ -123,7 +124,8 @@ class RunDirectory:
     def read_config(self) -> dict[str, Any]:
         """config.json. Raises FileError if it is missing or damaged."""
         try:
-            return dict(json.loads(self.config.read_text()))
+            with open_regular(self.config) as file:
+                return dict(json.loads(file.read()))
         except FileNotFoundError as error:
             raise FileError(f"{self.path}: no run is there ({self.config} does not exist)") from error
         except OSError as error:
@@ -183,14 +185,18 @@ class RunDirectory:
         Raises FileError, naming the line, for what is not a history: a spreadsheet may have saved it in its own way.
         """
         try:
-            text = self.history.read_text(encoding="utf-8-sig")
+            with open_regular(self.history) as file:
+                text = file.read().decode("utf-8-sig")
         except FileNotFoundError:
             return [], []
         except UnicodeDecodeError as error:
             raise FileError(f"{self.history} is damaged: it is not text ({error.reason})") from error
         except OSError as error:
             raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
-        lines = list(csv.reader(text[: text.rfind("\n") + 1].replace("\r\n", "\n").splitlines()))
+        try:
+            lines = list(csv.reader(text[: text.rfind("\n") + 1].replace("\r\n", "\n").splitlines()))
+        except csv.Error as error:  # such as a cell of 200,000 letters
+            raise FileError(f"{self.history} is damaged: {error}") from error
         if not lines:
             return [], []
         columns = lines[0]
@@ -205,7 +211,10 @@ class RunDirectory:
         if len(cells) != len(columns):
             raise FileError(f"{self.history} is damaged: line {line} has {len(cells)} cells, and there are {columns}")
         try:
-            return {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+            row = {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+            if not isinstance(row.get("step"), int) or row["step"] < 0:
+                raise ValueError(f"its step is {cells[0]!r}; wanted a whole number from 0 on")
+            return row
         except ValueError as error:
             raise FileError(f"{self.history} is damaged: line {line}: {error}") from error
 
@@ -245,8 +254,13 @@ def _csv(lines: Sequence[Any]) -> str:
 
 
 def _number(text: str) -> float:
-    """A whole number stays one, so that a row is written again as it was."""
+    """A whole number stays one, so that a row is written again as it was. Raises ValueError."""
     try:
-        return int(text)
+        whole = int(text)
     except ValueError:
-        return float(text)
+        whole = None
+    value = float(text) if whole is None else whole
+    too_large = abs(value) >= 2**63 if whole is not None else math.isinf(value) and "inf" not in text.lower()
+    if "_" in text or too_large:
+        raise ValueError(f"{text[:20]!r} is no number that a run writes")
+    return value

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 FLOORS = [
     ["errors", "version"],
     ["config", "gradcheck.report"],
-    ["backend.philox", "backend.convolution", "backend.workers", "files"],
+    ["backend.philox", "backend.convolution", "backend.workers", "files", "archive", "data.limits"],
     ["backend.base"],
     ["backend.rows", "backend.winograd"],
     ["backend.cublas", "backend.graph"],
@@ -35,6 +35,7 @@ FLOORS = [
     ["summary", "twins"],
     ["network"],
     ["penalties", "generator"],
+    ["blueprint", "interop_orders", "sampling"],
     ["gan_parts", "models", "interop", "progress", "means"],
     ["gan"],
     ["gradcheck.subjects"],
@@ -116,7 +117,7 @@ SCREEN, SITTING = 60, 400
 # Not the engine: data, files and runs, known networks, the gradient check, and what only a GPU needs.
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
-    "recorders", "callbacks", "example_files", "means", "loop",
+    "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint",
     "gradcheck", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]

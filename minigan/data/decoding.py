@@ -1,12 +1,16 @@
 """One picture file of any usual kind: decoded, turned upright, made grey or RGB, and brought to a size."""
 
 import errno
+import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import SettingsError
+from ..files import open_regular
+from .limits import require_modest, webp_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,7 +41,12 @@ def read_picture(path: str | Path, channels: int = 3, side: int | None = None) -
     """
     from PIL import Image
 
-    with Image.open(path, formats=FORMATS) as image:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        require_modest(*webp_size(file), size)
+        content = io.BytesIO(file.read())  # of a file, Pillow would ask for as many bytes as a damaged header says
+        image = Image.open(content, formats=FORMATS)
+        require_modest(*image.size, size)
         if side is not None:
             image.draft(None, (2 * side, 2 * side))
         image.load()

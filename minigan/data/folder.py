@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ..archive import read_arrays
 from ..errors import DataError, FileError
-from ..files import write_atomically
+from ..files import open_regular, write_atomically
 from ..version import __version__
 from .decoding import ARRAYS, SUFFIXES, check_target, fitted, read_picture, reason
 from .image_set import ImageSet
@@ -230,12 +231,13 @@ def _cache_file(cache: Path, folder: Path, names: Sequence[Path], target: tuple[
 def _read_cache(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """The array in a cache file; None if there is no file, or one that is not what `_write_cache` wrote."""
     try:
-        with open(path, "rb") as file:
-            array = np.load(file, allow_pickle=False)
-            whole = file.read() == _checksum(array)
-    except Exception:  # NumPy raises many kinds for a damaged file
+        with open_regular(path) as file:
+            array = read_arrays(file)
+            if isinstance(array, np.ndarray) and file.read() == _checksum(array):
+                return array if (array.shape, array.dtype) == (shape, np.uint8) else None
+    except Exception:  # a damaged file raises many kinds
         return None
-    return array if whole and array.shape == shape and array.dtype == np.uint8 else None
+    return None
 
 
 def _write_cache(path: Path, folder: Path, array: np.ndarray) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..archive import Archive, read_arrays
 from ..errors import DataError
+from ..files import open_regular
 from .decoding import ARRAYS
 from .idx import read_idx
 from .image_set import ImageSet
@@ -47,6 +49,8 @@ def load(path: str | Path | None = None) -> ImageSet:
         raise DataError(f"{path} does not exist; wanted {KINDS}")
     if path.is_dir():
         path = _image_file_in(path)
+    if not path.is_file():
+        raise DataError(f"{path} is a pipe, a socket or a device, which may never end; wanted {KINDS}")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; wanted {KINDS}")
     if path.suffix.lower() in ARRAYS:
@@ -104,9 +108,9 @@ def _image_file_in(folder: Path) -> Path:
 def _read_numpy(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """The images, and the labels if there are any."""
     try:
-        with open(path, "rb") as file:
-            content, labels = np.load(file, allow_pickle=False), None
-            if isinstance(content, np.lib.npyio.NpzFile):
+        with open_regular(path) as file:
+            content, labels = read_arrays(file), None
+            if isinstance(content, Archive):
                 names = content.files
                 if len(names) != 1 and "images" not in names:
                     raise DataError(
@@ -114,8 +118,6 @@ def _read_numpy(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
                     )
                 labels = _labels_in(content, path) if {"images", "labels"} <= set(names) else None
                 content = content["images" if "images" in names else names[0]]
-            if not isinstance(content, np.ndarray):
-                raise DataError(f"{path} holds something other than arrays; wanted {KINDS}")
             return content, labels
     except DataError:
         raise
@@ -123,7 +125,7 @@ def _read_numpy(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise DataError(f"{path} is not an array file that can be read: {error}") from error
 
 
-def _labels_in(archive: np.lib.npyio.NpzFile, path: Path) -> np.ndarray | None:
+def _labels_in(archive: Archive, path: Path) -> np.ndarray | None:
     """The array "labels"; None if it holds Python objects or is damaged."""
     try:
         return archive["labels"]
