@@ -95,7 +95,10 @@ def _main(argv: list[str] | None) -> int | None:
 
 def _examples_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--to", type=Path, metavar="FOLDER", help="copy them there; what is there is not overwritten (default: list them)"
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="copy them there; what is there is not overwritten (default: list them)",
     )
 
 
