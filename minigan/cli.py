@@ -76,14 +76,14 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Get the example programs, sample from a trained generator, print a model's layers, cut faces out of "
-        "photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says more.",
+        description="Get the example programs, sample from a trained generator, print a model's layers, cut faces out "
+        "of photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says more.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, (_, add_arguments, purpose) in COMMANDS.items():
-        add_arguments(commands.add_parser(name, help=purpose, allow_abbrev=False))
+    for name, (_, add_arguments, what) in COMMANDS.items():
+        add_arguments(commands.add_parser(name, help=what, allow_abbrev=False))
     arguments = vars(parser.parse_args(argv))
     name = arguments.pop("command")
     if name is None:

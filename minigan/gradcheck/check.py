@@ -14,7 +14,7 @@ from ..losses import Loss
 from ..network import Sequential
 from ..objectives import Objective
 from ..penalties import Penalty
-from .contract import examine, tangent_complaints
+from .contract import examine
 from .experiments import explain_row
 from .judge import MODES, Comparison, Judge
 from .networks import NetworkSubject, of_layer, of_network
@@ -33,6 +33,7 @@ from .subjects import (
     normal,
     slopes,
 )
+from .tangents import tangent_complaints
 
 Target = Layer | Sequential | Loss | Objective | Penalty | GAN | Functions
 SHAPES = ((4, 3), (4, 5, 6, 3), (3, 11, 9, 2), (4, 5, 3))  # tried in turn, where no x is given
@@ -208,7 +209,7 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
             row, found[name] = judge.compare(measured, name, np.asarray(yours[name]), v)
             report.rows.append(row)
     if report and isinstance(subject, NetworkSubject):
-        report.complaints += tangent_complaints(subject, v)
+        report.complaints += tangent_complaints(subject, v, judge)
     alone = not isinstance(subject, NetworkSubject) or sum(1 for _ in subject.net.walk()) == 2
     report.explain(
         lambda row: explain_row(row, found[row.name], subject, v, found) if alone or not row.is_wrong else ""

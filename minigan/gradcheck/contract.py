@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MiniganError
-from ..layers import Layer
 from .networks import NetworkSubject, small_batches
-from .subjects import Subject, normal
+from .subjects import Subject
 
 Gradients = dict[str, np.ndarray]
 OWN = "write into an array of your own, in a layer self.buf(name, shape)"
@@ -117,23 +115,6 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
             f"`[...] =`, not `+=`), or does it need dx?"
         )
     return found
-
-
-def tangent_complaints(subject: NetworkSubject, v: np.ndarray) -> list[str]:
-    """<v, J t> = <J^T v, t>, for layers that have a tangent, and whose backward is right."""
-    if not subject.train or any(type(layer).tangent is Layer.tangent for layer in subject.net.walk()):
-        return []
-    t = normal(subject.x.shape, 0, "tangent")
-    try:
-        subject.forward()
-        left = float(np.sum(v * subject.net.tangent(t)))
-        dx = subject.net.backward(v)
-    except MiniganError:  # a layer that refuses: it has no tangent in this place
-        return []
-    right = float(np.sum(dx * t))
-    if abs(left - right) <= 1e-9 * max(abs(left), abs(right), float(np.linalg.norm(v))):
-        return []
-    return [f"tangent and backward disagree: <dy, J t> is {left:.6g} and <J^T dy, t> is {right:.6g}"]
 
 
 def _poisoned(subject: NetworkSubject, v: Any, y: np.ndarray, yours: Gradients) -> tuple[Gradients, list[str]]:
