@@ -888,3 +888,50 @@ def test_a_right_tangent_is_ok_and_so_is_none():
     assert all(check(Cubic(), (4, 3), seed=seed) for seed in range(20))
     assert check(changed(tangent=Layer.tangent, tangent_backward=Layer.tangent_backward), (4, 3))
     assert check(Cubic(), (4, 3), method="complex")
+
+
+# What layers keep and declare -----------------------------------------------------------------------------------------
+
+
+class Declares(Layer):
+    """y = x times a parameter of any name and shape, and a count of the batches."""
+
+    def __init__(self, named="a", shape=(), init=None):
+        self.named, self.shape, self.init, self.batches = named, shape, init, np.zeros(1, np.int64)
+
+    def build(self, in_shape):
+        self.param(self.named, self.shape, self.init or normal(1.0))
+        return in_shape
+
+    def forward(self, x, train):
+        self.input, self.batches = x, self.batches + 1
+        return x * getattr(self, self.named)
+
+    def backward(self, dy, params=True, inputs=True):
+        if params:
+            gradient = getattr(self, f"d{self.named}")
+            axes = tuple(range(dy.ndim - gradient.ndim))
+            gradient[...] = (dy * self.input).sum(axis=axes)
+        return dy * getattr(self, self.named)
+
+
+@pytest.mark.parametrize("name, shape, row", [
+    ("a", (), "a"), ("a", (3,), "a"), ("x", (3,), "0.Declares.x"), ("x", (), "0.Declares.x"),
+])  # fmt: skip
+def test_parameters_of_any_name_and_shape_are_compared(name, shape, row):
+    report = check(Declares(name, shape), (4, 3))
+    assert report and [r.name for r in report.rows] == ["x", row] and report[row].entries == max(1, sum(shape))
+
+
+@pytest.mark.parametrize("init", [np.ones, np.zeros, np.random.randn, lambda shape: np.ones(shape)])
+def test_an_initializer_of_another_form_is_told_what_to_be(init):
+    with pytest.raises(SettingsError, match="init\\(random, shape, fan_in, fan_out\\)"):
+        check(Declares("a", (3,), init), (4, 3))
+
+
+def test_what_is_written_in_spite_of_params_false_is_named():
+    class Always(Declares):
+        def backward(self, dy, params=True, inputs=True):
+            return super().backward(dy)
+
+    assert "writes da" in str(check(Always(), (4, 3)).complaints) and "if params:" in str(check(Always(), (4, 3)))

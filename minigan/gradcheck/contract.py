@@ -99,8 +99,14 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
     subject.forward()
     net.grads.fill(7.0)
     dx = subject.dx_of(net.backward(v, params=False))
-    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True) or (not (net.grads == 7.0).all()):
-        found.append("backward(params=False) returns another dx, or writes into the parameters' gradients")
+    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True):
+        found.append("backward(params=False) returns another dx: `params` says only whether dW is written")
+    written = [slot.name.rpartition(".")[2] for slot in net.slots if not (slot.view(net.grads) == 7.0).all()]
+    if written:
+        found.append(
+            f"backward(params=False) writes {', '.join(f'd{name}' for name in written)}, which holds the sum that an "
+            f"optimizer still needs: put it under `if params:`"
+        )
         net.grads.fill(7.0)
     subject.forward()
     net.backward(v, inputs=False)

@@ -24,6 +24,7 @@ class NetworkSubject(Subject):
         self.net, self.x, self.short, self.name, self.train = net, x, short, name, train
         hold_power_iteration(net, x)
         self.first, self.state = net.forwards, net.state.copy()
+        self.counters: frozenset[tuple[str, str]] | None = None
         self.arrays = {"x": x} | {short[slot.name]: slot.view(net.params) for slot in net.slots}
 
     def forward(self) -> Array:
@@ -80,8 +81,14 @@ class NetworkSubject(Subject):
         self.net.grads[...] = 0
 
     def pattern(self) -> bytes:
-        """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps."""
-        return masks_of(self.net)
+        """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps and
+        that is the same after the same forward: not a counter.
+        """
+        if self.counters is None:
+            before = masks_of(self.net)
+            self.forward()
+            self.counters = frozenset(name for name, mask in masks_of(self.net).items() if mask != before.get(name))
+        return b"".join(mask for name, mask in masks_of(self.net).items() if name not in self.counters)
 
     def _clone(self) -> Sequential:
         """A network with the same numbers, at the same point in its noise."""
@@ -139,14 +146,15 @@ class NetworkSubject(Subject):
         return xs, dys
 
 
-def masks_of(net: Sequential) -> bytes:
-    """On which piece of a piecewise function the network's last forward was."""
-    masks = []
+def masks_of(net: Sequential) -> dict[tuple[str, str], bytes]:
+    """On which piece of a piecewise function the network's last forward was: each mask, by its layer and its name."""
+    masks: dict[tuple[str, str], Any] = {}
     for layer in net.walk():
         if isinstance(layer, ReLU | LeakyReLU):
-            masks.append(layer.x > 0)
-        masks += [a for a in vars(layer).values() if isinstance(a, np.ndarray) and a.dtype.kind in "bi"]
-    return b"".join(mask.tobytes() for mask in masks)
+            masks[layer.name, "x"] = layer.x > 0
+        arrays = ((name, a) for name, a in vars(layer).items() if isinstance(a, np.ndarray) and a.dtype.kind in "bi")
+        masks |= {(layer.name, name): a for name, a in arrays}
+    return {name: mask.tobytes() for name, mask in masks.items()}
 
 
 def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Callable:
@@ -158,8 +166,11 @@ def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Call
 
 
 def short_names(net: Sequential) -> dict[str, str]:
-    """Names without the layer, for a network of one: "W"; of a layer inside it "0.Conv2D.W"."""
-    return {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
+    """Names without the layer, for a network of one: "W"; of a layer inside it "0.Conv2D.W". A parameter x keeps its
+    layer's name: x is the input.
+    """
+    names = {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
+    return {name: name if short == "x" else short for name, short in names.items()}
 
 
 def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> NetworkSubject:
