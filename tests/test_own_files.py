@@ -404,12 +404,12 @@ def test_whatever_a_class_does_the_others_are_checked(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(HEAD + MISCHIEF)
     started = time.monotonic()
-    assert main(["gradcheck", str(path), "--timeout", "0.7"]) == 1
+    assert main(["gradcheck", str(path), "--timeout", "1.5"]) == 1
     assert time.monotonic() - started < 15
     out = capsys.readouterr().out
     for words in (
         "ok  Fine(): x", "ok  Last(): x", "2 OK; ".replace("2", "3"),
-        f"{path}: Loop did not end within 0.7 s; it was in line 23, in __init__: is there a loop without an end?",
+        f"{path}: Loop did not end within 1.5 s; it was in line 23, in __init__: is there a loop without an end?",
         f"{path}: Exits ended the program itself, with exit status 0",
         f"{path}: Closes ended the program itself",
         f"{path}: Crashes crashed with SIGSEGV in line 36, in forward",
@@ -421,9 +421,9 @@ def test_whatever_a_class_does_the_others_are_checked(tmp_path, capsys):
 
 
 IMPORTS = {
-    "hangs": ("while True: pass", "its import did not end within 0.7 s; it was in line 1, in <module>"),
+    "hangs": ("while True: pass", "its import did not end within 1 s; it was in line 1, in <module>"),
     "exits": ("import os; os._exit(0)", "its import ended the program itself, with exit status 0"),
-    "talks": ("while True: print('x' * 1000)", "its import did not end within 0.7 s"),
+    "talks": ("while True: print('x' * 1000)", "its import did not end within 1 s"),
 }
 
 
@@ -432,7 +432,7 @@ def test_what_happens_at_import_is_told_and_stops_no_other_file(tmp_path, capsys
     for path, (text, _) in zip(files, IMPORTS.values(), strict=True):
         path.write_text(text)
     (good := tmp_path / "good.py").write_text(HEAD)
-    command = ["gradcheck", *map(str, files), str(tmp_path / "absent.py"), str(good), "--timeout", "0.7"]
+    command = ["gradcheck", *map(str, files), str(tmp_path / "absent.py"), str(good), "--timeout", "1"]
     assert main(command) == 1
     captured = capsys.readouterr()
     for path, (_, words) in zip(files, IMPORTS.values(), strict=True):
