@@ -1,5 +1,6 @@
 """`minigan gradcheck my_layers.py`: what a file may have, what it may do, and what is said of it."""
 
+import io
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 
 from minigan.cli import main
 from minigan.errors import SettingsError
-from minigan.gradcheck import NOTHING_TESTED, OK, WRONG, GradientError, check
+from minigan.gradcheck import NOTHING_TESTED, OK, WRONG, GradientError, check, command
 from minigan.gradcheck.child import limit_memory
 from minigan.gradcheck.children import Child, Limits
 from minigan.gradcheck.own_checks import Job
@@ -332,6 +333,35 @@ def test_a_script_without_classes_has_its_networks_checked(tmp_path, capsys):
 def test_what_is_no_file_of_python_is_refused(tmp_path, capsys, name, words):
     assert main(["gradcheck", str(tmp_path / name)]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_letters_that_the_terminal_lacks_end_nothing(tmp_path, capsys, monkeypatch):
+    class Narrow(io.StringIO):
+        encoding = "ascii"
+
+        def write(self, text):
+            return super().write(text.encode("ascii").decode())
+
+    monkeypatch.setattr(sys, "stdout", narrow := Narrow())
+    status, *_ = run(tmp_path, capsys, HEAD + a_class("Arrow", forward="raise ValueError('\u2192')"))
+    assert status == 1 and "ValueError: ?" in narrow.getvalue() and "1 OK; 1 NOT OK: Arrow" in narrow.getvalue()
+
+
+def test_an_error_on_the_way_leaves_no_process_behind(tmp_path, monkeypatch):
+    """As of a pipe that nobody reads any more."""
+    (tmp_path / "mine.py").write_text(HEAD + a_class("Loop", forward="while True: pass"))
+    children, start = [], Child.__init__
+    monkeypatch.setattr(Child, "__init__", lambda self, *given: (start(self, *given), children.append(self))[0])
+    monkeypatch.setattr(command, "_print", lambda text: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["gradcheck", str(tmp_path / "mine.py")])
+    assert [child.process.poll() is not None for child in children] == [True]
+
+
+def test_the_shape_on_the_command_line_is_that_of_everything(tmp_path, capsys):
+    text = HEAD + AFFINE.format(db="dout.sum(axis=0)") + SOFTMAX_LOSS.replace("d\n", "d / len(x)\n")
+    status, out, _ = run(tmp_path, capsys, text + PENALTY.format(over="over"), "--shape", "6,4")
+    assert status == 0 and "affine: x, w, b (49" in out and "softmax_loss: pred (24" in out and "g (24" in out
 
 
 def test_names_of_files_objects_and_functions(tmp_path, capsys):

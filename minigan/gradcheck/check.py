@@ -109,10 +109,10 @@ def subject_of(
     target: Any, x: Any, params: dict[str, Any], labels: Any = None, seed: int = 0, train: bool = True
 ) -> Subject:
     """What is to be checked, at this input."""
-    if isinstance(target, Loss) and x is None and labels is None:
-        scores = 1 / (1 + np.exp(-normal((5, 4), seed, "x")))
-        labels = class_labels(target, scores)
-        x = None if labels is None else scores
+    if isinstance(target, Loss) and labels is None:
+        pred = 1 / (1 + np.exp(-normal((5, 4), seed, "x"))) if x is None else _values(x, seed)
+        labels = class_labels(target, pred)
+        x = x if labels is None else pred
     if isinstance(target, Loss | Objective):
         shape = (5, 4) if isinstance(target, Loss) and target.decision is None else (7, 1)
         default = 1 / (1 + np.exp(-normal(shape, seed, "x")))  # probabilities, which are logits, too

@@ -172,8 +172,11 @@ class Child:
 
     def _read_lines(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.put(line)
+        rest = b""
+        while piece := os.read(self.process.stdout.fileno(), 65536):  # holds no lock that an end could wait for
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                self.lines.put(line)
         self.process.wait()
         self.lines.put(None)
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from ..errors import FileError, MiniganError, SettingsError, did_you_mean
 from ..gan import GAN
 from ..layers import Layer
@@ -55,9 +57,10 @@ def loaded(path: Path) -> Iterator[dict[str, Any]]:
     kept = sys.argv, list(sys.path), sys.dont_write_bytecode, sys.stdout, sys.stderr, sys.stdin
     sys.argv, sys.dont_write_bytecode = [str(path)], True
     try:
-        with prints_as_errors():
-            module = _run(path)
-        yield vars(module)
+        with np.errstate():  # which the file may set
+            with prints_as_errors():
+                module = _run(path)
+            yield vars(module)
     finally:
         sys.argv, sys.path[:], sys.dont_write_bytecode, sys.stdout, sys.stderr, sys.stdin = kept
         root = _package_of(path)[1]
@@ -71,21 +74,32 @@ def prints_as_errors() -> contextlib.AbstractContextManager[Any]:
     return contextlib.redirect_stdout(sys.stderr)
 
 
-def items_of(path: Path, wanted: str, namespace: dict[str, Any]) -> list[Item]:
-    """What `wanted` asks for, a name with or without arguments; or, if it is empty, all that the file has.
+class Settings:
+    """What the file says of each thing in it, and the command of all."""
+
+    def __init__(self, given: dict[str, dict[str, Any]], x: tuple[int, ...] | None) -> None:
+        self.given, self.everywhere = given, {} if x is None else {"x": x}
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        return self.given.get(name, {}) | self.everywhere
+
+
+def items_of(path: Path, wanted: str, namespace: dict[str, Any], x: tuple[int, ...] | None = None) -> list[Item]:
+    """What `wanted` asks for, a name with or without arguments; or, if it is empty, all that the file has. `x` is the
+    shape of their inputs, if it is known.
 
     Raises SettingsError if there is nothing of the kind.
     """
-    settings = _settings_of(path, namespace)
+    settings = Settings(_settings_of(path, namespace), x)
     items = {item.name: item for item in _all_items(path, namespace, settings)}
     if not items:  # no classes: a script, with networks
         made = {name: value for name, value in namespace.items() if isinstance(value, KINDS)}
-        items = {name: Item(name, partial(_target, value, settings.get(name, {}))) for name, value in made.items()}
-    if odd := sorted(set(settings) - set(items) - set(namespace)):
+        items = {name: Item(name, partial(_target, value, settings[name])) for name, value in made.items()}
+    if odd := sorted(set(settings.given) - set(items) - set(namespace)):
         raise SettingsError(f"{path}: {SETTINGS} has {odd[0]!r}, and the file has not{did_you_mean(odd[0], items)}")
     if wanted:
         name, arguments, named = parse_call(wanted, f"{path}:")
-        return [_wanted(path, namespace, items, name, (arguments, named), settings.get(name, {}))]
+        return [_wanted(path, namespace, items, name, (arguments, named), settings[name])]
     twice = _defined_twice(path, items)
     if not items:
         raise SettingsError(_nothing(path, namespace))
@@ -204,11 +218,11 @@ def _settings_of(path: Path, namespace: dict[str, Any]) -> dict[str, dict[str, A
     return settings
 
 
-def _all_items(path: Path, namespace: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Iterator[Item]:
+def _all_items(path: Path, namespace: dict[str, Any], settings: Settings) -> Iterator[Item]:
     """The file's own classes and pairs of functions, in the order in which they stand there."""
     own = {name: kind for name, kind in namespace.items() if _is_own_class(kind, namespace)}
     for name, kind in own.items():
-        options = settings.get(name, {})
+        options = settings[name]
         if not issubclass(kind, KINDS):
             if callable(getattr(kind, "forward", None)) and callable(getattr(kind, "backward", None)):
                 yield _item_of_no_layer(name, kind, options)
@@ -221,7 +235,7 @@ def _all_items(path: Path, namespace: dict[str, Any], settings: dict[str, dict[s
             yield _item_of_class(name, kind, options.get("arguments", {}), options, path)
     functions: list[Pair | LossFunction] = [*found_pairs(namespace), *found_losses(namespace)]
     for found in functions:
-        yield Item(found.name, partial(found.target, settings.get(found.name, {})))
+        yield Item(found.name, partial(found.target, settings[found.name]))
 
 
 def _is_own_class(kind: Any, namespace: dict[str, Any]) -> bool:

@@ -107,6 +107,8 @@ def class_labels(loss: Loss, pred: np.ndarray) -> Any:
     """Classes for the rows of pred, as numbers or one-hot, if the loss takes a row for the scores of several classes:
     its columns depend on each other. None for all other losses.
     """
+    if pred.ndim != 2 or pred.shape[1] < 2:
+        return None
     classes = np.arange(len(pred)) % pred.shape[1]
     corners = [np.array(pred) for _ in range(4)]
     corners[1][0, 0] += 1
