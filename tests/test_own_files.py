@@ -253,6 +253,11 @@ CONTENTS = {
     "functions without a cache": (BY_NAME, 0, "ok  linear: x, W (27 entries)"),
     "a recurrent network": (RECURRENT, 0, "ok  rnn: 5 gradients (79 entries)"),
     "channels first": (SPATIAL, 0, "ok  norm_naive: x, gamma, beta (150 entries)"),
+    "functions with a dictionary": (
+        BY_NAME.replace("return dZ @ W.T,", "return dict(dA=dZ @ W.T, dW=").replace("A.T @ dZ\n", "A.T @ dZ)\n"),
+        0,
+        "ok  linear: x, W (27 entries)",
+    ),
     "functions in a class": (STATIC, 0, "ok  Twofold: x, w (27 entries)"),
     "a loss function": (SOFTMAX_LOSS, 1, "softmax_loss: gradients WRONG"),
     "a class that needs arguments": (POWER, 1, "GRADCHECK = {'Power': {'arguments': {'p': ...}}}"),
@@ -264,6 +269,29 @@ CONTENTS = {
     "a wrong embedding": (EMBEDDING.format(add="self.dW[self.rows] += dy"), 1, "WRONG          W "),
     "two of one name": (TWICE, 1, "not checked  Twice of line 19: line 23 defines Twice again"),
     "a layer without backward": (HALF, 1, "not checked  Half has no backward"),
+    "an abstract base": (
+        "from abc import ABC, abstractmethod\n"
+        + a_class("Base", "Square, ABC", "return self.f(x)")
+        + "    @abstractmethod\n    def f(self, x): ...\n"
+        + a_class("Same", "Base", backward="return dy")
+        + "    def f(self, x): return 1 * x\n",
+        0,
+        "2 checks in",
+    ),
+    "a base that lacks a method": (
+        a_class("Base", forward="return self.f(x)")
+        + a_class("Same", "Base", backward="return dy")
+        + "    def f(self, x): return 1 * x\n",
+        0,
+        "2 checks in",
+    ),
+    "two names": ("Again = Square", 0, "1 check in"),
+    "keyword only": (POWER.replace("self, p", "self, *, p"), 1, "{'arguments': {'p': ...}}"),
+    "a loss that is no Loss": (
+        NO_LAYER.replace("(self, x)", "(self, x, y)"),
+        1,
+        "is no subclass of minigan.losses.Loss",
+    ),
     "a base of others": (HALF + a_class("Same", "Half", backward="return dy / 2"), 0, "ok  Same()"),
     "no subclass": (NO_LAYER, 1, ADVICE),
     "no train": (OLD, 1, "takes (x); a network calls forward(x, train). Write\n    def forward(self, x, train):\n"),

@@ -138,7 +138,7 @@ def subject_of(
             f"check({target.__name__}({arguments}))"
         )
     if hasattr(target, "forward") and hasattr(target, "backward"):
-        raise SettingsError(how_to_be_a_layer(type(target).__name__))
+        raise SettingsError(how_to_be_a_layer(type(target)))
     raise SettingsError(
         f"check takes a Layer, a Sequential, a Loss, an Objective, a Penalty, a GAN or two functions (forward, "
         f"backward); it got a {type(target).__name__}"

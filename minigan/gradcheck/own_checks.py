@@ -22,6 +22,7 @@ from .report import Report
 OWN_FILE = re.compile(r"(?P<path>.+\.py)(:(?P<wanted>.*))?", re.DOTALL)
 LONGEST = 4_000  # characters of what a file raises
 OK, WRONG, NOT_PROVEN, NOT_CHECKED = "ok", "wrong", "not proven", "not checked"
+BASE = "base"  # a class that runs only in those that derive from it: nothing is said of it
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ def _checked(item: Item, job: Job, path: Path) -> Found:
         try:
             target, options = item.make()
         except SettingsError as error:
+            if item.is_base and isinstance(error.__cause__, TypeError):  # abstract
+                return Found(item.name, BASE, "")
             return not_checked(item.name, f"{error}{notes_of(error)}")
         except MemoryError as error:
             return _failed(item.name, _no_memory(error, path))
@@ -150,6 +153,8 @@ def _checked(item: Item, job: Job, path: Path) -> Found:
             return _failed(name, _no_memory(error, path))
         except MiniganError as error:
             return _failed(name, f"{error}{notes_of(error)}")
+        except (AttributeError, NotImplementedError) as error:
+            return Found(name, BASE, "") if item.is_base else _failed(name, _raised(error, path))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001

@@ -10,7 +10,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -43,6 +43,7 @@ class Item:
     name: str
     make: Callable[[], tuple[Any, dict[str, Any]]] = lambda: (None, {})  # the target, and options of `check`
     refusal: str = ""
+    is_base: bool = False  # others in the file derive from it, and may define what it lacks
 
 
 @contextlib.contextmanager
@@ -220,19 +221,19 @@ def _settings_of(path: Path, namespace: dict[str, Any]) -> dict[str, dict[str, A
 
 def _all_items(path: Path, namespace: dict[str, Any], settings: Settings) -> Iterator[Item]:
     """The file's own classes and pairs of functions, in the order in which they stand there."""
-    own = {name: kind for name, kind in namespace.items() if _is_own_class(kind, namespace)}
-    for name, kind in own.items():
-        options = settings[name]
+    own = {kind: name for name, kind in reversed(namespace.items()) if _is_own_class(kind, namespace)}
+    for kind, name in reversed(own.items()):
+        options, is_base = settings[name], any(other is not kind and issubclass(other, kind) for other in own)
         if not issubclass(kind, KINDS):
             if callable(getattr(kind, "forward", None)) and callable(getattr(kind, "backward", None)):
                 yield _item_of_no_layer(name, kind, options)
         elif missing := _missing(kind):
-            if not any(other is not kind and issubclass(other, kind) for other in own.values()):
+            if not is_base:
                 yield Item(name, refusal=f"{name} has no {missing}")
         elif (example := _example(kind, namespace)) is not None and "arguments" not in options:
             yield Item(name, partial(_target, example, options))
         else:
-            yield _item_of_class(name, kind, options.get("arguments", {}), options, path)
+            yield replace(_item_of_class(name, kind, options.get("arguments", {}), options, path), is_base=is_base)
     functions: list[Pair | LossFunction] = [*found_pairs(namespace), *found_losses(namespace)]
     for found in functions:
         yield Item(found.name, partial(found.target, settings[found.name]))
@@ -268,7 +269,7 @@ def _item_of_no_layer(name: str, kind: Any, options: dict[str, Any]) -> Item:
     """Static methods are a pair of functions in a class for a name."""
     if all(isinstance(inspect.getattr_static(kind, way), staticmethod) for way in ("forward", "backward")):
         return Item(name, partial(Pair(name, kind.forward, kind.backward).target, options))
-    return Item(name, refusal=how_to_be_a_layer(name))
+    return Item(name, refusal=how_to_be_a_layer(kind))
 
 
 def _target(made: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -297,7 +298,7 @@ def _wanted(
     """The one that was asked for by name."""
     kind, found = namespace.get(name), ", ".join(items) or "none"
     if name in items and not any(given):
-        return items[name]
+        return replace(items[name], is_base=False)
     if isinstance(kind, type) and issubclass(kind, KINDS) and not _missing(kind):
         arguments = given[1] if not given[0] else given[0]
         if all(given):
@@ -354,7 +355,7 @@ def _arguments_wanted(kind: type, error: Exception, path: Path | None) -> str:
     text = f"{what}. Give its arguments, in quotes: '{call}(...)'"
     if path is None:
         return text
-    needed = ", ".join(f"{p.name!r}: ..." for p in parameters.values() if p.default is p.empty and p.kind < 2)
+    needed = ", ".join(f"{p.name!r}: ..." for p in parameters.values() if p.default is p.empty and p.kind in (0, 1, 3))
     return f"{text}; or in the file: {SETTINGS} = {{{kind.__name__!r}: {{'arguments': {{{needed}}}}}}}"
 
 

@@ -26,8 +26,16 @@ def elsewhere(array: np.ndarray) -> np.ndarray:
     return np.roll(array.reshape(-1), 1).reshape(array.shape)
 
 
-def how_to_be_a_layer(name: str) -> str:
-    """What to write, for a class that could be a layer and is none."""
+def how_to_be_a_layer(kind: Any) -> str:
+    """What to write, for a class that could be a layer, or a loss, and is none."""
+    name, given = kind.__name__, list(inspect.signature(kind.forward).parameters.values())[1:]
+    if len(given) > 1 and given[1].name != "train" and given[1].default is given[1].empty:
+        return (
+            f"{name} takes predictions and targets, but is no subclass of minigan.losses.Loss; write\n"
+            f"    class {name}(Loss):\n"
+            f"        def __call__(self, pred, target):\n"
+            f"            return loss, dpred"
+        )
     return (
         f"{name} has a forward and a backward, but is no subclass of minigan.layers.Layer; write\n"
         f"    class {name}(Layer):\n"
@@ -212,6 +220,9 @@ class FunctionSubject(Subject):
         if isinstance(returned, tuple) and not (len(returned) == 2 and isinstance(returned[1], dict)):
             found = dict(zip(["x", *names], returned, strict=False))
             fits, what = len(returned) == 1 + len(names), f"{len(returned)} values"
+        elif isinstance(returned, dict):
+            found = self._by_name(returned, names)
+            fits, what = sorted(found) == sorted(["x", *names]), f"gradients of {sorted(found)}"
         else:
             dx, grads = returned if isinstance(returned, tuple) else (returned, {})
             found, fits = {"x": dx, **grads}, sorted(grads) == sorted(names)
@@ -219,6 +230,13 @@ class FunctionSubject(Subject):
         if not fits:
             raise SettingsError(f"{self.name}: backward returned {what}; {self._wanted(names)}")
         return {"x": _copied(found["x"]), **{name: _copied(found[name]) for name in self.arrays if name != "x"}}
+
+    def _by_name(self, gradients: dict[str, Any], names: list[str]) -> dict[str, Any]:
+        """Gradients by the names of their arrays; they may be called "w" or "dw", and that of x as forward calls it."""
+        first, *_ = inspect.signature(self.f).parameters
+        called = {"x": "x", first: "x", **{name: name for name in names}}
+        called |= {f"d{name}": meant for name, meant in called.items()}
+        return {called.get(name, name): gradient for name, gradient in gradients.items()}
 
     def _names(self) -> list[str]:
         """The parameters in the order of forward's arguments."""
