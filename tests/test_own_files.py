@@ -325,12 +325,14 @@ def test_what_a_file_may_have_and_what_is_said_of_it(tmp_path, capsys, text, wan
         (HEAD + "GRADCHECK = [Square()]", "wanted GRADCHECK = {"),
         ("x = 1\0", "mine.py: SyntaxError: source code string cannot contain null bytes"),
         ("def f(:", "mine.py, line 1: SyntaxError"),
+        ("from neighbour import Square", "neighbour.py"),
         ("import sys; sys.exit(0)", "line 1, in <module>: SystemExit: 0"),
         ("from .absent import f", "ModuleNotFoundError"),
         ("open('absent.txt')", "line 1, in <module>: FileNotFoundError"),
     ],
 )
 def test_a_file_with_nothing_to_check_is_refused_in_words(tmp_path, capsys, text, words):
+    (tmp_path / "neighbour.py").write_text(HEAD)
     status, out, err = run(tmp_path, capsys, text)
     assert status == 2 and not out and err.startswith("error: ") and words in err and err.count("mine.py") >= 1
 
@@ -375,8 +377,11 @@ def test_letters_that_the_terminal_lacks_end_nothing(tmp_path, capsys, monkeypat
     assert status == 1 and "ValueError: ?" in narrow.getvalue() and "1 OK; 1 NOT OK: Arrow" in narrow.getvalue()
 
 
-def test_an_error_on_the_way_leaves_no_process_behind(tmp_path, monkeypatch):
+@pytest.mark.parametrize("groups", [True, False], ids=["process groups", "none, as on Windows"])
+def test_an_error_on_the_way_leaves_no_process_behind(tmp_path, monkeypatch, groups):
     """As of a pipe that nobody reads any more."""
+    if not groups:
+        monkeypatch.delattr(os, "killpg", raising=False)
     (tmp_path / "mine.py").write_text(HEAD + a_class("Loop", forward="while True: pass"))
     children, start = [], Child.__init__
     monkeypatch.setattr(Child, "__init__", lambda self, *given: (start(self, *given), children.append(self))[0])
@@ -399,6 +404,10 @@ def test_names_of_files_objects_and_functions(tmp_path, capsys):
                           ("Power(2, scale=3.0)", "scale=3.0")):  # fmt: skip
         assert main(["gradcheck", f"{path}:{wanted}", "--trust"]) == 0
         assert words in capsys.readouterr().out
+    path.write_text(path.read_text() + TWICE)
+    assert main(["gradcheck", f"{path}:Twice", "--trust"]) == 1
+    assert "not checked  Twice of line" in capsys.readouterr().out
+    path.write_text(path.read_text().replace(TWICE, ""))
     assert main(["gradcheck", f"{path}:Sqare", "--trust"]) == 2
     assert "did you mean Square?" in capsys.readouterr().err
     assert main(["gradcheck", str(tmp_path / "*.py"), "--trust"]) == 0  # a shell that leaves it as it is

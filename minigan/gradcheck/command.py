@@ -80,7 +80,8 @@ def gradcheck(
             raise SettingsError(f"{flag} is for targets; --all has its own")
     started = time.perf_counter()
     jobs = _everything(seed) if everything else _chained(_jobs(_expanded(targets), x, seed, zeros, limits))
-    found = list(jobs) if as_json else _printed(jobs)
+    with contextlib.closing(jobs):  # or a process would outlive an error here
+        found = list(jobs) if as_json else _printed(jobs)
     if all(result.status == NOT_CHECKED for result in found):
         return _nothing_checked(found, as_json)
     _print_end(found, time.perf_counter() - started, as_json)
@@ -97,15 +98,14 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, parts))
 
 
-def _printed(jobs: Generator[Found, None, None]) -> list[Found]:
+def _printed(jobs: Iterator[Found]) -> list[Found]:
     """All verdicts, each printed as it comes; but what is not checked and stays alone is an error, and no report."""
     found: list[Found] = []
-    with contextlib.closing(jobs):  # or a process would outlive an error here
-        for result in jobs:
-            found.append(result)
-            held = len(found) == 2 and found[0].status == NOT_CHECKED
-            for shown in found if held else [result] if len(found) > 1 or result.status != NOT_CHECKED else []:
-                _print(EXPECT_ZERO.sub(r"pass --expect-zero \1", shown.text))
+    for result in jobs:
+        found.append(result)
+        held = len(found) == 2 and found[0].status == NOT_CHECKED
+        for shown in found if held else [result] if len(found) > 1 or result.status != NOT_CHECKED else []:
+            _print(EXPECT_ZERO.sub(r"pass --expect-zero \1", shown.text))
     return found
 
 

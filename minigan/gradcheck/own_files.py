@@ -98,10 +98,11 @@ def items_of(path: Path, wanted: str, namespace: dict[str, Any], x: tuple[int, .
         items = {name: Item(name, partial(_target, value, settings[name])) for name, value in made.items()}
     if odd := sorted(set(settings.given) - set(items) - set(namespace)):
         raise SettingsError(f"{path}: {SETTINGS} has {odd[0]!r}, and the file has not{did_you_mean(odd[0], items)}")
+    twice = _defined_twice(path, items)
     if wanted:
         name, arguments, named = parse_call(wanted, f"{path}:")
-        return [_wanted(path, namespace, items, name, (arguments, named), settings[name])]
-    twice = _defined_twice(path, items)
+        earlier = [item for item in twice if item.name.startswith(f"{name} of ")]
+        return [*earlier, _wanted(path, namespace, items, name, (arguments, named), settings[name])]
     if not items:
         raise SettingsError(_nothing(path, namespace))
     return [*twice, *items.values()]
@@ -363,6 +364,10 @@ def _nothing(path: Path, namespace: dict[str, Any]) -> str:
     """What to say of a file in which there is nothing to check."""
     alone = [name for name, value in namespace.items() if inspect.isfunction(value) and "forward" in name]
     hint = f"; {alone[0]} needs a partner {alone[0].replace('forward', 'backward')}" if alone else ""
+    for name, kind in namespace.items():
+        file = getattr(sys.modules.get(getattr(kind, "__module__", "")), "__file__", None)
+        if isinstance(kind, type) and issubclass(kind, KINDS) and file and Path(file).parent == path.parent:
+            hint = f"; {name} is another file's: name {file}"
     return (
         f"{path} has no subclass of minigan.layers.Layer with a forward and a backward, no Loss, Objective, Penalty or "
         f"GAN, and no pair of functions such as affine_forward and affine_backward{hint}"
