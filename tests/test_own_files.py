@@ -296,6 +296,16 @@ CONTENTS = {
     "no subclass": (NO_LAYER, 1, ADVICE),
     "no train": (OLD, 1, "takes (x); a network calls forward(x, train). Write\n    def forward(self, x, train):\n"),
     "no build": (a_class("N", "Layer", "return x * self.g", "return dy"), 1, "self.param('g', in_shape, normal(0.1))"),
+    "parameters too early": (
+        "class Early(Square):\n    def __init__(self): self.param('W', (3,), normal(1.0))\n",
+        1,
+        "parameters are declared in\n        def build(self, in_shape):\n",
+    ),
+    "a build that returns nothing": (
+        "class Nothing(Square):\n    def build(self, in_shape): pass\n",
+        1,
+        "build returned None; it must return the output's shape, a tuple without the batch: does it end with",
+    ),
     "another shape": (a_class("Cut", forward="return x[:, 1:]"), 1, "return (2,)  # the shape of y"),
     "a tuple for dx": (a_class("Tuple", backward="return dy, 0"), 1, "a layer returns dx alone"),
     "indices": (a_class("Rows", forward="return x[x]"), 1, "an index is x.astype(int)"),

@@ -33,6 +33,10 @@ from .table import dense_gan
 SETTINGS = "GRADCHECK"  # a dictionary in the file, by the names of what is checked
 KINDS = (Layer, Loss, Objective, Penalty, GAN)
 KNOWN = ("arguments", "x", "params", "fixed", "labels", "expect_zero")
+NO_NETWORK_YET = """a layer has its memory only later; __init__ keeps its arguments, and parameters are declared in
+        def build(self, in_shape):
+            self.param("W", (in_shape[-1], self.units), normal(0.1))
+            return (self.units,)  # the shape of y without the batch"""
 FOLDER = "_folder_of_the_file"  # a package made for `from .helpers import ...`
 
 
@@ -135,6 +139,8 @@ def make(kind: type, arguments: list[Any], named: dict[str, Any], path: Path | N
             inspect.signature(kind).bind(*arguments, **named)
         except TypeError:
             raise SettingsError(_arguments_wanted(kind, error, path)) from error
+        if issubclass(kind, Layer) and isinstance(error, AttributeError) and error.name in ("declared", "context"):
+            error.add_note(NO_NETWORK_YET)
         raise SettingsError(f"{kind.__name__} cannot be made: {located(error, path)}") from error
 
 
