@@ -197,6 +197,14 @@ def norm_backward_naive(dout, cache):
     d = dout * gamma.reshape(1, -1, 1, 1)
     return d - d.mean((0, 2, 3), keepdims=True), (dout * u).sum((0, 2, 3)), dout.sum((0, 2, 3))
 """
+WORDS = """
+def words_forward(x, W): return W[x], (x, W)
+def words_backward(dout, cache):
+    x, W = cache
+    dW = np.zeros_like(W)
+    {add}
+    return dW
+"""
 STATIC = """
 class Twofold:
     @staticmethod
@@ -258,6 +266,12 @@ CONTENTS = {
         0,
         "ok  linear: x, W (27 entries)",
     ),
+    "an embedding in functions": (
+        WORDS.format(add="np.add.at(dW, x, dout)"),
+        0,
+        "ok  words: W (15 entries); x has no gr",
+    ),
+    "a wrong embedding in functions": (WORDS.format(add="dW[x] = dout"), 1, "WRONG          W "),
     "functions in a class": (STATIC, 0, "ok  Twofold: x, w (27 entries)"),
     "a loss function": (SOFTMAX_LOSS, 1, "softmax_loss: gradients WRONG"),
     "a class that needs arguments": (POWER, 1, "GRADCHECK = {'Power': {'arguments': {'p': ...}}}"),

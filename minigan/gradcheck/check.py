@@ -197,7 +197,7 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
     yours, report.complaints = examine(subject, v, judge.seed)
     names = [name for name in subject.arrays if name != "x" or not subject.no_dx]
     if subject.no_dx:
-        report.notes.append("x has no gradient: backward returns None, and y does not follow x in small steps")
+        report.notes.append("x has no gradient: backward gives none, and y does not follow x in small steps")
     report.complaints += _unknown(names, wanted, judge)
     if not yours:
         return report

@@ -188,7 +188,7 @@ class FunctionSubject(Subject):
     """forward(x, **params) -> y, and backward(dy) -> dx, or (dx, {name: gradient}).
 
     Or with what is kept handed on: forward(x, **params) -> (y, cache), and backward(dy, cache) -> dx, or (dx, dw, ...)
-    in the order of forward's arguments.
+    in the order of forward's arguments. Where forward takes x for an index, x is whole numbers, and has no gradient.
     """
 
     def __init__(self, functions: Functions, x: np.ndarray, params: dict[str, Any]) -> None:
@@ -199,8 +199,7 @@ class FunctionSubject(Subject):
 
     def forward(self) -> Array:
         """y."""
-        x, *_ = self.arrays.values()
-        returned = self.f(x, **{name: array for name, array in self.arrays.items() if name != "x"})
+        returned = self._called()
         self.cache = ()
         if isinstance(returned, tuple):
             if len(returned) != 2:
@@ -217,6 +216,8 @@ class FunctionSubject(Subject):
         returned = self.b(dy, *self.cache)
         names = self._names()
         returned = tuple(returned) if isinstance(returned, list) else returned
+        if self.no_dx:
+            returned = _without_dx(returned, len(names))
         if isinstance(returned, tuple) and not (len(returned) == 2 and isinstance(returned[1], dict)):
             found = dict(zip(["x", *names], returned, strict=False))
             fits, what = len(returned) == 1 + len(names), f"{len(returned)} values"
@@ -229,7 +230,23 @@ class FunctionSubject(Subject):
             what = f"gradients of {sorted(grads) or 'no parameter'}"
         if not fits:
             raise SettingsError(f"{self.name}: backward returned {what}; {self._wanted(names)}")
-        return {"x": _copied(found["x"]), **{name: _copied(found[name]) for name in self.arrays if name != "x"}}
+        dx = np.zeros(self.arrays["x"].shape) if self.no_dx else _copied(found["x"])
+        return {"x": dx, **{name: _copied(found[name]) for name in self.arrays if name != "x"}}
+
+    def _called(self) -> Any:
+        """What forward returns; for whole numbers that it refuses as floating-point ones, as integers."""
+        x, *_ = self.arrays.values()
+        params = {name: array for name, array in self.arrays.items() if name != "x"}
+        if self.no_dx:
+            return self.f(x.astype(int), **params)
+        try:
+            return self.f(x, **params)
+        except (IndexError, TypeError):
+            if not params or (x % 1).any():
+                raise
+            returned = self.f(x.astype(int), **params)
+        self.no_dx = True
+        return returned
 
     def _by_name(self, gradients: dict[str, Any], names: list[str]) -> dict[str, Any]:
         """Gradients by the names of their arrays; they may be called "w" or "dw", and that of x as forward calls it."""
@@ -254,6 +271,16 @@ class FunctionSubject(Subject):
             f"with parameters it returns dx and a dictionary of {names}, or as many arrays in this order: "
             f"dx, {', '.join(f'd{name}' for name in names)}"
         )
+
+
+def _without_dx(returned: Any, names: int) -> Any:
+    """What backward returned, with None for a dx that it left out."""
+    if isinstance(returned, dict):
+        return {"x": None, **returned}
+    if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict):
+        return returned
+    gradients = returned if isinstance(returned, tuple) else (returned,)
+    return (None, *gradients) if len(gradients) == names else gradients
 
 
 def _copied(gradient: Any) -> Any:
