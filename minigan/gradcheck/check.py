@@ -110,10 +110,10 @@ def subject_of(
     target: Any, x: Any, params: dict[str, Any], labels: Any = None, seed: int = 0, train: bool = True
 ) -> Subject:
     """What is to be checked, at this input."""
-    if isinstance(target, Loss) and x is None and labels is None:
-        scores = 1 / (1 + np.exp(-normal((5, 4), seed, "x")))
-        labels = class_labels(target, scores)
-        x = None if labels is None else scores
+    if isinstance(target, Loss) and labels is None:
+        pred = 1 / (1 + np.exp(-normal((5, 4), seed, "x"))) if x is None else _values(x, seed)
+        labels = class_labels(target, pred)
+        x = x if labels is None else pred
     if isinstance(target, Loss | Objective):
         shape = (5, 4) if isinstance(target, Loss) and target.decision is None else (7, 1)
         default = 1 / (1 + np.exp(-normal(shape, seed, "x")))  # probabilities, which are logits, too
@@ -139,7 +139,7 @@ def subject_of(
             f"check({target.__name__}({arguments}))"
         )
     if hasattr(target, "forward") and hasattr(target, "backward"):
-        raise SettingsError(how_to_be_a_layer(type(target).__name__))
+        raise SettingsError(how_to_be_a_layer(type(target)))
     raise SettingsError(
         f"check takes a Layer, a Sequential, a Loss, an Objective, a Penalty, a GAN or two functions (forward, "
         f"backward); it got a {type(target).__name__}"
@@ -198,7 +198,7 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
     yours, report.complaints = examine(subject, v, judge.seed)
     names = [name for name in subject.arrays if name != "x" or not subject.no_dx]
     if subject.no_dx:
-        report.notes.append("x has no gradient: backward returns None, and y does not follow x in small steps")
+        report.notes.append("x has no gradient: backward gives none, and y does not follow x in small steps")
     report.complaints += _unknown(names, wanted, judge)
     if not yours:
         return report

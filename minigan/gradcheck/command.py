@@ -1,11 +1,13 @@
 """`minigan gradcheck`: the check of minigan's own layers, losses, objectives and steps, or of a person's layers."""
 
+import contextlib
 import glob
 import json
 import re
+import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,7 +80,8 @@ def gradcheck(
             raise SettingsError(f"{flag} is for targets; --all has its own")
     started = time.perf_counter()
     jobs = _everything(seed) if everything else _chained(_jobs(_expanded(targets), x, seed, zeros, limits))
-    found = list(jobs) if as_json else _printed(jobs)
+    with contextlib.closing(jobs):  # or a process would outlive an error here
+        found = list(jobs) if as_json else _printed(jobs)
     if all(result.status == NOT_CHECKED for result in found):
         return _nothing_checked(found, as_json)
     _print_end(found, time.perf_counter() - started, as_json)
@@ -100,10 +103,16 @@ def _printed(jobs: Iterator[Found]) -> list[Found]:
     found: list[Found] = []
     for result in jobs:
         found.append(result)
-        if len(found) > 1 or result.status != NOT_CHECKED:
-            for text in (r.text for r in (found if len(found) == 2 and found[0].status == NOT_CHECKED else [result])):
-                print(EXPECT_ZERO.sub(r"pass --expect-zero \1", text), flush=True)
+        held = len(found) == 2 and found[0].status == NOT_CHECKED
+        for shown in found if held else [result] if len(found) > 1 or result.status != NOT_CHECKED else []:
+            _print(EXPECT_ZERO.sub(r"pass --expect-zero \1", shown.text))
     return found
+
+
+def _print(text: str) -> None:
+    """A line, with question marks where the terminal has no such letters."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding), flush=True)
 
 
 def _nothing_checked(found: list[Found], as_json: bool) -> int:
@@ -120,9 +129,9 @@ def _print_end(found: list[Found], seconds: float, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_document(found), indent=2))
     else:
-        print(_summary(found, seconds))
+        _print(_summary(found, seconds))
         if len({result.document.get("file") for result in found}) > 1:
-            print(_files(found))
+            _print(_files(found))
 
 
 def _document(found: list[Found]) -> dict[str, Any]:
@@ -174,7 +183,7 @@ def _files(found: list[Found]) -> str:
     return f"{len(worst)} files; {'; '.join(said)}"
 
 
-def _everything(seed: int) -> Iterator[Found]:
+def _everything(seed: int) -> Generator[Found, None, None]:
     """minigan's own: each layer in several configurations, losses, objectives, whole steps."""
     for case in table.LAYERS:
         yield _named(check(case.layer, case.shape, seed=seed), f"{case.layer!r} at {case.shape}")
@@ -223,7 +232,7 @@ def _jobs(
     ]
 
 
-def _chained(jobs: list[Callable[[], Iterator[Found]]]) -> Iterator[Found]:
+def _chained(jobs: list[Callable[[], Iterator[Found]]]) -> Generator[Found, None, None]:
     for job in jobs:
         yield from job()
 

@@ -24,6 +24,7 @@ from .subjects import FunctionSubject, normal
 Shape = tuple[int, ...]
 WAYS = (("forward", "backward"), ("fwd", "bwd"))
 INPUTS = ((4, 3), (2, 3, 6, 4), (2, 6, 4, 3), (2, 4, 3))  # tried in turn
+WHOLE = [[0, 2, 1], [3, 0, 2]]  # for embeddings
 MOST = 40_000  # combinations of shapes that are tried
 # What the assignments of Stanford's CS231n call their settings, and what those contain.
 CUSTOMARY: dict[str, Any] = {
@@ -59,7 +60,7 @@ class Pair:
         names = [name for name in names if name not in fixed]
         functions = self._handing_on(_with(self.forward, fixed))
         given = {name: _array(value, name) for name, value in options.get("params", {}).items()}
-        inputs = [options["x"]] if "x" in options else INPUTS
+        inputs = [options["x"]] if "x" in options else [*INPUTS, WHOLE]
         found = next(
             (found for x in inputs if (found := _fitting(functions, _array(x, "x"), names, given)) is not None), None
         )

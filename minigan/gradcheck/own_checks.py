@@ -20,7 +20,9 @@ from .own_files import Item, items_of, loaded, located, notes_of, prints_as_erro
 from .report import Report
 
 OWN_FILE = re.compile(r"(?P<path>.+\.py)(:(?P<wanted>.*))?", re.DOTALL)
+LONGEST = 4_000  # characters of what a file raises
 OK, WRONG, NOT_PROVEN, NOT_CHECKED = "ok", "wrong", "not proven", "not checked"
+BASE = "base"  # a class that runs only in those that derive from it: nothing is said of it
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class Found:
         whole = Path(self.target) == Path(path).absolute()  # not one thing in it
         target = path if whole else f"{path}:{self.target}" if several else self.target
         document = self.document | {"file": path, "target": path if whole else self.target}
-        return replace(self, target=target, text=self.text.replace(self.target, target, 1), document=document)
+        start = self.text.index(self.target, len(f"{self.status}  ") if self.text.startswith(f"{self.status}  ") else 0)
+        text = self.text[:start] + target + self.text[start + len(self.target) :]
+        return replace(self, target=target, text=text, document=document)
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Found":
@@ -115,7 +119,7 @@ def check_file(job: Job, skip: int = 0) -> Iterator[Begun | Found]:
     path = Path(job.path)
     try:
         with loaded(path) as namespace:
-            for item in items_of(path, job.wanted, namespace)[skip:]:
+            for item in items_of(path, job.wanted, namespace, job.x)[skip:]:
                 yield Begun(item.name)
                 yield _checked(item, job, path)
     except MemoryError as error:
@@ -132,10 +136,14 @@ def _checked(item: Item, job: Job, path: Path) -> Found:
         try:
             target, options = item.make()
         except SettingsError as error:
+            if item.is_base and isinstance(error.__cause__, TypeError):  # abstract
+                return Found(item.name, BASE, "")
             return not_checked(item.name, f"{error}{notes_of(error)}")
         except MemoryError as error:
             return _failed(item.name, _no_memory(error, path))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a person's own code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a person's own code may raise anything
             return _failed(item.name, _raised(error, path))
         named = isinstance(target, tuple | GAN | Sequential)  # those have no name of their own
         name = item.name if named else type(target).__name__
@@ -145,7 +153,11 @@ def _checked(item: Item, job: Job, path: Path) -> Found:
             return _failed(name, _no_memory(error, path))
         except MiniganError as error:
             return _failed(name, f"{error}{notes_of(error)}")
-        except (Exception, SystemExit) as error:  # noqa: BLE001
+        except (AttributeError, NotImplementedError) as error:
+            return Found(name, BASE, "") if item.is_base else _failed(name, _raised(error, path))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001
             return _failed(name, _raised(error, path))
 
 
@@ -154,7 +166,7 @@ def _with_zeros(target: Any, options: dict[str, Any], job: Job, name: str) -> Fo
     options = {**options, "seed": job.seed}
     wanted = (*options.pop("expect_zero", ()), *job.expect_zero)
     short = {zero: zero.removeprefix(f"{name}.") for zero in wanted}  # "MyLayer.b" is meant for MyLayer alone
-    options["x"] = job.x if job.x is not None else _input(options.get("x"))
+    options["x"] = _input(options.get("x"))
     if "labels" in options:
         options["labels"] = np.asarray(options["labels"])
     report = check(target, **options)
@@ -178,7 +190,7 @@ def _failed(name: str, reason: str) -> Found:
 
 def _raised(error: BaseException, path: Path) -> str:
     hint = "\n    input() finds nobody here who could answer" if isinstance(error, EOFError) else ""
-    return f"{located(error, path)}{hint}"
+    return f"{located(error, path)[:LONGEST]}{hint}"
 
 
 def _no_memory(error: MemoryError, path: Path) -> str:

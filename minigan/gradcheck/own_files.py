@@ -10,12 +10,14 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from ..errors import FileError, MiniganError, SettingsError, did_you_mean
 from ..gan import GAN
@@ -31,6 +33,10 @@ from .table import dense_gan
 SETTINGS = "GRADCHECK"  # a dictionary in the file, by the names of what is checked
 KINDS = (Layer, Loss, Objective, Penalty, GAN)
 KNOWN = ("arguments", "x", "params", "fixed", "labels", "expect_zero")
+NO_NETWORK_YET = """a layer has its memory only later; __init__ keeps its arguments, and parameters are declared in
+        def build(self, in_shape):
+            self.param("W", (in_shape[-1], self.units), normal(0.1))
+            return (self.units,)  # the shape of y without the batch"""
 FOLDER = "_folder_of_the_file"  # a package made for `from .helpers import ...`
 
 
@@ -41,6 +47,7 @@ class Item:
     name: str
     make: Callable[[], tuple[Any, dict[str, Any]]] = lambda: (None, {})  # the target, and options of `check`
     refusal: str = ""
+    is_base: bool = False  # others in the file derive from it, and may define what it lacks
 
 
 @contextlib.contextmanager
@@ -55,9 +62,10 @@ def loaded(path: Path) -> Iterator[dict[str, Any]]:
     kept = sys.argv, list(sys.path), sys.dont_write_bytecode, sys.stdout, sys.stderr, sys.stdin
     sys.argv, sys.dont_write_bytecode = [str(path)], True
     try:
-        with prints_as_errors():
-            module = _run(path)
-        yield vars(module)
+        with np.errstate():  # which the file may set
+            with prints_as_errors():
+                module = _run(path)
+            yield vars(module)
     finally:
         sys.argv, sys.path[:], sys.dont_write_bytecode, sys.stdout, sys.stderr, sys.stdin = kept
         root = _package_of(path)[1]
@@ -71,22 +79,34 @@ def prints_as_errors() -> contextlib.AbstractContextManager[Any]:
     return contextlib.redirect_stdout(sys.stderr)
 
 
-def items_of(path: Path, wanted: str, namespace: dict[str, Any]) -> list[Item]:
-    """What `wanted` asks for, a name with or without arguments; or, if it is empty, all that the file has.
+class Settings:
+    """What the file says of each thing in it, and the command of all."""
+
+    def __init__(self, given: dict[str, dict[str, Any]], x: tuple[int, ...] | None) -> None:
+        self.given, self.everywhere = given, {} if x is None else {"x": x}
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        return self.given.get(name, {}) | self.everywhere
+
+
+def items_of(path: Path, wanted: str, namespace: dict[str, Any], x: tuple[int, ...] | None = None) -> list[Item]:
+    """What `wanted` asks for, a name with or without arguments; or, if it is empty, all that the file has. `x` is the
+    shape of their inputs, if it is known.
 
     Raises SettingsError if there is nothing of the kind.
     """
-    settings = _settings_of(path, namespace)
+    settings = Settings(_settings_of(path, namespace), x)
     items = {item.name: item for item in _all_items(path, namespace, settings)}
     if not items:  # no classes: a script, with networks
         made = {name: value for name, value in namespace.items() if isinstance(value, KINDS)}
-        items = {name: Item(name, partial(_target, value, settings.get(name, {}))) for name, value in made.items()}
-    if odd := sorted(set(settings) - set(items) - set(namespace)):
+        items = {name: Item(name, partial(_target, value, settings[name])) for name, value in made.items()}
+    if odd := sorted(set(settings.given) - set(items) - set(namespace)):
         raise SettingsError(f"{path}: {SETTINGS} has {odd[0]!r}, and the file has not{did_you_mean(odd[0], items)}")
+    twice = _defined_twice(path, items)
     if wanted:
         name, arguments, named = parse_call(wanted, f"{path}:")
-        return [_wanted(path, namespace, items, name, (arguments, named), settings.get(name, {}))]
-    twice = _defined_twice(path, items)
+        earlier = [item for item in twice if item.name.startswith(f"{name} of ")]
+        return [*earlier, _wanted(path, namespace, items, name, (arguments, named), settings[name])]
     if not items:
         raise SettingsError(_nothing(path, namespace))
     return [*twice, *items.values()]
@@ -119,6 +139,8 @@ def make(kind: type, arguments: list[Any], named: dict[str, Any], path: Path | N
             inspect.signature(kind).bind(*arguments, **named)
         except TypeError:
             raise SettingsError(_arguments_wanted(kind, error, path)) from error
+        if issubclass(kind, Layer) and isinstance(error, AttributeError) and error.name in ("declared", "context"):
+            error.add_note(NO_NETWORK_YET)
         raise SettingsError(f"{kind.__name__} cannot be made: {located(error, path)}") from error
 
 
@@ -204,24 +226,24 @@ def _settings_of(path: Path, namespace: dict[str, Any]) -> dict[str, dict[str, A
     return settings
 
 
-def _all_items(path: Path, namespace: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Iterator[Item]:
+def _all_items(path: Path, namespace: dict[str, Any], settings: Settings) -> Iterator[Item]:
     """The file's own classes and pairs of functions, in the order in which they stand there."""
-    own = {name: kind for name, kind in namespace.items() if _is_own_class(kind, namespace)}
-    for name, kind in own.items():
-        options = settings.get(name, {})
+    own = {kind: name for name, kind in reversed(namespace.items()) if _is_own_class(kind, namespace)}
+    for kind, name in reversed(own.items()):
+        options, is_base = settings[name], any(other is not kind and issubclass(other, kind) for other in own)
         if not issubclass(kind, KINDS):
             if callable(getattr(kind, "forward", None)) and callable(getattr(kind, "backward", None)):
                 yield _item_of_no_layer(name, kind, options)
         elif missing := _missing(kind):
-            if not any(other is not kind and issubclass(other, kind) for other in own.values()):
+            if not is_base:
                 yield Item(name, refusal=f"{name} has no {missing}")
         elif (example := _example(kind, namespace)) is not None and "arguments" not in options:
             yield Item(name, partial(_target, example, options))
         else:
-            yield _item_of_class(name, kind, options.get("arguments", {}), options, path)
+            yield replace(_item_of_class(name, kind, options.get("arguments", {}), options, path), is_base=is_base)
     functions: list[Pair | LossFunction] = [*found_pairs(namespace), *found_losses(namespace)]
     for found in functions:
-        yield Item(found.name, partial(found.target, settings.get(found.name, {})))
+        yield Item(found.name, partial(found.target, settings[found.name]))
 
 
 def _is_own_class(kind: Any, namespace: dict[str, Any]) -> bool:
@@ -254,7 +276,7 @@ def _item_of_no_layer(name: str, kind: Any, options: dict[str, Any]) -> Item:
     """Static methods are a pair of functions in a class for a name."""
     if all(isinstance(inspect.getattr_static(kind, way), staticmethod) for way in ("forward", "backward")):
         return Item(name, partial(Pair(name, kind.forward, kind.backward).target, options))
-    return Item(name, refusal=how_to_be_a_layer(name))
+    return Item(name, refusal=how_to_be_a_layer(kind))
 
 
 def _target(made: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -283,7 +305,7 @@ def _wanted(
     """The one that was asked for by name."""
     kind, found = namespace.get(name), ", ".join(items) or "none"
     if name in items and not any(given):
-        return items[name]
+        return replace(items[name], is_base=False)
     if isinstance(kind, type) and issubclass(kind, KINDS) and not _missing(kind):
         arguments = given[1] if not given[0] else given[0]
         if all(given):
@@ -340,7 +362,7 @@ def _arguments_wanted(kind: type, error: Exception, path: Path | None) -> str:
     text = f"{what}. Give its arguments, in quotes: '{call}(...)'"
     if path is None:
         return text
-    needed = ", ".join(f"{p.name!r}: ..." for p in parameters.values() if p.default is p.empty and p.kind < 2)
+    needed = ", ".join(f"{p.name!r}: ..." for p in parameters.values() if p.default is p.empty and p.kind in (0, 1, 3))
     return f"{text}; or in the file: {SETTINGS} = {{{kind.__name__!r}: {{'arguments': {{{needed}}}}}}}"
 
 
@@ -348,6 +370,10 @@ def _nothing(path: Path, namespace: dict[str, Any]) -> str:
     """What to say of a file in which there is nothing to check."""
     alone = [name for name, value in namespace.items() if inspect.isfunction(value) and "forward" in name]
     hint = f"; {alone[0]} needs a partner {alone[0].replace('forward', 'backward')}" if alone else ""
+    for name, kind in namespace.items():
+        file = getattr(sys.modules.get(getattr(kind, "__module__", "")), "__file__", None)
+        if isinstance(kind, type) and issubclass(kind, KINDS) and file and Path(file).parent == path.parent:
+            hint = f"; {name} is another file's: name {file}"
     return (
         f"{path} has no subclass of minigan.layers.Layer with a forward and a backward, no Loss, Objective, Penalty or "
         f"GAN, and no pair of functions such as affine_forward and affine_backward{hint}"

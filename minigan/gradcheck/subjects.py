@@ -26,8 +26,16 @@ def elsewhere(array: np.ndarray) -> np.ndarray:
     return np.roll(array.reshape(-1), 1).reshape(array.shape)
 
 
-def how_to_be_a_layer(name: str) -> str:
-    """What to write, for a class that could be a layer and is none."""
+def how_to_be_a_layer(kind: Any) -> str:
+    """What to write, for a class that could be a layer, or a loss, and is none."""
+    name, given = kind.__name__, list(inspect.signature(kind.forward).parameters.values())[1:]
+    if len(given) > 1 and given[1].name != "train" and given[1].default is given[1].empty:
+        return (
+            f"{name} takes predictions and targets, but is no subclass of minigan.losses.Loss; write\n"
+            f"    class {name}(Loss):\n"
+            f"        def __call__(self, pred, target):\n"
+            f"            return loss, dpred"
+        )
     return (
         f"{name} has a forward and a backward, but is no subclass of minigan.layers.Layer; write\n"
         f"    class {name}(Layer):\n"
@@ -107,6 +115,8 @@ def class_labels(loss: Loss, pred: np.ndarray) -> Any:
     """Classes for the rows of pred, as numbers or one-hot, if the loss takes a row for the scores of several classes:
     its columns depend on each other. None for all other losses.
     """
+    if pred.ndim != 2 or pred.shape[1] < 2:
+        return None
     classes = np.arange(len(pred)) % pred.shape[1]
     corners = [np.array(pred) for _ in range(4)]
     corners[1][0, 0] += 1
@@ -178,7 +188,7 @@ class FunctionSubject(Subject):
     """forward(x, **params) -> y, and backward(dy) -> dx, or (dx, {name: gradient}).
 
     Or with what is kept handed on: forward(x, **params) -> (y, cache), and backward(dy, cache) -> dx, or (dx, dw, ...)
-    in the order of forward's arguments.
+    in the order of forward's arguments. Where forward takes x for an index, x is whole numbers, and has no gradient.
     """
 
     def __init__(self, functions: Functions, x: np.ndarray, params: dict[str, Any]) -> None:
@@ -189,8 +199,7 @@ class FunctionSubject(Subject):
 
     def forward(self) -> Array:
         """y."""
-        x, *_ = self.arrays.values()
-        returned = self.f(x, **{name: array for name, array in self.arrays.items() if name != "x"})
+        returned = self._called()
         self.cache = ()
         if isinstance(returned, tuple):
             if len(returned) != 2:
@@ -207,16 +216,44 @@ class FunctionSubject(Subject):
         returned = self.b(dy, *self.cache)
         names = self._names()
         returned = tuple(returned) if isinstance(returned, list) else returned
+        if self.no_dx:
+            returned = _without_dx(returned, len(names))
         if isinstance(returned, tuple) and not (len(returned) == 2 and isinstance(returned[1], dict)):
             found = dict(zip(["x", *names], returned, strict=False))
             fits, what = len(returned) == 1 + len(names), f"{len(returned)} values"
+        elif isinstance(returned, dict):
+            found = self._by_name(returned, names)
+            fits, what = sorted(found) == sorted(["x", *names]), f"gradients of {sorted(found)}"
         else:
             dx, grads = returned if isinstance(returned, tuple) else (returned, {})
             found, fits = {"x": dx, **grads}, sorted(grads) == sorted(names)
             what = f"gradients of {sorted(grads) or 'no parameter'}"
         if not fits:
             raise SettingsError(f"{self.name}: backward returned {what}; {self._wanted(names)}")
-        return {"x": _copied(found["x"]), **{name: _copied(found[name]) for name in self.arrays if name != "x"}}
+        dx = np.zeros(self.arrays["x"].shape) if self.no_dx else _copied(found["x"])
+        return {"x": dx, **{name: _copied(found[name]) for name in self.arrays if name != "x"}}
+
+    def _called(self) -> Any:
+        """What forward returns; for whole numbers that it refuses as floating-point ones, as integers."""
+        x, *_ = self.arrays.values()
+        params = {name: array for name, array in self.arrays.items() if name != "x"}
+        if self.no_dx:
+            return self.f(x.astype(int), **params)
+        try:
+            return self.f(x, **params)
+        except (IndexError, TypeError):
+            if not params or (x % 1).any():
+                raise
+            returned = self.f(x.astype(int), **params)
+        self.no_dx = True
+        return returned
+
+    def _by_name(self, gradients: dict[str, Any], names: list[str]) -> dict[str, Any]:
+        """Gradients by the names of their arrays; they may be called "w" or "dw", and that of x as forward calls it."""
+        first, *_ = inspect.signature(self.f).parameters
+        called = {"x": "x", first: "x", **{name: name for name in names}}
+        called |= {f"d{name}": meant for name, meant in called.items()}
+        return {called.get(name, name): gradient for name, gradient in gradients.items()}
 
     def _names(self) -> list[str]:
         """The parameters in the order of forward's arguments."""
@@ -234,6 +271,16 @@ class FunctionSubject(Subject):
             f"with parameters it returns dx and a dictionary of {names}, or as many arrays in this order: "
             f"dx, {', '.join(f'd{name}' for name in names)}"
         )
+
+
+def _without_dx(returned: Any, names: int) -> Any:
+    """What backward returned, with None for a dx that it left out."""
+    if isinstance(returned, dict):
+        return {"x": None, **returned}
+    if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict):
+        return returned
+    gradients = returned if isinstance(returned, tuple) else (returned,)
+    return (None, *gradients) if len(gradients) == names else gradients
 
 
 def _copied(gradient: Any) -> Any:
