@@ -41,7 +41,7 @@ FLOORS = [
     ["gradcheck.subjects"],
     ["gradcheck.networks", "gradcheck.table"],
     ["gradcheck.contract", "gradcheck.judge"],
-    ["gradcheck.causes", "gradcheck.tangents"],
+    ["gradcheck.causes", "gradcheck.tangents", "gradcheck.visits"],
     ["gradcheck.places"],
     ["gradcheck.experiments"],
     ["gradcheck.steps"],

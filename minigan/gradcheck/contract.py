@@ -31,7 +31,7 @@ def examine(subject: Subject, v: Any, seed: int) -> tuple[Gradients, list[str]]:
     yours = subject.backward(dy)
     found = _dtypes(yours) + _repeats(subject, v, y, yours)
     if isinstance(subject, NetworkSubject):
-        found = found or _switches(subject, v, yours)
+        found = found or _switches(subject, v, yours) + _first_call(subject, v, yours)
         found += _undeclared(subject) + small_batches(subject.net)
         if subject.train:
             yours, complaints = _poisoned(subject, v, y, yours)
@@ -123,13 +123,36 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
     return found
 
 
+def _first_call(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[str]:
+    """Whether a layer that has seen no other x than this one gives the same gradients."""
+    if not subject.train:
+        return []  # running statistics come from training
+    fresh = subject.fresh().backward(np.array(v))
+    odd = [name for name, gradient in yours.items() if not np.array_equal(fresh[name], gradient, equal_nan=True)]
+    return [
+        f"d{name} depends on what the very first forward left: is something made only once, as in `if self.mask is "
+        f"None`? Make it in every forward"
+        for name in odd[:1]
+    ]
+
+
 def _poisoned(subject: NetworkSubject, v: Any, y: np.ndarray, yours: Gradients) -> tuple[Gradients, list[str]]:
     """The gradients from buffers that are full of NaN: what was not written is not a number then."""
     copy = subject.poisoned()
     try:
+        copy.visit_elsewhere()
         if not np.array_equal(copy.forward(), y, equal_nan=True):
             return yours, ["forward uses what is left in a buffer: write to all of self.buf(...) before you read it"]
-        copy.visit_elsewhere()
-        return copy.backward(np.array(v)), []
+        poisoned = copy.backward(np.array(v))
+        if not _equal(poisoned, yours) and _equal(subject.poisoned(temporaries=False).backward(np.array(v)), yours):
+            return yours, [
+                "backward uses what forward left in self.temporary(...), which every layer may overwrite in between: "
+                "keep it in self.buf(name, shape)"
+            ]
+        return poisoned, []
     except ValueError as error:  # a view that refuses to be written to
         return yours, [f"x or dy was written to: {error}"]
+
+
+def _equal(one: Gradients, other: Gradients) -> bool:
+    return all(np.array_equal(one[name], other[name], equal_nan=True) for name in other)

@@ -24,6 +24,7 @@ class NetworkSubject(Subject):
         self.net, self.x, self.short, self.name, self.train = net, x, short, name, train
         hold_power_iteration(net, x)
         self.first, self.state = net.forwards, net.state.copy()
+        self.spoils_temporaries = False
         self.counters: frozenset[tuple[str, str]] | None = None
         self.arrays = {"x": x} | {short[slot.name]: slot.view(net.params) for slot in net.slots}
 
@@ -37,6 +38,8 @@ class NetworkSubject(Subject):
     def backward(self, dy: Any) -> dict[str, Any]:
         """dx and every gradient of the network."""
         self.forward()
+        if self.spoils_temporaries:
+            self.net.workspace.poison_temporaries()
         dx = self.dx_of(self.net.backward(dy))
         grads = {self.short[slot.name]: slot.view(self.net.grads).copy() for slot in self.net.slots}
         return {"x": dx.copy() if isinstance(dx, np.ndarray) else dx} | grads
@@ -96,11 +99,19 @@ class NetworkSubject(Subject):
         net.forwards, net.state[...] = self.first, self.state
         return net
 
-    def poisoned(self) -> "NetworkSubject":
-        """A copy whose buffers are full of NaN when a layer gets them, and whose inputs cannot be written to."""
+    def fresh(self) -> "NetworkSubject":
+        """A copy whose layers were never called."""
+        return NetworkSubject(self._clone(), self.x, self.short, self.name, self.train)
+
+    def poisoned(self, temporaries: bool = True) -> "NetworkSubject":
+        """A copy whose buffers are full of NaN when a layer gets them, and whose inputs cannot be written to; and whose
+        temporaries are full of NaN after each forward.
+        """
         net = self._clone()
         net.workspace = Workspace(net.backend, "poison")
-        return NetworkSubject(net, self.x, self.short, self.name, self.train)
+        copy = NetworkSubject(net, self.x, self.short, self.name, self.train)
+        copy.spoils_temporaries = temporaries
+        return copy
 
     def complex(self) -> "NetworkSubject":
         """A copy with complex vectors and buffers."""
@@ -180,7 +191,7 @@ def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> Netw
         [layer.clone()], input_shape=x.shape[1:], name="alone", backend="numpy", dtype="float64", seed=seed
     )
     net.params[...] = normal(net.params.shape, seed, "parameters")
-    _require_output(net, x)
+    _require_output(net, elsewhere(x))  # what the very first forward leaves must not matter
     return NetworkSubject(net, x, short_names(net), repr(layer), train)
 
 

@@ -70,6 +70,7 @@ class Report:
     target: str
     rows: list[Row] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)  # contract violations, such as a changed input
+    visited: list[str] = field(default_factory=list)  # other inputs at which all is well, too
     notes: list[str] = field(default_factory=list)  # what was not compared, and rightly so
     first_wrong: str = ""  # of a network: the first layer that is wrong by itself, such as "1.LeakyReLU"
     inner: "Report | None" = None  # what was found when that layer was checked alone
