@@ -9,7 +9,6 @@
 import re
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from . import jpeg
@@ -18,35 +17,37 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 COMPRESSED = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")  # the pieces of a WebP file that hold pixels
 HEAD, PIECE = 32, 2**20  # bytes
+FEW = 64
 ZEROS = re.compile(rb"\0{64,}")
 # An even area compresses to zeros, too: measured were up to 1 byte for 10,000 pixels.
 PIXELS_PER_ZERO = 5_000
 HOLE = "a hole: zeros in place of data"
 
 
-def opened(path: Path) -> Path | jpeg.Feed:
-    """What Pillow shall read the picture from: the path, or, of a JPEG file, its bytes.
+def checked(file: BinaryIO) -> BinaryIO:
+    """What Pillow shall read the picture from: the file, or, of a JPEG file, its bytes.
 
     Raises OSError for a file that is damaged as far as its bytes show.
     """
-    with open(path, "rb") as file:
-        head = file.read(HEAD)
-        if head.startswith(SIGNATURE):
-            file.seek(len(SIGNATURE))
-            _check_png(file)
-        elif head.startswith(b"\xff\xd8"):
-            return jpeg.feed(head + file.read())
-    return path
+    head = file.read(HEAD)
+    if head.startswith(b"\xff\xd8"):
+        return jpeg.feed(head + file.read())
+    if head.startswith(SIGNATURE):
+        file.seek(len(SIGNATURE))
+        _check_png(file)
+    file.seek(0)
+    return file
 
 
-def require_no_hole(path: Path, kind: str | None, pixels: int) -> None:
+def require_no_hole(file: BinaryIO, kind: str | None, pixels: int) -> None:
     """Raise OSError for a WebP or AVIF file with more zeros in a row than `pixels` of one colour come to."""
     if kind not in ("WEBP", "AVIF"):
         return
-    content = path.read_bytes()
+    file.seek(0)
+    content = file.read()
     parts = _webp_parts(content) if kind == "WEBP" else iter([content])
     longest = max((len(zeros) for part in parts for zeros in ZEROS.findall(part)), default=0)
-    if longest > 64 + pixels / PIXELS_PER_ZERO:
+    if longest > FEW + pixels / PIXELS_PER_ZERO:
         raise OSError(HOLE)
 
 

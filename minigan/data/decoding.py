@@ -3,15 +3,16 @@
 import errno
 import os
 import re
-import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from .damage import opened, require_no_hole
+from ..files import open_regular
+from .damage import checked, require_no_hole
 from .jpeg import Feed
 from .kinds import formats
+from .limits import require_modest, webp_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -104,18 +105,20 @@ def _decoded(path: Path, side: int | None) -> tuple["Image.Image | np.ndarray", 
     """
     from PIL import Image
 
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(errno.EINVAL, "not a file: a pipe or a device")
-    source = opened(path)
-    with Image.open(source, formats=formats()) as image:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        require_modest(*webp_size(file), size)
+        source = checked(file)
+        image = Image.open(source, formats=formats())
+        require_modest(*image.size, size)
         deep = all(DEEP.match(_raw_mode(tile)) for tile in image.tile) and bool(image.tile)
         if side is not None:
             image.draft(None, (REDUCED * side, REDUCED * side))
         image.load()
         if isinstance(source, Feed):
             source.require_end()
-        require_no_hole(path, image.format, image.width * image.height)
-        levels = _sixteen_bits(path, np.asarray(image)) if deep else None
+        require_no_hole(file, image.format, image.width * image.height)
+        levels = _sixteen_bits(file, np.asarray(image)) if deep else None
         if image.mode[0] in "IF":
             levels = np.asarray(image)
         colours, alpha = _colours_and_alpha(image) if levels is None else _parts_of(levels, image.info)
@@ -127,14 +130,15 @@ def _raw_mode(tile: Any) -> str:
     return tile[3] if isinstance(tile[3], str) else str(tile[3][0] if tile[3] else "")
 
 
-def _sixteen_bits(path: Path, high: np.ndarray) -> np.ndarray:
+def _sixteen_bits(file: BinaryIO, high: np.ndarray) -> np.ndarray:
     """Colours of 16 bits, of which Pillow gives the high bytes: it is told the other order of bytes for the low ones.
 
     (h, w, c) uint32. Of the kinds that Pillow cannot be told this of, a level is that of its high byte.
     """
     from PIL import Image
 
-    with Image.open(path, formats=formats()) as image:
+    file.seek(0)
+    with Image.open(file, formats=formats()) as image:
         image.tile = [tile[:3] + (_swapped(tile),) for tile in image.tile]
         grey = _raw_mode(image.tile[0]) == "RGBA"
         try:
