@@ -269,7 +269,9 @@ def _unfinished(extra: dict[str, np.ndarray], path: Path, measures: int) -> tupl
         if means.sums.shape != (measures,) and len(means):
             raise ValueError(f"the losses since the last row are {means.sums.shape}; wanted {measures} sums")
         if seconds < 0 or len(means) < 0 or (not old and len(means) != extra["count"]):
-            raise ValueError(f"{seconds} seconds so far, and losses of {extra.get('count', 0)} steps since the last row")
+            raise ValueError(
+                f"{seconds} seconds so far, and losses of {extra.get('count', 0)} steps since the last row"
+            )
         return means, seconds
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error

@@ -205,7 +205,6 @@ def test_the_training_images_of_a_folder_are_chosen(tmp_path, names, chosen):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["train-images-idx3", "train-images-idx3.gz"], ["several", "train-images-idx3, train-images-idx3.gz", "path"]),
         (["a-images-idx3", "b-images-idx3"], ["several", "a-images-idx3, b-images-idx3", "path"]),
         ([], ["no IDX image file", "train-images-idx3-ubyte.gz"]),
         (["train-labels-idx1-ubyte", "notes.txt"], ["no IDX image file"]),

@@ -298,7 +298,7 @@ def test_two_seeds_in_turns_do_not_shuffle_at_every_step(monkeypatch):
 
 # Labels in files -----------------------------------------------------------------------------------------------------
 
-PICTURES, CLASSES = np.arange(24, dtype=np.uint8).reshape(4, 3, 2), np.array([3, 0, 2, 2], np.uint8)
+PICTURES, CLASSES = 10 * np.arange(24, dtype=np.uint8).reshape(4, 3, 2), np.array([3, 0, 2, 2], np.uint8)
 
 
 @pytest.mark.parametrize("images_as", COMPRESSIONS)

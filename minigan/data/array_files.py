@@ -56,7 +56,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _without_twins(files: Sequence[Path]) -> list[Path]:
     """Of files that are one but for compression, or a folder that an unpacker made, the plainest."""
     order = sorted(files, key=lambda file: (bool(_without_compression(file.name)[1]), len(file.parts), file))
-    plainest = {}
+    plainest: dict[tuple[Path, str], Path] = {}
     for file in order:
         plainest.setdefault((_home(file), _plain_name(file.name)), file)
     return sorted(plainest.values())

@@ -19,7 +19,7 @@ def image_axes(array: np.ndarray, name: str) -> np.ndarray:
     shape = array.shape
     if array.ndim == 2:
         return _rows(array, name)
-    if array.ndim == 3 and (shape[-1] in (1, 3) or (shape[-1] in (2, 4) and shape[0] == shape[1])):
+    if _may_be_one_picture(shape):
         n, h, w = shape
         side = _side(h)
         if side:
@@ -29,10 +29,17 @@ def image_axes(array: np.ndarray, name: str) -> np.ndarray:
         raise _two_meanings(array, name, what, mend, f"{n} grey pictures of {h} x {w}", "array[..., None]")
     if array.ndim == 4 and shape[-1] > 4 and shape[1] in (1, 3, 4):
         raise DataError(
-            f"{name} has an array of shape {shape}, whose channels come first; wanted (n, h, w, c): "
+            f"{name} has an array of shape {shape}; wanted (n, h, w, c) with channels, which come last: "
             f"{SAVE.format('array.transpose(0, 2, 3, 1)')}"
         )
     return array
+
+
+def _may_be_one_picture(shape: tuple[int, ...]) -> bool:
+    """(h, w, c), as well as (n, h, w) of very narrow ones."""
+    if len(shape) != 3 or min(shape[:2]) < SMALLEST:
+        return False
+    return shape[-1] in (1, 3) or (shape[-1] in (2, 4) and shape[0] == shape[1])
 
 
 def _rows(array: np.ndarray, name: str) -> np.ndarray:
@@ -40,7 +47,9 @@ def _rows(array: np.ndarray, name: str) -> np.ndarray:
     side = _side(length)
     if side and n == length:
         one = f"one grey picture of {n} x {length}"
-        raise _two_meanings(array, name, one, "array[None]", f"{n} of {side} x {side}", f"array.reshape(-1, {side}, {side})")
+        raise _two_meanings(
+            array, name, one, "array[None]", f"{n} of {side} x {side}", f"array.reshape(-1, {side}, {side})"
+        )
     if side:
         note(f"note: {name}: rows of {length} numbers are taken for images of {side}x{side}")
         return array.reshape(n, side, side)

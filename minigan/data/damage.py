@@ -1,9 +1,9 @@
 """Is a picture file whole? What each format lets one check before, or while, it is decoded.
 
-    PNG         the CRC of every piece that the picture needs
-    JPEG        jpeg.py
-    WebP, AVIF  no checksum: a long row of zeros among compressed data, which are never so
-    BMP, PPM    no checksum, no compression: only the length. A hole looks like black paint
+PNG         the CRC of every piece that the picture needs
+JPEG        jpeg.py
+WebP, AVIF  no checksum: a long row of zeros among compressed data, which are never so
+BMP, PPM    no checksum, no compression: only the length. A hole looks like black paint
 """
 
 import re

@@ -37,8 +37,11 @@ REDUCED = 4  # a JPEG is decoded at no less than this many times the size wanted
 class Levels(NamedTuple):
     """What becomes black and what white, in levels of 16 bits."""
 
-    low: float = 0
-    high: float = MOST
+    low: float
+    high: float
+
+
+FULL_RANGE = Levels(0, MOST)
 
 
 def read_picture(
@@ -46,7 +49,7 @@ def read_picture(
     channels: int = 3,
     side: int | None = None,
     background: str = "white",
-    levels: Levels = Levels(),
+    levels: Levels = FULL_RANGE,
 ) -> "Image.Image":
     """The picture in a file: upright as its EXIF data say, transparent parts over `background`, 8 bits a channel.
 
@@ -61,7 +64,7 @@ def read_picture(
     colours, alpha, orientation = _decoded(Path(path), side)
     if isinstance(colours, np.ndarray):
         colours = Image.fromarray(_eight_bits(colours, levels))
-    elif levels != Levels():
+    elif levels != FULL_RANGE:
         colours = _even(colours)
         colours = colours.point(_eight_bits(257 * np.arange(256), levels).tolist() * len(colours.getbands()))
     if alpha is not None:
@@ -139,7 +142,7 @@ def _sixteen_bits(file: BinaryIO, high: np.ndarray) -> np.ndarray:
 
     file.seek(0)
     with Image.open(file, formats=formats()) as image:
-        image.tile = [tile[:3] + (_swapped(tile),) for tile in image.tile]
+        image.tile = [_swapped(tile) for tile in image.tile]
         grey = _raw_mode(image.tile[0]) == "RGBA"
         try:
             image.load()
@@ -152,10 +155,12 @@ def _sixteen_bits(file: BinaryIO, high: np.ndarray) -> np.ndarray:
 
 
 def _swapped(tile: Any) -> Any:
+    """The part of a file, as if its bytes stood in the other order."""
     raw = _raw_mode(tile)
     colours, order = raw.split(";16")
     new = "RGBA" if colours == "LA" else f"{colours};16{SWAPPED[order]}"
-    return new if isinstance(tile[3], str) else (new, *tile[3][1:])
+    parts = (*tile[:3], new if isinstance(tile[3], str) else (new, *tile[3][1:]))
+    return type(tile)(*parts) if hasattr(tile, "_replace") else parts  # Pillow 10 has plain tuples
 
 
 def _colours_and_alpha(image: "Image.Image") -> tuple["Image.Image", "Image.Image | None"]:
@@ -170,7 +175,7 @@ def _parts_of(levels: np.ndarray, info: dict[Any, Any]) -> tuple[np.ndarray, "Im
     from PIL import Image
 
     if levels.ndim == 3 and levels.shape[-1] in (2, 4):
-        alpha = _eight_bits(levels[..., -1], Levels())
+        alpha = _eight_bits(levels[..., -1], FULL_RANGE)
         return (levels[..., 0] if levels.shape[-1] == 2 else levels[..., :3]), Image.fromarray(alpha)
     if "transparency" not in info:
         return levels, None
@@ -185,9 +190,9 @@ def _eight_bits(levels: np.ndarray, rule: Levels) -> np.ndarray:
     Pillow's own conversion would clip everything above 255 to white.
     """
     low, high = rule
-    if rule == Levels() and levels.size and (levels.dtype.kind == "f" or levels.min() < 0 or levels.max() > MOST):
+    if rule == FULL_RANGE and levels.size and (levels.dtype.kind == "f" or levels.min() < 0 or levels.max() > MOST):
         raise OSError(
-            f"levels from {levels.min():g} to {levels.max():g}, not the 0 to {MOST} of 16 bits: stretch=True spreads them"
+            f"levels from {levels.min():g} to {levels.max():g}; wanted 0 to {MOST}, or stretch=True, which spreads them"
         )
     scaled = (levels.astype(np.float64) - low) * (255 / max(high - low, 1e-9))
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)

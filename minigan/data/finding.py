@@ -31,6 +31,12 @@ def list_images(folder: str | Path) -> list[Path]:
     return sorted(found, key=natural)
 
 
+def has_pictures(folder: Path) -> bool:
+    """Whether `list_images` would find any."""
+    endings = picture_endings()
+    return any(ends_in(file.name, endings) for file in _files_below(folder))
+
+
 def class_names(names: Sequence[Path]) -> list[str]:
     """The topmost folders of relative paths, in natural order; none unless there are two, and every file is in one."""
     if any(len(name.parts) == 1 for name in names):

@@ -44,7 +44,7 @@ class Target:
             raise SettingsError(f"channels is {self.channels!r}; wanted 1 (grey) or 3 (RGB)")
         if self.resample not in RESAMPLES:
             raise SettingsError(f"resample is {self.resample!r}; wanted one of {', '.join(RESAMPLES)}")
-        _require_colour(self.background)
+        require_colour(self.background)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -83,12 +83,13 @@ def _padded(picture: "Image.Image", target: Target, method: "Image.Resampling") 
     return whole
 
 
-def _require_colour(colour: str) -> None:
+def require_colour(colour: str) -> None:
+    """Raise SettingsError for what Pillow knows as no colour."""
     from PIL import ImageColor
 
     try:
         ImageColor.getrgb(colour)
     except (ValueError, AttributeError, TypeError) as error:
         raise SettingsError(
-            f"background is {colour!r}; wanted a colour, by name or as red, green and blue: white, #808080"
+            f"background={colour!r}: wanted a colour, by its name or as red, green and blue: white, #808080"
         ) from error

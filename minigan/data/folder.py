@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import DataError
-from .decoding import Levels, levels_in, read_picture, reason
+from .decoding import FULL_RANGE, Levels, levels_in, read_picture, reason
 from .finding import NAMED, class_names, list_images
 from .fitting import Target, fitted
 from .image_set import ImageSet
@@ -160,7 +160,7 @@ def _decode_all(
 ) -> dict[int, str]:
     """Picture i into its row, for all that `row_of` has. Returns what is wrong with those that cannot be read."""
     h, w, channels = target.shape
-    levels, unread = Levels(), dict[int, str]()
+    levels, unread = FULL_RANGE, dict[int, str]()
     if stretch:
         found, unread = _in_parallel(row_of, folder, names, lambda i: levels_in(folder / names[i]))
         lows, highs = [level.low for level in found.values()], [level.high for level in found.values()]

@@ -53,9 +53,7 @@ def _read_array(path: Path, stream: Any, held: int, is_plain: bool) -> np.ndarra
     rank = start[3]
     header = stream.read(4 * rank)
     if not 1 <= rank <= MOST_AXES or len(header) < 4 * rank:
-        raise DataError(
-            f"{path} is truncated or damaged: {4 + len(header)} bytes, whose header promises {rank} axes"
-        )
+        raise DataError(f"{path} is truncated or damaged: {4 + len(header)} bytes, whose header promises {rank} axes")
     lengths = tuple(int(length) for length in np.frombuffer(header, ">u4"))
     size = math.prod(lengths)
     promised = " x ".join(map(str, lengths))

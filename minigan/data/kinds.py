@@ -2,7 +2,6 @@
 
 PICTURES = {  # ending: format, in Pillow's words; no other decoder is let loose on a file
     ".png": "PNG",
-    ".apng": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".jpe": "JPEG",
@@ -17,6 +16,7 @@ PICTURES = {  # ending: format, in Pillow's words; no other decoder is let loose
     ".pbm": "PPM",
     ".pnm": "PPM",
     ".avif": "AVIF",
+    ".apng": "PNG",
 }
 ARRAYS = (".npy", ".npz")  # of many images, which NumPy writes
 TABLES = (".csv", ".csv.gz")  # an image a row

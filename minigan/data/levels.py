@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import DataError
 from .notes import note
 
-PIECE = 2**24  # bytes that are looked at together
+PIECE = 2**16  # bytes that are looked at together
 FULL = {"u": 255.0, "f": 2.0}  # from black to white: uint8 from 0 to 255, floats from -1 to 1
 ODD = 0.25  # of that: a set of images that uses less is nearly one colour
 
@@ -17,16 +17,16 @@ def describe_levels(array: np.ndarray) -> str | None:
 
     None where there is nothing odd, which the first images show: the rest is not read then.
     """
-    low, high, counts = np.inf, -np.inf, np.zeros(256, int)
+    low, high, seen = np.inf, -np.inf, np.zeros(256, bool)
     for piece in _pieces(array):
         low, high = min(low, float(piece.min())), max(high, float(piece.max()))
         if high - low >= ODD * FULL[array.dtype.kind]:
             return None
         if array.dtype == np.uint8:
-            counts += np.bincount(piece.ravel(), minlength=256)
+            seen[np.unique(piece)] = True
     if low == high:
         return f"every pixel is {low:g}, {_name(array, low)}: there is nothing to learn"
-    number = f"{np.count_nonzero(counts)} in all" if array.dtype == np.uint8 else "of -1 to 1"
+    number = f"{seen.sum()} in all" if array.dtype == np.uint8 else "of -1 to 1"
     return f"levels from {low:g} to {high:g}, {number}: nearly one colour as they are"
 
 
@@ -61,6 +61,11 @@ def stretched(array: np.ndarray) -> np.ndarray:
         spread[start : start + len(piece)] = 2 * share - 1 if is_float else np.rint(255 * share)
         start += len(piece)
     return spread
+
+
+def grey(images: np.ndarray) -> np.ndarray:
+    """Luma of RGB, rounded (ITU-R BT.601): 0.299 R + 0.587 G + 0.114 B.    (n, h, w, 3) -> (n, h, w, 1) uint8"""
+    return np.rint(images @ np.array([0.299, 0.587, 0.114], np.float32))[..., None].astype(np.uint8)
 
 
 def _pieces(array: np.ndarray) -> Iterator[np.ndarray]:

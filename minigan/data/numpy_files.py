@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,16 +10,12 @@ from ..errors import DataError
 from ..files import open_regular
 from .notes import note
 
-# Images and their labels: ours; Keras; MedMNIST; and what many scripts write. The first pair that is there counts.
+# Images and their labels: ours, Keras's, scikit-learn's way to write them, MedMNIST's. The first that are there count.
 PAIRS = (
     ("images", "labels"),
     ("x_train", "y_train"),
     ("X_train", "y_train"),
     ("train_images", "train_labels"),
-    ("train_x", "train_y"),
-    ("x", "y"),
-    ("X", "y"),
-    ("data", "labels"),
 )
 
 
@@ -47,31 +42,23 @@ def _names(archive: Archive, path: Path, key: str | None) -> tuple[str, str]:
     names = archive.files
     if key is not None:
         if key not in names:
-            raise DataError(f"{path} has no array {key!r}; it holds {_listed(archive)}")
+            raise DataError(f"{path} has no array {key!r}; it holds {', '.join(names) or 'nothing'}")
         return key, _partner(key)
     for images, labels in PAIRS:
         if images in names:
             return images, labels
     if len(names) == 1:
         return names[0], _partner(names[0])
-    which = f", as in {path}:{names[0]}" if names else ""
+    known = ", ".join(images for images, _ in PAIRS[1:])
+    mend = f": say which are the images, as in --data {path}:{names[0]}" if names else ""
     raise DataError(
-        f"{path} holds {_listed(archive)}; wanted one array, or one named "
-        f"{', '.join(dict.fromkeys(images for images, _ in PAIRS))}: say which one you mean behind a colon{which}"
+        f"{path} holds {', '.join(names) or 'nothing'}; wanted one array or one named 'images' (or {known}){mend}"
     )
 
 
 def _partner(images: str) -> str:
     """The name of labels beside images of this name: test_images, test_labels; x_val, y_val."""
     return re.sub(r"(?<![A-Za-z])[xX](?![A-Za-z])", "y", images.replace("images", "labels"))
-
-
-def _listed(archive: Archive) -> str:
-    def described(name: str) -> str:
-        header: Any = archive.header(name)
-        return f"{name} {header.shape} {header.dtype}"
-
-    return ", ".join(map(described, archive.files)) or "nothing"
 
 
 def _labels(archive: Archive, path: Path, name: str) -> np.ndarray | None:

@@ -33,7 +33,7 @@ def signature(folder: Path, name: Path) -> Signature:
 
 
 class PictureCache:
-    """The file in `cache` for pictures of `folder` that were brought to `target`, whatever that is: its repr decides."""
+    """The file in `cache` for pictures of `folder` that were brought to `target`, which is known by its repr."""
 
     def __init__(self, cache: Path, folder: Path, target: Any) -> None:
         self.folder = folder

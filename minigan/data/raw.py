@@ -28,10 +28,14 @@ def read_raw(path: Path, shape: str | None) -> tuple[np.ndarray, np.ndarray | No
     sides = tuple(map(int, shape.split("x")))
     size = int(np.prod(sides))
     if size == 0 or len(content) == 0 or len(content) % size:
-        raise DataError(f"{path} has {len(content):,} bytes, which are no whole number of images of {shape}: {size:,} each")
+        raise DataError(
+            f"{path} has {len(content):,} bytes, which are no whole number of images of {shape}: {size:,} each"
+        )
     return content.reshape(-1, *sides), None
 
 
 def how_to_say(path: Path) -> str:
     """The shape of raw images, in words."""
-    return f"say the shape of an image, height by width by channels, behind a colon, as in {path}:28x28 or {path}:32x32x3"
+    return (
+        f"say the shape of an image, height by width by channels, behind a colon, as in {path}:28x28 or {path}:32x32x3"
+    )

@@ -16,6 +16,7 @@ from .levels import note_odd_levels, stretched
 from .notes import note
 from .numpy_files import read_numpy
 from .raw import SHAPE, how_to_say, read_raw
+from .samples import finite_range
 from .tables import read_table
 
 MNIST_FILES = Path(__file__).parent / "mnist_files"
@@ -40,9 +41,9 @@ def load(path: str | Path | None = None, *, stretch: bool = False) -> ImageSet:
     """The images at `path`; those of MNIST's training set if it is None. Raises DataError if there are none.
 
     Accepts an IDX file of images (MNIST, Fashion-MNIST, EMNIST), plain or compressed with gzip or xz; a .npy file; a
-    .npz file with one array, or one named as PAIRS has it, else "file.npz:name"; a table, .csv or .csv.gz, of an image a
-    row; bytes without a header, as "file.bin:28x28"; and a folder with one of these, or with one whose name contains
-    "train", up to three folders down. Rows of 784 numbers are images of 28 x 28.
+    .npz file with one array, or one named images, x_train or train_images, else as "file.npz:name"; a table, .csv or
+    .csv.gz, of an image a row; bytes without a header, as "file.bin:28x28"; and a folder with one of these, or with one
+    whose name contains "train", up to three folders down. Rows of 784 numbers are images of 28 x 28.
 
     stretch=True makes the lowest level black and the highest white: for 12 bits in 16, 0 and 1, floats of any range.
 
@@ -61,22 +62,41 @@ def load(path: str | Path | None = None, *, stretch: bool = False) -> ImageSet:
         raise DataError(f"{path} is empty; wanted {KINDS}")
     name = str(path) if part is None else f"{path}:{part}"
     images, labels = _read(path, part)
-    images = image_axes(images, name)
-    found = ImageSet(stretched(images) if stretch else images, name)
+    found = _image_set(image_axes(images, name), name, stretch)
+    if labels is not None:
+        found = _labelled(found, labels, path)
     note_odd_levels(found.images, name)
-    if labels is None:
-        return found
+    return found
+
+
+def _image_set(images: np.ndarray, name: str, stretch: bool) -> ImageSet:
+    """Raises DataError for other numbers than levels, with the hint that they can be spread where they can."""
+    numbers = images.dtype.kind in "biuf" and images.size > 0
+    if images.dtype.kind == "f" and images.size:
+        finite_range(images, name, "pixel", "image")
+    if stretch and numbers:
+        return ImageSet(stretched(images), name)
     try:
-        return ImageSet(found.images, found.name, as_labels(labels, len(found), f"those of {path}"))
+        return ImageSet(images, name)
+    except DataError as error:
+        mend = "; or spread them from black to white: stretch=True"
+        raise DataError(
+            f"{error}{mend if numbers and images.dtype != np.uint8 and images.ndim in (3, 4) else ''}"
+        ) from error
+
+
+def _labelled(images: ImageSet, labels: np.ndarray, path: Path) -> ImageSet:
+    try:
+        return ImageSet(images.images, images.name, as_labels(labels, len(images), f"those of {path}"))
     except DataError as error:
         note(f"note: labels are left out: {error}")
-        return found
+        return images
 
 
 def split_part(path: str | Path) -> tuple[Path, str | None]:
     """A path, and what is said behind a colon: the name of an array of an .npz file, or the shape of raw images.
 
-    A colon that is part of a path, such as that of C:\\\\, separates nothing.
+    A colon that is part of a path, such as that of a Windows drive, separates nothing.
     """
     whole, (head, _, part) = Path(path), str(path).rpartition(":")
     is_part = head.lower().endswith(".npz") or (head and SHAPE.fullmatch(part))

@@ -1,9 +1,10 @@
-"""Images in a table of numbers, CSV: a row is an image, its pixels from 0 to 255, with its label in a column or without.
+"""Images in a table of numbers, CSV: a row is an image, its pixels from 0 to 255, with a label or without.
 
 So MNIST and Fashion-MNIST are handed round: 785 columns, the label first, with a line of names above or without.
 """
 
 import gzip
+import io
 import itertools
 import math
 from pathlib import Path
@@ -28,16 +29,10 @@ def read_table(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         with open_regular(path) as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            lines = gzip.open(file, "rt", encoding="utf-8-sig") if packed else _as_text(file)
-            return _parsed(path, lines)
+            plain = gzip.GzipFile(fileobj=file) if packed else file
+            return _parsed(path, io.TextIOWrapper(plain, encoding="utf-8-sig"))
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a table that can be read: {error}") from error
-
-
-def _as_text(file: Any) -> Any:
-    import io
-
-    return io.TextIOWrapper(file, encoding="utf-8-sig")
 
 
 def _parsed(path: Path, lines: Any) -> tuple[np.ndarray, np.ndarray | None]:
