@@ -1,15 +1,19 @@
 """Is a picture file whole? What each format lets one check before, or while, it is decoded.
 
-PNG         the CRC of every piece that the picture needs
-JPEG        jpeg.py
-WebP, AVIF  no checksum: a long row of zeros among compressed data, which are never so
-BMP, PPM    no checksum, no compression: only the length. A hole looks like black paint
+    PNG         the CRC of every piece that the picture needs
+    JPEG        jpeg.py
+    WebP, AVIF  no checksum: a long row of zeros among compressed data, which are never so
+    BMP, PPM    no checksum, no compression: a hole looks like black paint, but for its first row
+
+Other damage to these last four, such as a few wrong bytes, cannot be seen.
 """
 
 import re
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
+
+import numpy as np
 
 from . import jpeg
 
@@ -49,6 +53,20 @@ def require_no_hole(file: BinaryIO, kind: str | None, pixels: int) -> None:
     longest = max((len(zeros) for part in parts for zeros in ZEROS.findall(part)), default=0)
     if longest > FEW + pixels / PIXELS_PER_ZERO:
         raise OSError(HOLE)
+
+
+def require_no_gap(rows: np.ndarray) -> None:
+    """Raise OSError for black that begins in the middle of a row, below rows without any, and fills at least two more.
+
+    rows: of a file that is not compressed, in its order, (h, w) or (h, w, c). Paint has edges that are no file's.
+    """
+    black = rows == 0 if rows.ndim == 2 else (rows == 0).all(axis=-1)
+    w, full = black.shape[1], black.all(axis=1)
+    for row in np.flatnonzero(black[1:-2, -1] & ~full[1:-2] & full[2:-1] & full[3:]) + 1 if len(black) > 3 else ():
+        start = w - int(np.argmin(black[row, ::-1]))  # where the black at the end of the row begins
+        whole_above = not black[row, :start].any() and not black[row - 1].any()
+        if w / 16 <= start <= 15 * w / 16 and whole_above:
+            raise OSError(HOLE)
 
 
 def _check_png(file: BinaryIO) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ..files import open_regular
-from .damage import checked, require_no_hole
+from .damage import checked, require_no_gap, require_no_hole
 from .jpeg import Feed
 from .kinds import formats
 from .limits import require_modest, webp_size
@@ -31,6 +31,7 @@ MODES = {1: "L", 3: "RGB"}  # in Pillow's words, by the number of channels
 DEEP = re.compile(r"^(RGB|RGBA|RGBX|LA);16([BLN])$")  # Pillow's names for colours of 16 bits, and the order of bytes
 SWAPPED = {"B": "L", "L": "B", "N": "B" if np.little_endian else "L"}
 MOST = 65_535  # the highest level of 16 bits; one of 8 bits counts 257
+PLAIN = ("BMP", "PPM", "TIFF")  # formats without compression, or often so
 REDUCED = 4  # a JPEG is decoded at no less than this many times the size wanted
 
 
@@ -115,12 +116,15 @@ def _decoded(path: Path, side: int | None) -> tuple["Image.Image | np.ndarray", 
         image = Image.open(source, formats=formats())
         require_modest(*image.size, size)
         deep = all(DEEP.match(_raw_mode(tile)) for tile in image.tile) and bool(image.tile)
+        upside_down = image.format == "BMP" and bool(image.tile) and image.tile[0][3][-1] == -1
         if side is not None:
             image.draft(None, (REDUCED * side, REDUCED * side))
         image.load()
         if isinstance(source, Feed):
             source.require_end()
         require_no_hole(file, image.format, image.width * image.height)
+        if image.format in PLAIN:
+            require_no_gap(np.asarray(image)[:: -1 if upside_down else 1])
         levels = _sixteen_bits(file, np.asarray(image)) if deep else None
         if image.mode[0] in "IF":
             levels = np.asarray(image)
