@@ -116,7 +116,7 @@ def _decoded(path: Path, side: int | None) -> tuple["Image.Image | np.ndarray", 
         image = Image.open(source, formats=formats())
         require_modest(*image.size, size)
         deep = all(DEEP.match(_raw_mode(tile)) for tile in image.tile) and bool(image.tile)
-        upside_down = image.format == "BMP" and bool(image.tile) and image.tile[0][3][-1] == -1
+        upside_down = image.format == "BMP" and any(isinstance(t[3], tuple) and t[3][-1] == -1 for t in image.tile)
         if side is not None:
             image.draft(None, (REDUCED * side, REDUCED * side))
         image.load()

@@ -72,8 +72,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def _kinds(files: Sequence[Path]) -> str:
     """3 .txt, 1 without an ending."""
     counts = Counter(file.suffix.lower() or "without an ending" for file in files)
-    named = [f"{count:,} {kind}" for kind, count in counts.most_common(NAMED)]
-    rest = len(files) - sum(count for _, count in counts.most_common(NAMED))
+    most = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:NAMED]
+    named = [f"{count:,} {kind}" for kind, count in most]
+    rest = len(files) - sum(count for _, count in most)
     return ", ".join([*named, *([f"{rest:,} others"] if rest else [])])
 
 

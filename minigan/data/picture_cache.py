@@ -1,6 +1,6 @@
 """Decoded pictures kept for the next time: one file for a folder and a target, in which every row knows its picture.
 
-        array in NumPy's format | JSON: name, size in bytes and time of change of every picture | CRC-32 of both
+    array in NumPy's format | JSON: name, size in bytes and time of change of every picture | CRC-32 of both
 
 So a picture that was added, changed or damaged costs the reading of that one, and not of all.
 """

@@ -30,7 +30,8 @@ def read_table(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             plain = gzip.GzipFile(fileobj=file) if packed else file
-            return _parsed(path, io.TextIOWrapper(plain, encoding="utf-8-sig"))
+            with io.TextIOWrapper(plain, encoding="utf-8-sig") as lines:
+                return _parsed(path, lines)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a table that can be read: {error}") from error
 
