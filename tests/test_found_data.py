@@ -13,6 +13,7 @@ from PIL import Image, features
 from minigan import GAN, models, train
 from minigan.data import ImageSet, as_data, images, load
 from minigan.data.decoding import read_picture
+from minigan.data.fitting import Target, fitted
 from minigan.data.kinds import PICTURES
 from minigan.data.sources import split_part
 from minigan.errors import DataError, SettingsError
@@ -447,13 +448,14 @@ def test_nearest_makes_no_new_colours(tmp_path):
     assert not np.array_equal(images(tmp_path, 8).images[0], read)
 
 
-def test_a_reduced_jpeg_is_close_to_the_whole_one(tmp_path):
-    """At 32 x 32 within 8 of 255 levels; decoded at no less than twice the size, it would be up to 40."""
+@pytest.mark.parametrize("fit", ["crop", "squash", "pad"])
+def test_a_reduced_jpeg_is_close_to_the_whole_one(tmp_path, fit):
+    """At 32 x 32 within 8 of 255 levels; taken for whole where its last pixels are not, it would be up to 40."""
     worst = 0
-    for i in range(4):
-        path = write(tmp_path / f"{i}.jpg", encoded(np.kron(drawn(i), np.ones((4, 4, 1), np.uint8)), quality=95))
-        whole = read_picture(path).resize((32, 32), Image.Resampling.LANCZOS)
-        reduced = read_picture(path, side=32).resize((32, 32), Image.Resampling.LANCZOS)
+    for i in range(6):
+        picture = np.kron(drawn(i), np.ones((6, 6, 1), np.uint8))[: 401 + 97 * i, : 611 - 61 * i]
+        path = write(tmp_path / f"{i}.jpg", encoded(picture, quality=95))
+        whole, reduced = (fitted(read_picture(path, 3, side), Target((32, 32), fit=fit)) for side in (None, 32))
         worst = max(worst, abs(np.asarray(whole, int) - np.asarray(reduced, int)).max())
     assert 0 < worst <= 8
 

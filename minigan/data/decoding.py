@@ -32,6 +32,8 @@ DEEP = re.compile(r"^(RGB|RGBA|RGBX|LA);16([BLN])$")  # Pillow's names for colou
 SWAPPED = {"B": "L", "L": "B", "N": "B" if np.little_endian else "L"}
 MOST = 65_535  # the highest level of 16 bits; one of 8 bits counts 257
 PLAIN = ("BMP", "PPM", "TIFF")  # formats without compression, or often so
+EXTENT = "extent"  # in a picture's info: (w, h) of what it covers, in its own pixels
+COARSEST = 8  # pixels of a JPEG that may become one
 REDUCED = 4  # a JPEG is decoded at no less than this many times the size wanted
 
 
@@ -62,7 +64,7 @@ def read_picture(
     """
     from PIL import Image
 
-    colours, alpha, orientation = _decoded(Path(path), side)
+    colours, alpha, orientation, extent = _decoded(Path(path), side)
     if isinstance(colours, np.ndarray):
         colours = Image.fromarray(_eight_bits(colours, levels))
     elif levels != FULL_RANGE:
@@ -73,12 +75,13 @@ def read_picture(
         colours = Image.composite(colours, Image.new("RGB", colours.size, background), alpha)
     turn = TURNS.get(orientation)
     colours = colours.convert(MODES[channels])
+    colours.info = {} if extent is None else {EXTENT: extent}
     return colours if turn is None else colours.transpose(Image.Transpose[turn])
 
 
 def levels_in(path: str | Path) -> Levels:
     """The lowest and the highest level of a picture, without its transparent parts."""
-    colours, alpha, _ = _decoded(Path(path), None)
+    colours, alpha, *_ = _decoded(Path(path), None)
     array = colours if isinstance(colours, np.ndarray) else np.asarray(_even(colours), np.uint32) * 257
     seen = array if alpha is None else array[np.asarray(alpha) > 0]
     return Levels(float(seen.min()), float(seen.max())) if seen.size else Levels(np.inf, -np.inf)
@@ -102,8 +105,10 @@ def reason(path: Path, error: Exception) -> str:
 # Decoding ------------------------------------------------------------------------------------------------------------
 
 
-def _decoded(path: Path, side: int | None) -> tuple["Image.Image | np.ndarray", "Image.Image | None", int]:
-    """The first frame: its colours, its alpha if it has any, and its orientation.
+def _decoded(
+    path: Path, side: int | None
+) -> tuple["Image.Image | np.ndarray", "Image.Image | None", int, tuple[float, float] | None]:
+    """The first frame: its colours, its alpha if it has any, its orientation, and its extent if it was reduced.
 
     Colours are a picture of 8 bits a channel, or an array of levels, (h, w) or (h, w, 3).
     """
@@ -117,8 +122,7 @@ def _decoded(path: Path, side: int | None) -> tuple["Image.Image | np.ndarray", 
         require_modest(*image.size, size)
         deep = all(DEEP.match(_raw_mode(tile)) for tile in image.tile) and bool(image.tile)
         upside_down = image.format == "BMP" and any(isinstance(t[3], tuple) and t[3][-1] == -1 for t in image.tile)
-        if side is not None:
-            image.draft(None, (REDUCED * side, REDUCED * side))
+        extent = _reduce(image, side)
         image.load()
         if isinstance(source, Feed):
             source.require_end()
@@ -129,7 +133,19 @@ def _decoded(path: Path, side: int | None) -> tuple["Image.Image | np.ndarray", 
         if image.mode[0] in "IF":
             levels = np.asarray(image)
         colours, alpha = _colours_and_alpha(image) if levels is None else _parts_of(levels, image.info)
-        return colours, alpha, _orientation(image)
+        return colours, alpha, _orientation(image), extent
+
+
+def _reduce(image: "Image.Image", side: int | None) -> tuple[float, float] | None:
+    """Let a JPEG be decoded at a part of its size. Returns what it then covers of its pixels, (w, h).
+
+    1,001 pixels at an eighth are 126, of which the last is an eighth full; that of a turned picture would be elsewhere.
+    """
+    whole = image.width % COARSEST == image.height % COARSEST == 0
+    if side is None or not (whole or _orientation(image) == 1):
+        return None
+    reduced = image.draft(None, (REDUCED * side, REDUCED * side))
+    return None if reduced is None else (reduced[1][2], reduced[1][3])
 
 
 def _raw_mode(tile: Any) -> str:

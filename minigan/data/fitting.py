@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
-from .decoding import MODES
+from .decoding import EXTENT, MODES
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,24 +62,30 @@ def fitted(picture: "Image.Image", target: Target) -> "Image.Image":
     from PIL import Image
 
     (h, w), method = target.size, Image.Resampling[target.resample.upper()]
+    full_w, full_h = picture.info.get(EXTENT, picture.size)
     if target.fit == "pad":
         return _padded(picture, target, method)
-    if target.fit == "crop":
-        scale = min(picture.height / h, picture.width / w)
-        box_h, box_w = max(round(h * scale), 1), max(round(w * scale), 1)
+    if target.fit == "squash":
+        return picture.resize((w, h), method, (0, 0, full_w, full_h))
+    scale = min(full_h / h, full_w / w)
+    box_h, box_w = max(round(h * scale), 1), max(round(w * scale), 1)
+    if (full_w, full_h) == picture.size:  # whole pixels: what needs no resize stays sharp
         top, left = (picture.height - box_h) // 2, (picture.width - box_w) // 2
-        picture = picture.crop((left, top, left + box_w, top + box_h))
-    return picture.resize((w, h), method)
+        return picture.crop((left, top, left + box_w, top + box_h)).resize((w, h), method)
+    left, top = (full_w - w * scale) / 2, (full_h - h * scale) / 2
+    return picture.resize((w, h), method, (left, top, left + w * scale, top + h * scale))
 
 
 def _padded(picture: "Image.Image", target: Target, method: "Image.Resampling") -> "Image.Image":
     from PIL import Image
 
     h, w = target.size
-    scale = min(h / picture.height, w / picture.width)
-    inner_h, inner_w = min(max(round(picture.height * scale), 1), h), min(max(round(picture.width * scale), 1), w)
+    full_w, full_h = picture.info.get(EXTENT, picture.size)
+    scale = min(h / full_h, w / full_w)
+    inner_h, inner_w = min(max(round(full_h * scale), 1), h), min(max(round(full_w * scale), 1), w)
     whole = Image.new(picture.mode, (w, h), target.background)
-    whole.paste(picture.resize((inner_w, inner_h), method), ((w - inner_w) // 2, (h - inner_h) // 2))
+    inner = picture.resize((inner_w, inner_h), method, (0, 0, full_w, full_h))
+    whole.paste(inner, ((w - inner_w) // 2, (h - inner_h) // 2))
     return whole
 
 
