@@ -75,7 +75,7 @@ def read_picture(
         colours = Image.composite(colours, Image.new("RGB", colours.size, background), alpha)
     turn = TURNS.get(orientation)
     colours = colours.convert(MODES[channels])
-    colours.info = {} if extent is None else {EXTENT: extent}
+    colours.info = {} if extent is None or turn is not None else {EXTENT: extent}
     return colours if turn is None else colours.transpose(Image.Transpose[turn])
 
 
@@ -139,7 +139,8 @@ def _decoded(
 def _reduce(image: "Image.Image", side: int | None) -> tuple[float, float] | None:
     """Let a JPEG be decoded at a part of its size. Returns what it then covers of its pixels, (w, h).
 
-    1,001 pixels at an eighth are 126, of which the last is an eighth full; that of a turned picture would be elsewhere.
+    1,001 pixels at an eighth are 126, of which the last is an eighth full; that of a turned picture would be elsewhere,
+    and it is reduced only if all are full.
     """
     whole = image.width % COARSEST == image.height % COARSEST == 0
     if side is None or not (whole or _orientation(image) == 1):
