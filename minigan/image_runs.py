@@ -308,10 +308,14 @@ def train_on_images(
 ) -> None:
     """Play `game(settings, G, D, epoch)`, where a pass over the data has `epoch` steps, and say what came out.
 
-    Raises DataError if there are fewer images than one step takes, and none is drawn twice.
+    In epochs, where several updates of D take more images than there are, they are drawn with replacement, with a note;
+    DataError is raised if there are fewer than one batch has.
     """
     settings = command.settings
     taken = settings.batch_size * getattr(settings, "d_steps", 1)
+    if real.sampling == "epochs" and settings.batch_size <= len(real) < taken:
+        note(f"note: a step takes {taken:,} images, and there are {len(real):,}: they are drawn with replacement")
+        real = real.with_batches(sampling="replacement", transforms=real.transforms)
     if taken > len(real) and real.sampling == "epochs":
         raise DataError(
             f"{real.name}: {len(real):,} images, and a step takes {taken:,}: use a smaller --batch-size, more images, "

@@ -270,7 +270,7 @@ def test_what_is_left_out_of_a_folder_is_counted(tmp_path, capsys):
         write(tmp_path / name, b"?")
     assert len(images(tmp_path, 8)) == 3
     assert (
-        f"note: 5 other files of {tmp_path} are left out: 3 .heic, 1 .txt, 1 without an ending; to have the pictures "
+        f"note: 5 other files are left out of {tmp_path}: 3 .heic, 1 .txt, 1 without an ending; to have the pictures "
         f"in .heic, convert them to PNG or JPEG\n"
     ) in capsys.readouterr().err
 

@@ -872,7 +872,7 @@ WGAN_REFUSED = [
     ("--clip 0", "--clip is 0.0", "at least 1e-09"),
     ("--clip nan", "--clip is nan; wanted a finite number"),
     ("--clip-scope biases", "--clip-scope", "'biases'", "kernels"),
-    ("--d-steps 11 --faces 20 --batch-size 2", "20 images, and a step takes 22"),
+    ("--d-steps 2 --faces 20 --batch-size 21", "20 images, and a step takes 42"),
     ("--beta1 0.9", "--beta1"),  # RMSprop has none
     ("--real-target 0.9", "--real-target"),  # and a critic has no targets
 ]
@@ -882,6 +882,32 @@ WGAN_REFUSED = [
 def test_a_wasserstein_gan_refuses_what_it_cannot_use(given, words, sources, refused):
     refused(train("anime_wgan", *flags(base("anime_wgan", sources) | {"out": "run"}), *given.split()), *words)
     assert os.listdir() == []
+
+
+def test_several_updates_of_more_images_than_there_are_draw_them_again(sources, no_pictures, capsys):
+    """130 images, batches of 64 and five updates of the critic, in small; and such a run goes on to the bit."""
+    given = base("anime_wgan", sources) | {"faces": 13, "batch_size": 6, "d_steps": 5}
+    for more in ({"steps": 2, "out": "whole"}, {"steps": 1, "out": "parts"}, {"steps": 2, "resume": "parts"}):
+        assert train("anime_wgan", *flags(given | more)) == 0
+        assert (
+            "note: a step takes 30 images, and there are 13: they are drawn with replacement" in capsys.readouterr().err
+        )
+    one, other = arrays("whole/checkpoint.npz"), arrays("parts/checkpoint.npz")
+    assert np.array_equal(one["G.params"], other["G.params"])
+
+
+@pytest.mark.parametrize("name", ["mnist_dcgan", "mnist_mlp_gan"])
+def test_a_folder_of_pictures_is_digits_of_28_x_28(name, sources, no_pictures):
+    assert train(name, "--data", sources / "pictures", "--quick", "--steps", 1, "--batch-size", 4, "--out", "run") == 0
+    assert config("run") == config("run") | {"data": str(sources / "pictures")}
+    assert json.loads(Path("run/config.json").read_text())["data"]["shape"] == [28, 28, 1]
+
+
+def test_drawn_faces_may_be_grey_and_oblong(sources):
+    run = Wired("celeba_dcgan", base("celeba_dcgan", sources) | {"size": "32x16", "channels": 1})
+    assert run.real.shape == (32, 16, 1) and run.settings.size == "32x16"
+    colours = draw_faces(IMAGES, (32, 16)).images @ [0.299, 0.587, 0.114]
+    assert abs(run.real.images[..., 0] - colours).max() <= 0.51
 
 
 @every_face_system

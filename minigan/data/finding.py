@@ -27,7 +27,8 @@ def list_images(folder: str | Path) -> list[Path]:
         raise DataError(_nothing_found(folder, files))
     others = [file for file in files if not ends_in(file.name, endings)]
     if others:
-        note(f"note: {len(others):,} other files of {folder} are left out: {_kinds(others)}{_advice(others)}")
+        count = "1 other file is" if len(others) == 1 else f"{len(others):,} other files are"
+        note(f"note: {count} left out of {folder}: {_kinds(others)}{_advice(others)}")
     return sorted(found, key=natural)
 
 
