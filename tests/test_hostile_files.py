@@ -31,8 +31,8 @@ from .conftest import ROOT
 from .gans import real_images, small_gan
 from .mutate import generator, idx_bytes
 
-HUGE = 200 * 2**20  # bytes that are promised, or hidden, where a few are wanted
-SMALL = 16 * 2**20  # bytes that may be taken for them
+HUGE = 64 * 2**20  # bytes that are promised, or hidden, where a few are wanted
+SMALL = 8 * 2**20  # bytes that may be taken for them
 
 
 def peak_of(action):
@@ -180,9 +180,9 @@ def test_an_array_of_the_trainers_is_not_larger_than_the_file(checkpoint):
 
 @pytest.mark.parametrize("compress", [bytes, fast_gzip])
 def test_a_right_file_takes_its_own_size(tmp_path, compress):
-    (tmp_path / "images").write_bytes(compress(idx_bytes(np.zeros((2**15, 32, 32), np.uint8))))
+    (tmp_path / "images").write_bytes(compress(idx_bytes(np.zeros((2**14, 32, 32), np.uint8))))
     found, peak = peak_of(lambda: read_idx(tmp_path / "images"))
-    assert found.shape == (2**15, 32, 32) and peak < 1.2 * found.nbytes
+    assert found.shape == (2**14, 32, 32) and peak < 1.2 * found.nbytes
     np.save(tmp_path / "a.npy", found)
     found, peak = peak_of(lambda: load(tmp_path / "a.npy"))
     assert peak < 1.2 * found.images.nbytes
