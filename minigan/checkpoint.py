@@ -160,7 +160,8 @@ def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
     Returns which networks have them now: ("G", "D"), ("G",) or ("D",).
 
     path   a run's folder or its checkpoint.npz: G and D, and G's average where both have one; or a model file, such as
-           a run's generator.npz: G alone, or D alone if it has D's name. The optimizers, and the counts of steps, stay as they are.
+           a run's generator.npz: G alone, or D alone if it has D's name. The optimizers, and the counts of steps, stay
+           as they are.
 
     Raises FileError if the file is missing or damaged; ShapeError, naming the array, where a network has arrays of
     other shapes; SettingsError for a GAN that was trained already. The GAN is as it was then.
