@@ -31,6 +31,7 @@ except ImportError:  # Windows has no such locks: there, two programs on one run
 
 Row = dict[str, Any]  # a column's name and its number; without an entry where a callback gave none
 
+LARGEST_CONFIG = 2**24  # bytes; a thousand times what the largest of ours takes
 NUMBERED = re.compile(r"[0-9]{6,}")  # 003000.png
 KEPT = re.compile(r"(?<=checkpoint-)[0-9]{6,}")  # checkpoint-003000.npz
 
@@ -125,7 +126,10 @@ class RunDirectory:
         """config.json. Raises FileError if it is missing or damaged."""
         try:
             with open_regular(self.config) as file:
-                return dict(json.loads(file.read()))
+                text = file.read(LARGEST_CONFIG + 1)
+            if len(text) > LARGEST_CONFIG:
+                raise ValueError(f"it has more than {LARGEST_CONFIG:,} bytes")
+            return dict(json.loads(text))
         except FileNotFoundError as error:
             raise FileError(f"{self.path}: no run is there ({self.config} does not exist)") from error
         except OSError as error:

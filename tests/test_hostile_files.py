@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minigan import load_model, load_weights, open_run, save_model
 from minigan.checkpoint import load_checkpoint, save_checkpoint, steps_of
@@ -159,6 +161,40 @@ def test_what_a_file_promises_is_compared_before_memory_is_taken(tmp_path, case)
     assert isinstance(error, MiniganError) and words in str(error) and name in str(error), error
     assert "memory" not in str(error)
     assert peak < SMALL
+
+
+def patched(kind, places, **options):
+    """A picture of 16 x 12 pixels whose file says that they are 13,000 x 12,000."""
+
+    def make(path):
+        file = io.BytesIO()
+        Image.new("RGB", (16, 12), "red").save(file, kind, **options)
+        content = bytearray(file.getvalue())
+        for marker, skip, size, order, sides in places:
+            at = content.index(marker) + skip
+            for i, side in enumerate(sides):
+                content[at + i * size : at + (i + 1) * size] = side.to_bytes(size, order)
+        if kind == "PNG":
+            content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
+        path.write_bytes(content)
+
+    return make
+
+
+LARGE = {  # where each format has its sides, and in which order of bytes
+    "x.png": patched("PNG", [(b"IHDR", 4, 4, "big", (13_000, 12_000))]),
+    "x.jpg": patched("JPEG", [(b"\xff\xc0", 5, 2, "big", (12_000, 13_000))]),
+    "x.gif": patched("GIF", [(b"GIF8", 6, 2, "little", (13_000, 12_000)), (b"\x2c", 5, 2, "little", (13_000, 12_000))]),
+    "x.bmp": patched("BMP", [(b"BM", 18, 4, "little", (13_000, 12_000))]),
+    "lossy.webp": patched("WEBP", [(b"\x9d\x01\x2a", 3, 2, "little", (13_000, 12_000))]),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_picture_of_few_bytes_has_few_pixels(tmp_path, name):
+    LARGE[name](tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name}: .*it promises 13,000 x 12,000 pixels in \d+ bytes"):
+        images(tmp_path, 8)
 
 
 def test_what_nobody_asks_for_is_not_read(tmp_path, model):
@@ -351,6 +387,13 @@ def test_a_damaged_description_is_damaged(model, checkpoint, text):
         with pytest.raises(FileError) as caught:
             read(path)
         assert str(path) in str(caught.value) and "memory" not in str(caught.value)
+
+
+def test_a_configuration_is_not_as_large_as_a_disk(tmp_path):
+    with open(tmp_path / "config.json", "wb") as file:
+        file.truncate(2**40)  # a file of zeros that takes no room
+    with pytest.raises(FileError, match="config.json is damaged: it has more than 16,777,216 bytes"):
+        open_run(tmp_path)
 
 
 SETTINGS = {
