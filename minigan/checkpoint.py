@@ -288,9 +288,7 @@ def _opened(path: str | Path, formats: tuple[str, ...], kind: str) -> Iterator[A
         raise FileError(f"{path} cannot be read: the memory does not hold it ({error})") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}; wanted {kind}") from error
-    except (
-        Exception
-    ) as error:  # zipfile, json and NumPy raise many kinds, and so do the layers of a damaged description
+    except Exception as error:  # zipfile, json, NumPy and the layers of a damaged description raise many kinds
         if PICKLED in str(error):
             raise FileError(f"{path} is not {kind}, or {PICKLED}") from error
         damaged = "truncated or damaged" if archive is None else "damaged"

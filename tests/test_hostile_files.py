@@ -466,12 +466,16 @@ def mutated(count):
     assert done.returncode == 0, done.stdout[-5_000:] + done.stderr[-5_000:]
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+COUNTS_MEMORY = pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+
+
+@COUNTS_MEMORY
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damage_at_random_loads_right_or_is_refused_by_name(count):
     mutated(count)
 
 
+@COUNTS_MEMORY
 def test_a_fault_is_found(monkeypatch, tmp_path):
     """The harness itself: a loader that fails in each of the ways is not passed over."""
     import random
