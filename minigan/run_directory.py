@@ -96,12 +96,15 @@ class RunDirectory:
         """Lock a run that is there. Raises FileError if another program, or another `train`, is using it."""
         if not self.path.is_dir():
             raise FileError(f"{self.path}: no run is there (it is no folder)")
-        self._open_lock("w")
+        self._open_lock("a")  # not "w": what a link of this name leads to is not emptied
 
     def _open_lock(self, mode: str) -> None:
         """The system lets go of the lock when the program ends, however it ends."""
+        path = self.path / ".lock"
+        if path.exists() and not path.is_file():
+            raise FileError(f"{path} is no file: delete it")
         try:
-            self.lock = open(self.path / ".lock", mode)  # noqa: SIM115 - held as long as the run
+            self.lock = open(path, mode)  # noqa: SIM115 - held as long as the run
             if fcntl is not None:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileExistsError:

@@ -23,10 +23,11 @@ from PIL import Image
 from minigan import load_model, load_weights, open_run, save_model
 from minigan.checkpoint import load_checkpoint, save_checkpoint, steps_of
 from minigan.cli import main
-from minigan.data import images, load, read_idx
+from minigan.data import crop_faces, images, load, read_idx
 from minigan.errors import DataError, DivergedError, FileError, MiniganError, SettingsError
 from minigan.image_runs import DCGANSettings
 from minigan.pictures import load_png
+from minigan.run_directory import RunDirectory
 from minigan.settings import stored_settings
 
 from .conftest import ROOT
@@ -242,6 +243,7 @@ OPENERS = {
     "a.npy": load,
     "a-images-idx3": load,
     "labels": read_idx,
+    "boxes.csv": lambda path: crop_faces(ROOT / "tests" / "files_v1", path.with_name("faces"), boxes=path),
     "model.npz": load_model,
     "weights.npz": lambda path: load_weights(small_gan(), path),
     "state.npz": steps_of,
@@ -259,6 +261,19 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, name, kind):
     with pytest.raises((FileError, DataError)) as caught:
         OPENERS[name](tmp_path / name)
     assert name in str(caught.value) and kind in str(caught.value)
+
+
+def test_a_lock_that_is_a_link_empties_nothing(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / ".lock").symlink_to(tmp_path / "thesis.txt")
+    directory = RunDirectory(tmp_path)
+    directory.acquire()
+    directory.release()
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+    (tmp_path / ".lock").unlink()
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(FileError, match=r"\.lock is no file: delete it"):
+        directory.acquire()
 
 
 # Numbers --------------------------------------------------------------------------------------------------------------
