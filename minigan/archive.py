@@ -23,6 +23,7 @@ ZIPPED = (b"PK\x03\x04", b"PK\x05\x06")  # an archive with members, and an empty
 LENGTHS = {(1, 0): 2, (2, 0): 4}  # bytes of the header's length, by version; the third is for names of fields alone
 LONGEST_HEADER = 10_000
 DEFLATED_AT_BEST = 1032  # bytes out of one, of any deflate stream
+LONGEST_END = 22 + 2**16  # bytes of a zip archive's last record, which ends in a comment
 PIECE = 2**20  # bytes read at a time
 PICKLED = "it holds pickled objects, which minigan never loads"
 
@@ -101,6 +102,9 @@ class Archive(Mapping[str, np.ndarray]):
     def __init__(self, file: BinaryIO) -> None:
         try:
             self.zip = zipfile.ZipFile(file)
+            for one in self.zip.infolist():
+                self.zip.open(one).close()  # its name stands in two places: a damaged one would hide the array
+            require_all(file, len(self.zip.infolist()))
         except Exception as error:  # zipfile, too, raises many kinds
             raise ValueError(str(error) or type(error).__name__) from error
         self.size = file.seek(0, os.SEEK_END)
@@ -157,6 +161,16 @@ class Archive(Mapping[str, np.ndarray]):
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{name} is compressed in a way that NumPy does not use")
         return self.zip.open(member)
+
+
+def require_all(file: BinaryIO, found: int) -> None:
+    """Raises ValueError if a zip archive says at its end that it has more members than were found, or fewer."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - LONGEST_END))
+    end = file.read()
+    count = int.from_bytes(end[(at := end.rfind(ZIPPED[1])) + 10 : at + 12], "little")
+    if count not in (found, 0xFFFF):  # that many or more: another record has the number
+        raise ValueError(f"its end speaks of {count} members, and {found} are listed")
 
 
 def read_arrays(file: BinaryIO) -> np.ndarray | Archive:

@@ -18,7 +18,7 @@ import numpy as np
 
 from .archive import MAGIC, PICKLED, Archive, finite, read_arrays, require_numbers, write_archive
 from .backend import get_backend
-from .blueprint import Blueprint, Declared, declared_by
+from .blueprint import MOST_LAYERS, Blueprint, Declared, declared_by
 from .config import config_of, differences
 from .errors import FileError, MiniganError, SettingsError, ShapeError
 from .files import open_regular, write_atomically
@@ -35,31 +35,44 @@ SHOWN = 6  # differences in a message
 def save_model(path: str | Path, network: Sequential, overwrite: bool = True) -> None:
     """Write one network, architecture and numbers, to a model file.
 
-    Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold.
+    Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold or more
+    than 2,000 layers, DivergedError, naming the array, for numbers that are not finite.
     """
     if not isinstance(network, Sequential) or not network.is_network:
         raise SettingsError(f"save_model(path, network): network is a {type(network).__name__}")
     arrays = {"format": np.array(MODEL_FORMATS[0]), "architecture": np.array(json.dumps(network.describe()))}
     network.require_finite()
+    if (count := sum(1 for _ in network.walk())) > MOST_LAYERS:
+        raise SettingsError(f"save_model: {network.name} has {count:,} layers; a file may have {MOST_LAYERS:,}")
     arrays |= _numbers(network, "")
     write_atomically(path, lambda file: write_archive(file, arrays), overwrite)
 
 
-def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
+def load_model(
+    path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None, network: str | None = None
+) -> Sequential:
     """The network in a model file. Raises FileError if it is missing, damaged, or something else.
+
+    layers    classes of your own that it has
+    network   "G" or "D": that network of a checkpoint, as it was trained last, without G's average
 
     The numbers in the file are compared with those that the architecture declares before memory is taken for either.
     """
     backend = get_backend(backend)
     if isinstance(layers, type) or not all(isinstance(kind, type) for kind in layers):
         raise SettingsError(f"load_model: layers must be a list of classes, such as [MyLayer]; it is {layers}")
-    with _opened(path, MODEL_FORMATS, "a model file (a run's generator.npz is one)") as archive:
+    if network not in (None, "G", "D"):
+        raise SettingsError(f"load_model: network is {network!r}; wanted 'G' or 'D', of a checkpoint")
+    of_model = MODEL_FORMATS, "a model file (a run's generator.npz is one)"
+    with _opened(path, *(of_model if network is None else (CHECKPOINT_FORMATS, "a checkpoint"))) as archive:
+        described = _json(archive, "architecture") if network is None else _json(archive, "made_by")[network]
         with _named(path):
-            blueprint = Blueprint(_json(archive, "architecture"), layers)
-            numbers = _network_numbers(archive, "", blueprint.declared(), blueprint.options)
-            network = blueprint.build(backend)
-        _put_numbers(network, numbers)
-    return network
+            blueprint = Blueprint(described, layers)
+            prefix = "" if network is None else f"{network}."
+            numbers = _network_numbers(archive, prefix, blueprint.declared(), blueprint.options)
+            found = blueprint.build(backend)
+        _put_numbers(found, numbers)
+    return found
 
 
 @contextlib.contextmanager
@@ -144,10 +157,11 @@ def steps_of(path: str | Path) -> int:
 def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
     """Put trained parameters and running statistics into a new GAN, to go on from them with other data or settings.
 
-    Returns which networks have them now: ("G", "D") or ("G",).
+    Returns which networks have them now: ("G", "D"), ("G",) or ("D",).
 
     path   a run's folder or its checkpoint.npz: G and D, and G's average where both have one; or a model file, such as
-           a run's generator.npz: G alone. The optimizers, and the counts of steps, stay as they are.
+           a run's generator.npz: G alone, or D alone if it has D's name. The optimizers, and the counts of steps, stay
+           as they are.
 
     Raises FileError if the file is missing or damaged; ShapeError, naming the array, where a network has arrays of
     other shapes; SettingsError for a GAN that was trained already. The GAN is as it was then.
@@ -274,9 +288,7 @@ def _opened(path: str | Path, formats: tuple[str, ...], kind: str) -> Iterator[A
         raise FileError(f"{path} cannot be read: the memory does not hold it ({error})") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}; wanted {kind}") from error
-    except (
-        Exception
-    ) as error:  # zipfile, json and NumPy raise many kinds, and so do the layers of a damaged description
+    except Exception as error:  # zipfile, json, NumPy and the layers of a damaged description raise many kinds
         if PICKLED in str(error):
             raise FileError(f"{path} is not {kind}, or {PICKLED}") from error
         damaged = "truncated or damaged" if archive is None else "damaged"

@@ -20,6 +20,7 @@ from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
 from .models import MODELS
 from .network import Sequential
+from .sampling import numbered, save_numbered
 from .settings import Parser, near_path
 from .version import __version__
 
@@ -108,8 +109,9 @@ def _sample_arguments(parser: ArgumentParser) -> None:
         help="images in a row of the grid (default: a square; of several classes, a class a row)",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE",
-        help="a .png: the image if it is one, else a grid; or a .npy: float32 (count, h, w, c) from -1 to 1",
+        "--out", required=True, metavar="FILE",
+        help="a .png: the image if it is one, else a grid; or a .npy: float32 (count, h, w, c) from -1 to 1; or one "
+        ".png for each image: FOLDER/%%06d.png, or FOLDER/",
     )  # fmt: skip
     parser.add_argument("--backend", help="where arrays live: numpy or cupy")
 
@@ -144,19 +146,24 @@ def sample(
     seed: int,
     label: str | None,
     columns: int | None,
-    out: Path,
+    out: str,
     backend: str | None,
 ) -> None:
     """Write `count` images of a generator to `out`. A larger count begins with the same images, but for rounding.
 
     A .png holds one image as it is, pixel for pixel, and several as a grid: of several classes, each has a row. A .npy
-    has the classes in turn.
+    has the classes in turn, and so have files with numbers, one for each image.
     """
+    file = Path(out)
+    pattern = numbered(file, out)
+    if pattern is not None and columns is not None:
+        raise SettingsError(f"--columns {columns}: --out {out} makes a file for each image, and no grid: leave it out")
     limits = (("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST))
     for name, value, least, below in limits:
         if value is not None and not least <= value < below:
             raise SettingsError(f"{name} is {value}; it must be at least {least} and less than {below}")
-    _require_new(out)
+    if pattern is None:
+        _require_new(file)
     model = _model_file(model)
     G = load_model(model, backend=backend)
     if len(G.output_shape) != 3 or G.output_shape[-1] not in (1, 3):
@@ -165,12 +172,22 @@ def sample(
     if count is None:
         count = COUNT if len(classes) <= 1 else PER_CLASS * len(classes)
     labels = np.resize(classes, count) if classes else None
+    if pattern is not None:
+        save_numbered(G, count, seed, labels, pattern)
+    else:
+        _save_together(G, count, seed, labels, len(classes), columns, file)
+    print(f"{count:,} image{'s' * (count != 1)} of {model} with seed {seed}: {out}")
+
+
+def _save_together(
+    G: Sequential, count: int, seed: int, labels: np.ndarray | None, classes: int, columns: int | None, out: Path
+) -> None:
+    """All images in one file."""
     images = G.backend.to_host(G.predict(with_labels(G, draw_noise(G, count, seed, "samples", 0), labels)))
     if out.suffix.lower() in ARRAYS:
         write_atomically(out, lambda file: np.save(file, images.astype(np.float32)), overwrite=False)
     else:
-        pictures.save_png(out, _picture(images, len(classes), columns), overwrite=False)
-    print(f"{count:,} image{'s' * (count != 1)} of {model} with seed {seed}: {out}")
+        pictures.save_png(out, _picture(images, classes, columns), overwrite=False)
 
 
 def _require_new(out: Path) -> None:

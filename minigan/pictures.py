@@ -40,7 +40,7 @@ class Picture(np.ndarray):
         if self.ndim != 3 or self.dtype != np.uint8 or not 1 <= self.shape[-1] <= 4 or not self.size:
             return None  # a part, or numbers made of it
         file = io.BytesIO()
-        _as_image(self).save(file, "PNG")
+        as_image(self).save(file, "PNG")
         return file.getvalue()
 
 
@@ -102,7 +102,7 @@ def of_samples(samples: np.ndarray, columns: int, real: np.ndarray | None = None
 
 def save_png(path: str | Path, picture: np.ndarray, overwrite: bool = True) -> None:
     """Write (H, W, c) uint8, c from 1 (grey) over 3 (RGB) to 4 (with transparency), as a PNG file."""
-    image = _as_image(picture)
+    image = as_image(picture)
     write_atomically(path, lambda file: image.save(file, "PNG"), overwrite)
 
 
@@ -128,7 +128,8 @@ def _decoded(path: str | Path) -> Iterator[Any]:
             yield image
 
 
-def _as_image(picture: np.ndarray) -> Any:
+def as_image(picture: np.ndarray) -> Any:
+    """Pillow's picture of (H, W, c) uint8."""
     from PIL import Image
 
     return Image.fromarray(np.asarray(picture[..., 0] if picture.shape[-1] == 1 else picture))

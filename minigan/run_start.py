@@ -21,7 +21,7 @@ from .checkpoint import load_checkpoint, save_model, steps_of
 from .config import config_of, differences
 from .data import check_batch, check_batch_labels, class_count, data_identity, data_name, has_labels
 from .data.protocol import Data
-from .errors import FileError, SettingsError, ShapeError
+from .errors import DataError, FileError, SettingsError, ShapeError
 from .files import is_older
 from .gan import GAN
 from .gan_parts import require_range
@@ -191,7 +191,7 @@ class Start:
         try:
             record = self._stored_record(directory)
             plan = self._same_run(record)
-            try_batch(self.gan, self.data, plan)
+            _try_stored_batch(self.gan, self.data, plan, directory)
             extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)
             record.means, record.seconds = _unfinished(extra, directory.checkpoint, len(self.gan.measures))
         except BaseException:
@@ -329,6 +329,14 @@ def try_batch(gan: GAN, data: Data, plan: Plan) -> None:
                 net.forward(inputs, backward=False)
         finally:
             net.state[...], net.forwards = state, forwards
+
+
+def _try_stored_batch(gan: GAN, data: Data, plan: Plan, directory: RunDirectory) -> None:
+    """`try_batch` with the batch size of a folder, which the error names."""
+    try:
+        try_batch(gan, data, plan)
+    except DataError as error:
+        raise DataError(f"the run in {directory.path} cannot go on: {error}") from error
 
 
 def draw_samples(gan: GAN, columns: int) -> np.ndarray:

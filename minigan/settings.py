@@ -294,8 +294,18 @@ def stored_settings(run: Path, kind: type[RunSettings]) -> dict[str, Any]:
         raise SettingsError(f"--resume {run}: that run belongs to another program or version (it differs in: {odd})")
     for name, value in settings.items():
         if not _may_be(fields[name], value):
-            raise FileError(f"--resume {run}: {path} is damaged: its {name} is {value!r}")
+            raise FileError(f"--resume {run}: {path} is damaged: its {name} is {_shown(value)}")
+    try:
+        kind(**settings)
+    except SettingsError as error:
+        raise FileError(f"--resume {run}: {path} is damaged: {error}") from error
     return settings
+
+
+def _shown(value: Any) -> str:
+    """Short enough for a sentence."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _may_be(field: dataclasses.Field, value: Any) -> bool:
@@ -305,7 +315,9 @@ def _may_be(field: dataclasses.Field, value: Any) -> bool:
         return isinstance(value, int | str) and re.fullmatch(r"\d+(x\d+)?", str(value)) is not None
     if value is None or isinstance(value, bool) or kind is bool:
         return "None" in str(field.type) if value is None else isinstance(value, bool) and kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+    if kind is float:
+        return isinstance(value, int | float) and not abs(value) > 1e300  # whole numbers may be beyond all floats
+    return isinstance(value, kind)
 
 
 def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str, Any], is_quick: bool) -> None:

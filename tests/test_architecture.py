@@ -40,7 +40,7 @@ FLOORS = [
     ["summary", "twins"],
     ["network"],
     ["penalties", "generator"],
-    ["blueprint"],
+    ["blueprint", "interop_orders", "sampling"],
     ["gan_parts", "models", "interop", "progress", "means"],
     ["gan"],
     ["gradcheck.subjects"],
@@ -118,7 +118,7 @@ SCREEN, SITTING = 60, 400
 # Not the engine: data, files and runs, known networks, the gradient check, and what only a GPU needs.
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
-    "recorders", "callbacks", "means", "loop",
+    "recorders", "callbacks", "means", "loop", "sampling", "archive", "blueprint",
     "gradcheck", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]

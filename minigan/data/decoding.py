@@ -1,6 +1,7 @@
 """One picture file of any usual kind: decoded, turned upright, made grey or RGB, 8 bits a channel."""
 
 import errno
+import io
 import os
 import re
 from pathlib import Path
@@ -114,9 +115,10 @@ def _decoded(
     """
     from PIL import Image
 
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        require_modest(*webp_size(file), size)
+    with open_regular(path) as opened:
+        size = os.fstat(opened.fileno()).st_size
+        require_modest(*webp_size(opened), size)
+        file = io.BytesIO(opened.read())  # of a file, Pillow would ask for as many bytes as a damaged header says
         source = checked(file)
         image = Image.open(source, formats=formats())
         require_modest(*image.size, size)

@@ -58,6 +58,8 @@ def load(path: str | Path | None = None, *, stretch: bool = False) -> ImageSet:
         raise DataError(f"{path} does not exist; wanted {KINDS}")
     if path.is_dir():
         path = _file_in(path)
+    if not path.is_file():
+        raise DataError(f"{path} is a pipe, a socket or a device, which may never end; wanted {KINDS}")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; wanted {KINDS}")
     name = str(path) if part is None else f"{path}:{part}"
