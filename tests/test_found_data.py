@@ -402,8 +402,10 @@ BAD_TABLES = {
     "a short row": (table(0, False) + b"1,2,3\n", "line 1 or below"),
     "text": (table(0, False).replace(b",7,", b",seven,"), "line [12] or below"),
     "too bright": (table(0, False).replace(b",255,", b",256,"), "pixels from 0 to 256"),
+    "a line without end": (gzip.compress(bytes(10**7)), "a line of more than 1,048,576 characters"),
     "names alone": (table(0, True).partition(b"\n")[0], "has no rows"),
     "half a gzip": (gzip.compress(table(0, True))[:900], "is not a table that can be read"),
+    "a damaged gzip": (gzip.compress(table(0, True))[:400] + bytes(600), "is not a table that can be read"),
     "bytes": (b"\xff\xfe\0\0", "is not a table"),
 }
 

@@ -7,8 +7,9 @@ import gzip
 import io
 import itertools
 import math
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..files import open_regular
 
 LABELS = ("label", "labels", "class", "target", "y")  # names of the column of labels
 ROWS = 2_000  # read together
+LONGEST, CELL = 2**20, 32  # characters of the first line, and of a cell
 WANTED = "wanted a row for each image: its pixels, h h whole numbers from 0 to 255, with a label before them or without"
 
 
@@ -32,18 +34,19 @@ def read_table(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             plain = gzip.GzipFile(fileobj=file) if packed else file
             with io.TextIOWrapper(plain, encoding="utf-8-sig") as lines:
                 return _parsed(path, lines)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(f"{path} is not a table that can be read: {error}") from error
 
 
-def _parsed(path: Path, lines: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    first = next(lines, "")
+def _parsed(path: Path, lines: TextIO) -> tuple[np.ndarray, np.ndarray | None]:
+    first = _line(path, lines, LONGEST)
     separator = next((mark for mark in ",;\t" if mark in first), ",")
     cells = [cell.strip().strip("\"'") for cell in first.split(separator)]
     has_names = not all(map(_is_number, cells))
     side, at = _layout(path, cells, has_names)
     images, labels = [], []
-    rest = lines if has_names else itertools.chain([first], lines)
+    rest = iter(lambda: _line(path, lines, CELL * len(cells)), "")
+    rest = rest if has_names else itertools.chain([first], rest)
     for count in itertools.count(0, ROWS):
         some = list(itertools.islice(rest, ROWS))
         if not some:
@@ -56,6 +59,14 @@ def _parsed(path: Path, lines: Any) -> tuple[np.ndarray, np.ndarray | None]:
     if not images:
         raise DataError(f"{path} has no rows; {WANTED}")
     return np.concatenate(images), np.concatenate(labels) if labels else None
+
+
+def _line(path: Path, lines: TextIO, longest: int) -> str:
+    """The next line, "" at the end. Raises DataError for one that goes on and on, before it fills the memory."""
+    line = lines.readline(longest + 1)
+    if len(line) > longest:
+        raise DataError(f"{path} has a line of more than {longest:,} characters; {WANTED}")
+    return line
 
 
 def _layout(path: Path, cells: list[str], has_names: bool) -> tuple[int, int | None]:
