@@ -384,6 +384,7 @@ TABLES = {
     "semicolons.csv": table(0, names=True, separator=";"),
     "bom.csv": b"\xef\xbb\xbf" + table(0, names=False),
     "mnist_train.csv.gz": gzip.compress(table(0, names=True)),
+    "blank lines.csv": b"".join(line + b"\n\n" for line in table(0, names=False).splitlines()) + b"\n" * 5_000,
     "windows.csv": table(0, names=True).replace(b"\n", b"\r\n"),
 }
 

@@ -51,9 +51,13 @@ def _parsed(path: Path, lines: TextIO) -> tuple[np.ndarray, np.ndarray | None]:
         some = list(itertools.islice(rest, ROWS))
         if not some:
             break
+        some = [line for line in some if line.strip()]
+        if not some:
+            continue
         rows = _numbers(path, some, separator, len(cells), count + 1 + has_names)
         if at is not None:
-            labels.append(rows[:, at].astype(np.int64))
+            column = rows[:, at]
+            labels.append(column.astype(np.int64) if (column == np.rint(column)).all() else column)
             rows = np.delete(rows, at, axis=1)
         images.append(_bytes(path, rows).reshape(-1, side, side))
     if not images:
