@@ -36,6 +36,7 @@ from minigan.data import idx
 from minigan.errors import MiniganError
 from minigan.image_runs import DCGANSettings
 from minigan.layers import BatchNorm, Conv2DTranspose, Dense, Reshape, SpectralNorm, Tanh
+from minigan.pictures import load_png, save_png
 from minigan.run_start import Start
 from minigan.settings import stored_settings
 
@@ -298,6 +299,20 @@ def arrays(
     return Kind(name, write, load, damage, has_checksum)
 
 
+def cached(path: Path) -> object:
+    """A folder's pictures, of which this file is the cache: they come out right, whatever it holds."""
+    photos, cache = path.parent / "photos", path.parent / "cache"
+    photos.mkdir(exist_ok=True)
+    if not (photos / "a.png").exists():
+        save_png(photos / "a.png", DIGITS[..., None].repeat(3, axis=-1)[0])
+    for kept in cache.glob("*.npy"):
+        shutil.copy(path, kept)
+    found = data.images(photos, 8, cache=cache)
+    if not path.exists():
+        shutil.copy(next(cache.glob("*.npy")), path)
+    return found.images.copy()
+
+
 DIGITS = np.random.default_rng(2).integers(0, 256, (5, 4, 3), dtype=np.uint8)
 CLASSES = np.arange(5, dtype=np.uint8) % 3
 
@@ -410,6 +425,8 @@ KINDS = [
     picture("photo.jpg"), picture("fine.jpg", quality=95, progressive=True),
     picture("lossy.webp"), picture("lossless.webp", lossless=True), picture("alpha.webp", "RGBA"),
     picture("plain.bmp"), picture("palette.bmp", "P"), picture("still.gif", "P"),
+    Kind("grid.png", lambda path: save_png(path, DIGITS[0][..., None]), load_png, memory=PICTURE_MEMORY),
+    Kind("cache.npy", cached, cached, has_checksum=True),
     arrays("bytes.npy", lambda path: np.save(path, DIGITS), damage=promising),
     arrays("floats.npy", lambda path: np.save(path, SAMPLES)),
     arrays("stored.npz", lambda path: np.savez(path, images=DIGITS, labels=CLASSES), True, other_members),
@@ -459,7 +476,8 @@ class Damage:
     def __init__(self, kind: Kind, folder: Path) -> None:
         self.kind, self.path = kind, folder / "files" / Path(kind.name).name
         self.path.parent.mkdir(parents=True)
-        kind.make(self.path)
+        with contextlib.redirect_stderr(io.StringIO()):
+            kind.make(self.path)
         self.right, self.expected = self.path.read_bytes(), self._loaded()[0]
         self._forget_peak()
         self.least = _memory("VmHWM")
