@@ -14,7 +14,8 @@ from ..errors import DataError, FileError, SettingsError
 from ..files import open_regular
 from ..pictures import save_png
 from .decoding import read_picture, reason
-from .folder import list_images, progress_bar, quiet_pillow, summary
+from .finding import list_images
+from .folder import progress_bar, quiet_pillow, summary
 
 HEADER = ["file", "x", "y", "width", "height"]
 OPENCV = 'pip install "minigan[faces]", or give boxes, a CSV file of where the faces are'
