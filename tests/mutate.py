@@ -286,7 +286,7 @@ def picture(name: str, mode: str = "RGB", **options: object) -> Kind:
         found = data.images(path.parent, 8)
         return found.images.copy(), found.labels
 
-    return Kind(name, make, load, memory=PICTURE_MEMORY)
+    return Kind(name, make, load, has_checksum=name.endswith(".png"), memory=PICTURE_MEMORY)
 
 
 def arrays(
@@ -313,7 +313,7 @@ def cached(path: Path) -> object:
     return found.images.copy()
 
 
-DIGITS = np.random.default_rng(2).integers(0, 256, (5, 4, 3), dtype=np.uint8)
+DIGITS = np.random.default_rng(2).integers(0, 256, (5, 4, 4), dtype=np.uint8)
 CLASSES = np.arange(5, dtype=np.uint8) % 3
 
 
@@ -420,6 +420,17 @@ def copied(name: str) -> Callable[[Path], object]:
     return lambda path: shutil.copy(OLD / name, path)
 
 
+def write_table(path: Path) -> None:
+    rows = ["label," + ",".join(f"pixel{i}" for i in range(16))]
+    rows += [f"{label}," + ",".join(map(str, image.ravel())) for label, image in zip(CLASSES, DIGITS, strict=True)]
+    text = ("\n".join(rows) + "\n").encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+
+
+def write_keras(path: Path) -> None:
+    np.savez(path, x_train=DIGITS, y_train=CLASSES, x_test=DIGITS[:2], y_test=CLASSES[:2])
+
+
 KINDS = [
     picture("colour.png"), picture("grey16.png", "I;16"), picture("palette.png", "P"), picture("alpha.png", "RGBA"),
     picture("photo.jpg"), picture("fine.jpg", quality=95, progressive=True),
@@ -431,6 +442,8 @@ KINDS = [
     arrays("floats.npy", lambda path: np.save(path, SAMPLES)),
     arrays("stored.npz", lambda path: np.savez(path, images=DIGITS, labels=CLASSES), True, other_members),
     arrays("packed.npz", lambda path: np.savez_compressed(path, images=DIGITS, labels=CLASSES), True, other_members),
+    arrays("keras.npz", write_keras, True, other_members),
+    arrays("digits.csv", write_table, False, other_table), arrays("digits.csv.gz", write_table, True),
     idx_file("", bytes, False), idx_file(".gz", gzip.compress, True), idx_file(".xz", lzma.compress, True),
     Kind("generator.npz", lambda path: save_model(path, generator()), numbers_of, other_members, True),
     *(Kind(name, copied(name), numbers_of, other_members, True) for name in ("mlp.npz", "spectral.npz", "uniform.npz")),
