@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import random
 import re
 import resource
@@ -23,12 +24,12 @@ import traceback
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 from minigan import Generator, data, load_model, open_run, save_model, train
 from minigan.checkpoint import load_checkpoint, save_checkpoint, steps_of
@@ -436,6 +437,8 @@ KINDS = [
     picture("photo.jpg"), picture("fine.jpg", quality=95, progressive=True),
     picture("lossy.webp"), picture("lossless.webp", lossless=True), picture("alpha.webp", "RGBA"),
     picture("plain.bmp"), picture("palette.bmp", "P"), picture("still.gif", "P"),
+    picture("plain.tiff"), picture("packed.tif", compression="tiff_lzw"), picture("deep.tiff", "I;16"),
+    picture("plain.ppm"), picture("grey.pgm", "L"), *([picture("photo.avif")] if features.check("avif") else []),
     Kind("grid.png", lambda path: save_png(path, DIGITS[0][..., None]), load_png, memory=PICTURE_MEMORY),
     Kind("cache.npy", cached, cached, has_checksum=True),
     arrays("bytes.npy", lambda path: np.save(path, DIGITS), damage=promising),
@@ -483,6 +486,19 @@ def _memory(name: str) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
+@contextlib.contextmanager
+def without_libtiff() -> Iterator[None]:
+    """libtiff writes what it finds to the standard error itself, past Python, beside what it returns."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept), os.close(nowhere)
+
+
 class Damage:
     """Damages files of one kind, one after the other, and loads them."""
 
@@ -504,7 +520,9 @@ class Damage:
         said = io.StringIO()
         with warnings.catch_warnings(), contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("error")
-            return self.kind.load(self.path), said.getvalue()
+            quiet = without_libtiff() if self.path.suffix in (".tif", ".tiff") else contextlib.nullcontext()
+            with quiet:
+                return self.kind.load(self.path), said.getvalue()
 
     def once(self, draw: random.Random) -> tuple[str, str]:
         """(what came of it, more words): "as it was", "something else", "refused"; or a fault."""
