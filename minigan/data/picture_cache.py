@@ -8,6 +8,7 @@ So a picture that was added, changed or damaged costs the reading of that one, a
 import hashlib
 import json
 import os
+import stat
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +25,11 @@ Signature = tuple[str, int, int]  # name, bytes, nanoseconds
 
 
 def signature(folder: Path, name: Path) -> Signature:
-    """By which a picture is known again. One that is not there, such as a broken link, has no size: -1."""
+    """By which a picture is known again. One that is not there, such as a broken link or a pipe, has no size: -1."""
     try:
         status = os.stat(folder / name)
-        return name.as_posix(), status.st_size, status.st_mtime_ns
+        size = status.st_size if stat.S_ISREG(status.st_mode) else -1
+        return name.as_posix(), size, status.st_mtime_ns
     except OSError:
         return name.as_posix(), -1, 0
 

@@ -74,7 +74,7 @@ def load(path: str | Path | None = None, *, stretch: bool = False) -> ImageSet:
 def _image_set(images: np.ndarray, name: str, stretch: bool) -> ImageSet:
     """Raises DataError for other numbers than levels, with the hint that they can be spread where they can."""
     numbers = images.dtype.kind in "biuf" and images.size > 0
-    if images.dtype.kind == "f" and images.size:
+    if images.dtype.kind == "f" and images.size and images.ndim:
         finite_range(images, name, "pixel", "image")
     if stretch and numbers:
         return ImageSet(stretched(images), name)

@@ -38,6 +38,10 @@ def read_table(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise DataError(f"{path} is not a table that can be read: {error}") from error
 
 
+def _are_whole(column: np.ndarray) -> bool:
+    return bool(np.isfinite(column).all() and (column == np.rint(column)).all() and (abs(column) < 2**53).all())
+
+
 def _parsed(path: Path, lines: TextIO) -> tuple[np.ndarray, np.ndarray | None]:
     first = _line(path, lines, LONGEST)
     separator = next((mark for mark in ",;\t" if mark in first), ",")
@@ -57,7 +61,7 @@ def _parsed(path: Path, lines: TextIO) -> tuple[np.ndarray, np.ndarray | None]:
         rows = _numbers(path, some, separator, len(cells), count + 1 + has_names)
         if at is not None:
             column = rows[:, at]
-            labels.append(column.astype(np.int64) if (column == np.rint(column)).all() else column)
+            labels.append(column.astype(np.int64) if _are_whole(column) else column)
             rows = np.delete(rows, at, axis=1)
         images.append(_bytes(path, rows).reshape(-1, side, side))
     if not images:
