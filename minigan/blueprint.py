@@ -18,7 +18,7 @@ from .workspace import Workspace
 Declared = list[tuple[str, tuple[int, ...]]]  # names and shapes, in the order of the vector
 
 OPTIONS = {"input_shape", "name", "seed", "dtype", "latent", "classes"}
-MOST_LAYERS = 5_000
+MOST_LAYERS = 2_000  # building takes the square of their number: 3 seconds
 MOST_INPUTS = 2**31  # numbers of one sample
 
 
@@ -36,10 +36,10 @@ class Blueprint:
         self.options = {name: value for name, value in description.items() if name != "layers"}
         odd = set(self.options) - OPTIONS
         shape, seed = self.options.get("input_shape"), self.options.get("seed", 0)
-        if odd or not isinstance(self.options.get("name", ""), str) or type(seed) is not int or not 0 <= seed < 2**64:
-            raise ValueError(
-                f"its architecture has {', '.join(sorted(odd)) or 'a name or a seed'} that is no network's"
-            )
+        whole = all(type(count) is int and 0 <= count < 2**64 for count in (seed, self.options.get("classes", 0)))
+        if odd or not whole or not isinstance(self.options.get("name", ""), str):
+            words = ", ".join(sorted(map(str, odd))) or "a name, a seed or classes"
+            raise ValueError(f"its architecture has {words} that no network has")
         if not isinstance(shape, list) or any(type(side) is not int or side < 1 for side in shape):
             raise ValueError(f"its architecture has the input_shape {shape!r}")
         if math.prod(shape) > MOST_INPUTS:
@@ -52,6 +52,8 @@ class Blueprint:
         """A layer from its description, with the layers inside it; anything else as it is."""
         if isinstance(entry, list):
             return [self._layer(inner) for inner in entry]
+        if entry != entry:
+            raise ValueError("its architecture has an argument that is NaN")
         if not isinstance(entry, dict):
             return entry
         settings = {name: self._layer(value) for name, value in entry.items()}

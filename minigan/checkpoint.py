@@ -18,7 +18,7 @@ import numpy as np
 
 from .archive import MAGIC, PICKLED, Archive, finite, read_arrays, require_numbers, write_archive
 from .backend import get_backend
-from .blueprint import Blueprint, Declared, declared_by
+from .blueprint import MOST_LAYERS, Blueprint, Declared, declared_by
 from .config import config_of, differences
 from .errors import FileError, MiniganError, SettingsError, ShapeError
 from .files import open_regular, write_atomically
@@ -35,12 +35,15 @@ SHOWN = 6  # differences in a message
 def save_model(path: str | Path, network: Sequential, overwrite: bool = True) -> None:
     """Write one network, architecture and numbers, to a model file.
 
-    Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold.
+    Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold or more
+    than 2,000 layers, DivergedError, naming the array, for numbers that are not finite.
     """
     if not isinstance(network, Sequential) or not network.is_network:
         raise SettingsError(f"save_model(path, network): network is a {type(network).__name__}")
     arrays = {"format": np.array(MODEL_FORMATS[0]), "architecture": np.array(json.dumps(network.describe()))}
     network.require_finite()
+    if (count := sum(1 for _ in network.walk())) > MOST_LAYERS:
+        raise SettingsError(f"save_model: {network.name} has {count:,} layers; a file may have {MOST_LAYERS:,}")
     arrays |= _numbers(network, "")
     write_atomically(path, lambda file: write_archive(file, arrays), overwrite)
 
@@ -154,10 +157,11 @@ def steps_of(path: str | Path) -> int:
 def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
     """Put trained parameters and running statistics into a new GAN, to go on from them with other data or settings.
 
-    Returns which networks have them now: ("G", "D") or ("G",).
+    Returns which networks have them now: ("G", "D"), ("G",) or ("D",).
 
     path   a run's folder or its checkpoint.npz: G and D, and G's average where both have one; or a model file, such as
-           a run's generator.npz: G alone. The optimizers, and the counts of steps, stay as they are.
+           a run's generator.npz: G alone, or D alone if it has D's name. The optimizers, and the counts of steps, stay
+           as they are.
 
     Raises FileError if the file is missing or damaged; ShapeError, naming the array, where a network has arrays of
     other shapes; SettingsError for a GAN that was trained already. The GAN is as it was then.
@@ -284,9 +288,7 @@ def _opened(path: str | Path, formats: tuple[str, ...], kind: str) -> Iterator[A
         raise FileError(f"{path} cannot be read: the memory does not hold it ({error})") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}; wanted {kind}") from error
-    except (
-        Exception
-    ) as error:  # zipfile, json and NumPy raise many kinds, and so do the layers of a damaged description
+    except Exception as error:  # zipfile, json, NumPy and the layers of a damaged description raise many kinds
         if PICKLED in str(error):
             raise FileError(f"{path} is not {kind}, or {PICKLED}") from error
         damaged = "truncated or damaged" if archive is None else "damaged"

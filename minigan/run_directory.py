@@ -31,6 +31,7 @@ except ImportError:  # Windows has no such locks: there, two programs on one run
 
 Row = dict[str, Any]  # a column's name and its number; without an entry where a callback gave none
 
+LARGEST_CONFIG = 2**24  # bytes; a thousand times what the largest of ours takes
 NUMBERED = re.compile(r"[0-9]{6,}")  # 003000.png
 KEPT = re.compile(r"(?<=checkpoint-)[0-9]{6,}")  # checkpoint-003000.npz
 
@@ -95,12 +96,15 @@ class RunDirectory:
         """Lock a run that is there. Raises FileError if another program, or another `train`, is using it."""
         if not self.path.is_dir():
             raise FileError(f"{self.path}: no run is there (it is no folder)")
-        self._open_lock("w")
+        self._open_lock("a")  # not "w": what a link of this name leads to is not emptied
 
     def _open_lock(self, mode: str) -> None:
         """The system lets go of the lock when the program ends, however it ends."""
+        path = self.path / ".lock"
+        if path.exists() and not path.is_file():
+            raise FileError(f"{path} is no file: delete it")
         try:
-            self.lock = open(self.path / ".lock", mode)  # noqa: SIM115 - held as long as the run
+            self.lock = open(path, mode)  # noqa: SIM115 - held as long as the run
             if fcntl is not None:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileExistsError:
@@ -125,7 +129,10 @@ class RunDirectory:
         """config.json. Raises FileError if it is missing or damaged."""
         try:
             with open_regular(self.config) as file:
-                return dict(json.loads(file.read()))
+                text = file.read(LARGEST_CONFIG + 1)
+            if len(text) > LARGEST_CONFIG:
+                raise ValueError(f"it has more than {LARGEST_CONFIG:,} bytes")
+            return dict(json.loads(text))
         except FileNotFoundError as error:
             raise FileError(f"{self.path}: no run is there ({self.config} does not exist)") from error
         except OSError as error:

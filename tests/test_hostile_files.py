@@ -14,25 +14,28 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minigan import load_model, load_weights, open_run, save_model
 from minigan.checkpoint import load_checkpoint, save_checkpoint, steps_of
 from minigan.cli import main
-from minigan.data import images, load, read_idx
+from minigan.data import crop_faces, images, load, read_idx
 from minigan.errors import DataError, DivergedError, FileError, MiniganError, SettingsError
 from minigan.image_runs import DCGANSettings
 from minigan.pictures import load_png
+from minigan.run_directory import RunDirectory
 from minigan.settings import stored_settings
 
 from .conftest import ROOT
 from .gans import real_images, small_gan
 from .mutate import generator, idx_bytes
 
-HUGE = 200 * 2**20  # bytes that are promised, or hidden, where a few are wanted
-SMALL = 16 * 2**20  # bytes that may be taken for them
+HUGE = 64 * 2**20  # bytes that are promised, or hidden, where a few are wanted
+SMALL = 12 * 2**20  # bytes that may be taken for them; the dictionary of xz has 8
 
 
 def peak_of(action):
@@ -161,6 +164,40 @@ def test_what_a_file_promises_is_compared_before_memory_is_taken(tmp_path, case)
     assert peak < SMALL
 
 
+def patched(kind, places, **options):
+    """A picture of 16 x 12 pixels whose file says that they are 13,000 x 12,000."""
+
+    def make(path):
+        file = io.BytesIO()
+        Image.new("RGB", (16, 12), "red").save(file, kind, **options)
+        content = bytearray(file.getvalue())
+        for marker, skip, size, order, sides in places:
+            at = content.index(marker) + skip
+            for i, side in enumerate(sides):
+                content[at + i * size : at + (i + 1) * size] = side.to_bytes(size, order)
+        if kind == "PNG":
+            content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
+        path.write_bytes(content)
+
+    return make
+
+
+LARGE = {  # where each format has its sides, and in which order of bytes
+    "x.png": patched("PNG", [(b"IHDR", 4, 4, "big", (13_000, 12_000))]),
+    "x.jpg": patched("JPEG", [(b"\xff\xc0", 5, 2, "big", (12_000, 13_000))]),
+    "x.gif": patched("GIF", [(b"GIF8", 6, 2, "little", (13_000, 12_000)), (b"\x2c", 5, 2, "little", (13_000, 12_000))]),
+    "x.bmp": patched("BMP", [(b"BM", 18, 4, "little", (13_000, 12_000))]),
+    "lossy.webp": patched("WEBP", [(b"\x9d\x01\x2a", 3, 2, "little", (13_000, 12_000))]),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_picture_of_few_bytes_has_few_pixels(tmp_path, name):
+    LARGE[name](tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name}: .*it promises 13,000 x 12,000 pixels in \d+ bytes"):
+        images(tmp_path, 8)
+
+
 def test_what_nobody_asks_for_is_not_read(tmp_path, model):
     expected = load_model(model).params
     archive(model, arrays_of(model), other=zeros(HUGE))
@@ -180,9 +217,9 @@ def test_an_array_of_the_trainers_is_not_larger_than_the_file(checkpoint):
 
 @pytest.mark.parametrize("compress", [bytes, fast_gzip])
 def test_a_right_file_takes_its_own_size(tmp_path, compress):
-    (tmp_path / "images").write_bytes(compress(idx_bytes(np.zeros((2**15, 32, 32), np.uint8))))
+    (tmp_path / "images").write_bytes(compress(idx_bytes(np.zeros((2**14, 32, 32), np.uint8))))
     found, peak = peak_of(lambda: read_idx(tmp_path / "images"))
-    assert found.shape == (2**15, 32, 32) and peak < 1.2 * found.nbytes
+    assert found.shape == (2**14, 32, 32) and peak < 1.2 * found.nbytes
     np.save(tmp_path / "a.npy", found)
     found, peak = peak_of(lambda: load(tmp_path / "a.npy"))
     assert peak < 1.2 * found.images.nbytes
@@ -206,6 +243,7 @@ OPENERS = {
     "a.npy": load,
     "a-images-idx3": load,
     "labels": read_idx,
+    "boxes.csv": lambda path: crop_faces(ROOT / "tests" / "files_v1", path.with_name("faces"), boxes=path),
     "model.npz": load_model,
     "weights.npz": lambda path: load_weights(small_gan(), path),
     "state.npz": steps_of,
@@ -223,6 +261,19 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, name, kind):
     with pytest.raises((FileError, DataError)) as caught:
         OPENERS[name](tmp_path / name)
     assert name in str(caught.value) and kind in str(caught.value)
+
+
+def test_a_lock_that_is_a_link_empties_nothing(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / ".lock").symlink_to(tmp_path / "thesis.txt")
+    directory = RunDirectory(tmp_path)
+    directory.acquire()
+    directory.release()
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+    (tmp_path / ".lock").unlink()
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(FileError, match=r"\.lock is no file: delete it"):
+        directory.acquire()
 
 
 # Numbers --------------------------------------------------------------------------------------------------------------
@@ -353,6 +404,13 @@ def test_a_damaged_description_is_damaged(model, checkpoint, text):
         assert str(path) in str(caught.value) and "memory" not in str(caught.value)
 
 
+def test_a_configuration_is_not_as_large_as_a_disk(tmp_path):
+    with open(tmp_path / "config.json", "wb") as file:
+        file.truncate(2**40)  # a file of zeros that takes no room
+    with pytest.raises(FileError, match="config.json is damaged: it has more than 16,777,216 bytes"):
+        open_run(tmp_path)
+
+
 SETTINGS = {
     "a rate of 400 digits": ("lr", 10**400),
     "a rate below 0": ("lr", -1.0),
@@ -423,12 +481,16 @@ def mutated(count):
     assert done.returncode == 0, done.stdout[-5_000:] + done.stderr[-5_000:]
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+COUNTS_MEMORY = pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+
+
+@COUNTS_MEMORY
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damage_at_random_loads_right_or_is_refused_by_name(count):
     mutated(count)
 
 
+@COUNTS_MEMORY
 def test_a_fault_is_found(monkeypatch, tmp_path):
     """The harness itself: a loader that fails in each of the ways is not passed over."""
     import random

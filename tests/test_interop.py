@@ -564,3 +564,24 @@ def test_variances_are_not_negative():
     net = normed()
     with pytest.raises(ShapeError, match="1.running_var, for 1.BatchNorm.var, has variances below 0"):
         from_torch(net, to_torch(net) | {"1.running_var": -np.ones(6)})
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", ["utils.spectral_norm", "utils.parametrizations.spectral_norm"])
+def test_both_of_pytorchs_spectral_norms_are_read_from_a_checkpoint(name):
+    torch = import_torch()
+    normed = torch.nn.utils.parametrizations.spectral_norm if "param" in name else torch.nn.utils.spectral_norm
+    torch.manual_seed(0)
+    conv, norm, dense = torch.nn.Conv2d(3, 4, 3, 2, 1), torch.nn.BatchNorm2d(4, affine=False), torch.nn.Linear(48, 1)
+    module = torch.nn.Sequential(
+        normed(conv), norm, torch.nn.LeakyReLU(0.2), torch.nn.Flatten(), normed(dense)
+    ).double()
+    for _ in range(3):
+        module(torch.randn(2, 3, 5, 7).double())  # u, v and the running statistics move
+    module.eval()
+    layers = [SpectralNorm(Conv2D(4, 3, 2, 1)), BatchNorm(), LeakyReLU(0.2), Flatten(), SpectralNorm(Dense(1))]
+    net = Sequential(layers, input_shape=(5, 7, 3), name="D", dtype="float64", backend="numpy")
+    from_torch(net, {"epoch": 3, "model_state_dict": module.state_dict()}, without=["gamma", "beta"])
+    x = torch.randn(2, 3, 5, 7).double()
+    y = net.predict(np.ascontiguousarray(x.numpy().transpose(0, 2, 3, 1)))
+    np.testing.assert_allclose(y, module(x).detach().numpy(), rtol=1e-12)
