@@ -46,7 +46,7 @@ FLOORS = [
     ["gradcheck.subjects"],
     ["gradcheck.networks", "gradcheck.table"],
     ["gradcheck.contract", "gradcheck.judge"],
-    ["gradcheck.causes", "gradcheck.tangents", "gradcheck.visits"],
+    ["gradcheck.causes", "gradcheck.tangents", "gradcheck.visits", "gradcheck.undeclared"],
     ["gradcheck.places"],
     ["gradcheck.experiments"],
     ["gradcheck.steps"],

@@ -34,6 +34,7 @@ from .subjects import (
     slopes,
 )
 from .tangents import tangent_complaints
+from .undeclared import undeclared
 from .visits import SHAPES, first_fit, visits
 
 Target = Layer | Sequential | Loss | Objective | Penalty | GAN | Functions
@@ -191,6 +192,9 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
     if report and isinstance(subject, NetworkSubject):
         report.complaints += tangent_complaints(subject, v, judge)
     alone = not isinstance(subject, NetworkSubject) or sum(1 for _ in subject.net.walk()) == 2
+    if alone and isinstance(subject, NetworkSubject):
+        complaints, notes = undeclared(subject, v)
+        report.complaints, report.notes = report.complaints + complaints, report.notes + notes
     report.explain(
         lambda row: explain_row(row, found[row.name], subject, v, found) if alone or not row.is_wrong else ""
     )

@@ -93,18 +93,15 @@ def _is_refusal(error: Exception) -> bool:
 
 def _of_loss(target: Loss | Objective, large: np.ndarray, labels: Any) -> Subject | None:
     """The loss at such predictions; None if it wants probabilities: then it is not finite there, or cuts them off."""
+
+    def at(pred: np.ndarray) -> Subject:
+        return LossSubject(target, pred, labels) if isinstance(target, Loss) else ObjectiveSubject(target, pred)
+
     try:
-        if isinstance(target, Loss):
-            subject: Subject = LossSubject(target, large, labels)
-        else:
-            subject = ObjectiveSubject(target, large)
-        values = [subject.forward()]
-        for array in subject.arrays.values():
-            array += 100.0 * np.sign(array)
-        values.append(subject.forward())
-        for array in subject.arrays.values():
-            array -= 100.0 * np.sign(array)
+        far = [at(np.full_like(large, value)).forward() for value in (50.0, 150.0, -50.0, -150.0)]
+        subject = at(large)
+        finite = np.isfinite(subject.forward()).all() and np.isfinite(far).all()
     except Exception:  # noqa: BLE001 - it may refuse in any way
         return None
-    cut = np.array_equal(values[0], values[1])
-    return subject if np.isfinite(values).all() and not cut else None
+    cut = np.array_equal(far[0], far[1]) and np.array_equal(far[2], far[3])
+    return subject if finite and not cut else None
