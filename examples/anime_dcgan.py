@@ -7,8 +7,8 @@
     python examples/anime_dcgan.py --resume RUN            go on with a run that was stopped
 
 The tutorial that it comes from calls the same noise for D and G "very important", others draw fresh noise: compare with
---noise fresh. Its text has the learning rate 2e-4 and weights from N(0, 0.02^2), as here, its code 1e-4 and 0.01:
---lr 1e-4 --init-std 0.01.
+--noise fresh. Its text has the learning rate 2e-4, as here, its code 1e-4 and weights from N(0, 0.01^2): --lr 1e-4
+--init-std 0.01. The 0.02 here is DCGAN's.
 """
 
 import sys

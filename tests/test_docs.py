@@ -68,6 +68,19 @@ def test_links_lead_somewhere(page):
             assert (page.parent / link).exists(), link
 
 
+def slug(heading):
+    """What a heading is called in links to it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@every_page
+def test_links_lead_to_headings_that_exist(page):
+    for file, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text()):
+        if not file.startswith("http"):
+            target = page.parent / file if file else page
+            assert anchor in map(slug, re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)), (file, anchor)
+
+
 def test_the_readme_has_the_two_commands():
     readme = (ROOT / "README.md").read_text()
     assert "pip install . && python examples/mnist_mlp_gan.py" in readme

@@ -1,0 +1,75 @@
+"""Sentences of the docs that a test can hold: tables beside the code that they describe."""
+
+import dataclasses
+import itertools
+import re
+
+import pytest
+
+from minigan.models import MODELS
+from minigan.settings import flag, parse_command
+
+from .conftest import ROOT
+from .systems import example
+
+DOCS = ROOT / "docs"
+
+
+def rows_below(page, heading):
+    """The cells of the first table below a heading of a page, but for its first two lines."""
+    text = (DOCS / page).read_text().partition(f"# {heading}\n")[2]
+    lines = list(itertools.takewhile(lambda line: line.startswith("|"), text[text.index("\n|") + 1 :].splitlines()))
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def settings_of(program, words=()):
+    """The settings of an example that is started with these words."""
+    module = example(program)
+    return dataclasses.asdict(parse_command(module.Settings, "", module.QUICK, list(words)).settings)
+
+
+PROGRAMS = {row[0].strip("`"): row[1].strip("`").removesuffix(".py") for row in rows_below("models.md", "The models")}
+DIFFERENCES = rows_below("models.md", "Where ours differ from their tutorials")
+FLAGGED = [
+    (model, flags) for row in DIFFERENCES for model in re.findall(r"`(\w+)`", row[0]) for flags in [row[-1].strip("`")]
+    if flags.startswith("--") and not row[0].startswith("all")
+]  # fmt: skip
+
+
+def test_the_differences_are_told_of_every_system_of_a_tutorial():
+    told = {model for row in DIFFERENCES for model in re.findall(r"`(\w+)`", row[0])}
+    assert told == set(MODELS) - {"mnist_dcgan", "toy2d"}
+    assert all(len(row) == 5 for row in DIFFERENCES) and len(FLAGGED) >= 9
+
+
+@pytest.mark.parametrize(("model", "flags"), FLAGGED)
+def test_the_tutorials_way_is_a_flag_and_not_what_is_done_without(model, flags):
+    words = flags.split()
+    usual, theirs = settings_of(PROGRAMS[model]), settings_of(PROGRAMS[model], words)
+    assert {flag(name) for name in usual if usual[name] != theirs[name]} == {words[0]}
+
+
+# What the table of recipes says, and the setting that it must be.
+RECIPES = rows_below("models.md", "The recipes")
+SETTINGS = {
+    "batches": lambda s: f"{s['batch_size']}, {'with replacement' if s['sampling'] == 'replacement' else 'shuffled'}",
+    "length": lambda s: f"{s['epochs']} epochs" if s["epochs"] else f"{s['steps']:,} steps",
+    "grid": lambda s: f"{s['grid']} x {s['grid']}",
+    "G's noise": lambda s: "that of D's fakes" if s["noise"] == "same" else "fresh",
+    "learning rate": lambda s: f"{s['lr_factor']} times every {s['lr_every']} epochs" if s["lr_every"] else "stays",
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_recipes_are_the_programs(setting):
+    (row,) = [row for row in RECIPES if row[0] == setting]
+    head = (DOCS / "models.md").read_text().partition("\n## The recipes\n")[2].strip().splitlines()[0]
+    for model, said in zip(head.strip("| ").split(" | "), row[1:], strict=True):
+        said = said.replace(" (ours)", "")
+        assert said.startswith(SETTINGS[setting](settings_of(PROGRAMS[model]))), (model, said)
+
+
+def test_how_many_programs_draw_with_replacement():
+    drawing = {model for model, program in PROGRAMS.items() if model != "toy2d"
+               and settings_of(program).get("sampling", "replacement") == "replacement"}  # fmt: skip
+    assert drawing == {"mnist_mlp", "faces64"}  # docs/notation.md: six of the eight draw in epochs
