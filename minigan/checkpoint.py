@@ -18,7 +18,7 @@ import numpy as np
 from . import layers as own_layers
 from .backend import get_backend
 from .config import config_of, differences
-from .errors import FileError, MiniganError, SettingsError, ShapeError
+from .errors import FileError, MiniganError, SettingsError, ShapeError, counted
 from .files import write_atomically
 from .gan import GAN
 from .generator import Generator
@@ -177,7 +177,7 @@ def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
     other shapes; SettingsError for a GAN that was trained already. The GAN is as it was then.
     """
     if gan.steps:
-        raise SettingsError(f"load_weights is for a new GAN, and this one has {gan.steps:,} steps already")
+        raise SettingsError(f"load_weights is for a new GAN, and this one has {counted(gan.steps, 'step')} already")
     path = Path(path)
     path = path / "checkpoint.npz" if path.is_dir() else path
     arrays = _read(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a checkpoint or a model file")

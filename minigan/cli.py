@@ -14,7 +14,7 @@ from . import pictures
 from .backend import usability
 from .checkpoint import load_model
 from .data import crop_faces
-from .errors import FileError, MiniganError, SettingsError, ShapeError, did_you_mean
+from .errors import FileError, MiniganError, SettingsError, ShapeError, counted, did_you_mean
 from .files import write_atomically
 from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
@@ -170,7 +170,7 @@ def sample(
         write_atomically(out, lambda file: np.save(file, images.astype(np.float32)), overwrite=False)
     else:
         pictures.save_png(out, _picture(images, len(classes), columns), overwrite=False)
-    print(f"{count:,} image{'s' * (count != 1)} of {model} with seed {seed}: {out}")
+    print(f"{counted(count, 'image')} of {model} with seed {seed}: {out}")
 
 
 def _require_new(out: Path) -> None:
@@ -210,7 +210,7 @@ def _chosen_classes(G: Sequential, label: str | None, model: Path) -> list[int]:
         )
     chosen = _labels(label)
     if not all(0 <= one < classes for one in chosen):
-        raise SettingsError(f"--label {label}: {model} makes images of {classes} classes, 0 to {classes - 1}")
+        raise SettingsError(f"--label {label}: {model} makes images of {counted(classes, 'class')}, 0 to {classes - 1}")
     return chosen
 
 
@@ -256,7 +256,8 @@ def _class_option(model: str, classes: int | None) -> dict[str, Any]:
 def cut_faces(photographs: Path, out: Path, **where: Any) -> None:
     """Cut the faces out of photographs into the new folder `out`.    where: boxes or cascade of `crop_faces`"""
     images, faces, without_face = crop_faces(photographs, out, **where)
-    print(f"{images:,} photographs of {photographs}, {faces:,} faces: {out}  ({without_face:,} without a face)")
+    found = f"{counted(images, 'photograph')} of {photographs}, {counted(faces, 'face')}"
+    print(f"{found}: {out}  ({without_face:,} without a face)")
 
 
 def backends() -> None:

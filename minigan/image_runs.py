@@ -24,7 +24,7 @@ from .data import (
 )
 from .data.decoding import ARRAYS
 from .data.notes import note
-from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError
+from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError, counted
 from .gan import GAN
 from .gan_parts import NOISE
 from .losses import BCEWithLogits
@@ -118,7 +118,7 @@ def face_images(command: Command[Any]) -> ImageSet:
     """
     settings = command.settings
     if settings.data is None:
-        note(f"drawing {settings.faces:,} faces of {settings.size}x{settings.size}x3")
+        note(f"drawing {counted(settings.faces, 'face')} of {settings.size}x{settings.size}x3")
         found = draw_faces(settings.faces, settings.size)
     elif Path(settings.data).is_file():
         found = _array_file(Path(settings.data), settings.image_shape)
@@ -246,11 +246,13 @@ def train_on_images(
     taken = settings.batch_size * getattr(settings, "d_steps", 1)
     if taken > len(real):
         raise DataError(
-            f"{real.name}: {len(real):,} images, and a step takes {taken:,}: use a smaller --batch-size, or more images"
+            f"{real.name}: {counted(len(real), 'image')}, and a step takes {taken:,}: use a smaller --batch-size, or "
+            f"more images"
         )
     epoch = real.steps_per_epoch(taken)
     if settings.epochs is not None:
-        note(f"note: {settings.epochs:,} epochs of {epoch:,} steps: {settings.epochs * epoch:,} steps in all")
+        passes, steps = counted(settings.epochs, "epoch"), counted(epoch, "step")
+        note(f"note: {passes} of {steps}: {counted(settings.epochs * epoch, 'step')} in all")
         settings = dataclasses.replace(settings, steps=settings.epochs * epoch)
         command = dataclasses.replace(command, settings=settings)
     run_command(game(settings, *networks, epoch), real, command, name)

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+import minigan as mg
+from minigan.errors import counted
 from minigan.models import MODELS
 from minigan.settings import flag, parse_command
 
@@ -73,3 +75,22 @@ def test_how_many_programs_draw_with_replacement():
     drawing = {model for model, program in PROGRAMS.items() if model != "toy2d"
                and settings_of(program).get("sampling", "replacement") == "replacement"}  # fmt: skip
     assert drawing == {"mnist_mlp", "faces64"}  # docs/notation.md: six of the eight draw in epochs
+
+
+@pytest.mark.parametrize(
+    ("n", "noun", "words"),
+    [(1, "image", "1 image"), (2_000, "image", "2,000 images"), (0, "step", "0 steps"), (1, "class", "1 class"),
+     (10, "class", "10 classes")],
+)  # fmt: skip
+def test_one_thing_is_one_and_more_are_many(n, noun, words):
+    assert counted(n, noun) == words
+
+
+def test_what_is_told_of_one_step_and_one_image_is_in_the_singular(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = mg.data.draw_faces(1, 16)
+    gan = mg.GAN(*mg.models.mnist_dcgan((16, 16, 3), width=1))
+    run = mg.train(gan, mg.data.draw_faces(2, 16), steps=1, batch_size=2, progress=False)
+    told = " ".join([repr(images), repr(gan), repr(run), run._repr_html_()])
+    assert "1 image of" in told and "1 step" in told
+    assert not re.search(r"\b1 (images|steps)\b", told)
