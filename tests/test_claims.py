@@ -12,7 +12,7 @@ from minigan.models import MODELS
 from minigan.settings import flag, parse_command
 
 from .conftest import ROOT
-from .systems import example
+from .systems import example, system
 
 DOCS = ROOT / "docs"
 
@@ -94,3 +94,14 @@ def test_what_is_told_of_one_step_and_one_image_is_in_the_singular(tmp_path, mon
     told = " ".join([repr(images), repr(gan), repr(run), run._repr_html_()])
     assert "1 image of" in told and "1 step" in told
     assert not re.search(r"\b1 (images|steps)\b", told)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_narrow_critic_dies_of_eps_and_a_wider_one_does_not(seed):
+    """docs/optimizers.md, weight clipping: the flags of its table, and ten steps."""
+    faces, estimates = mg.data.draw_faces(100, 32), {}
+    for width in (8, 16):
+        given = {"width": width, "size": 32, "batch_size": 16, "lr": 2e-4, "seed": seed}
+        gan, _ = system("anime_wgan", dtype="float32", **given)
+        estimates[width] = [float(gan.step(faces.batch(80, seed, step)).d_score) for step in range(10)][-1]
+    assert abs(estimates[8]) < 1e-9 and estimates[16] > 1e-4
