@@ -7,9 +7,10 @@ import re
 import pytest
 
 import minigan as mg
+from minigan.cli import COMMANDS, main
 from minigan.errors import counted
 from minigan.models import MODELS
-from minigan.settings import flag, parse_command
+from minigan.settings import _parser, flag, parse_command
 
 from .conftest import ROOT
 from .systems import example, system
@@ -105,3 +106,27 @@ def test_a_narrow_critic_dies_of_eps_and_a_wider_one_does_not(seed):
         gan, _ = system("anime_wgan", dtype="float32", **given)
         estimates[width] = [float(gan.step(faces.batch(80, seed, step)).d_score) for step in range(10)][-1]
     assert abs(estimates[8]) < 1e-9 and estimates[16] > 1e-4
+
+
+FLAGS = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w_])")
+OTHERS = {
+    "--help", "--version", "--dataset",  # the last is a tutorial's
+    "--compile", "--layers", "--missing", "--scaling",  # of tests.benchmarks and tests.gpu
+    "--to",  # of `minigan examples`
+}  # fmt: skip
+
+
+def test_every_flag_in_the_docs_is_one(capsys):
+    """Of some program or command. Most of the tutorials' have underscores, or stand beside the word `none`."""
+    known = set()
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        if "parse_command" in path.read_text():
+            module = example(path.stem)
+            known |= set(_parser(module.Settings, "", module.QUICK)._option_string_actions)
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+    known |= set(FLAGS.findall(capsys.readouterr().out))
+    for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
+        lines = [line for line in page.read_text().splitlines() if "| none |" not in line]
+        assert set(FLAGS.findall("\n".join(lines))) <= known | OTHERS or page.name == "reference.md", page
