@@ -1,15 +1,21 @@
 """Sentences of the docs that a test can hold: tables beside the code that they describe."""
 
 import dataclasses
+import inspect
 import itertools
 import re
+import shlex
+import sys
+from pathlib import Path
 
 import pytest
 
 import minigan as mg
-from minigan.cli import COMMANDS, main
+from minigan.cli import COMMANDS, guarded, main
 from minigan.errors import counted
 from minigan.models import MODELS
+from minigan.run import Plan
+from minigan.run_directory import RunDirectory
 from minigan.settings import _parser, flag, parse_command
 
 from .conftest import ROOT
@@ -130,3 +136,75 @@ def test_every_flag_in_the_docs_is_one(capsys):
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
         lines = [line for line in page.read_text().splitlines() if "| none |" not in line]
         assert set(FLAGS.findall("\n".join(lines))) <= known | OTHERS or page.name == "reference.md", page
+
+
+SHORTER = {"--steps 3000": "--steps 6 --checkpoint-every 2 --batch-size 4", "--steps 6000": "--steps 8",
+           "005000": "000006", "--quick": "--quick --steps 2 --batch-size 4", "--count 1000": "--count 3",
+           "--lr 0.0001": "--lr 0.0001 --steps 2 --batch-size 4", "--lr 1e30": "--lr 1e30 --batch-size 4"}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_on_runs_do_what_it_says(tmp_path, monkeypatch, capsys):
+    """In this order, with fewer and smaller steps. Where the next line is an error, it is the one."""
+    monkeypatch.chdir(tmp_path)
+    consoles = re.findall(r"^```console\n(.*?)^```", (DOCS / "runs.md").read_text(), re.MULTILINE | re.DOTALL)
+    lines = "".join(consoles).splitlines()
+    commands = [(line, after) for line, after in itertools.pairwise([*lines, ""]) if line.startswith("python ")]
+    for line, after in commands:
+        for long, short in SHORTER.items():
+            line = line.replace(long, short)
+        expected = after if after.startswith("error: ") else ""
+        holder = RunDirectory(Path("runs/first")) if "in use" in expected else None
+        if holder is not None:
+            holder.acquire()
+        assert status_of(line.split()[1:], monkeypatch) == (2 if expected else 0), line
+        if holder is not None:
+            holder.release()
+        assert expected in capsys.readouterr().err.splitlines() or not expected, line
+    assert len(commands) == 10 and Path("runs/second/generator.npz").exists() and Path("images.npy").exists()
+
+
+def status_of(words, monkeypatch):
+    """The exit status of `python` with these words, in this process."""
+    if words[:2] == ["-m", "minigan"]:
+        return main(words[2:])
+    program = example(Path(words[0]).stem)
+    monkeypatch.setattr(sys, "argv", words)
+    return guarded(program.main, words[1:])
+
+
+def arguments(function):
+    """Those that are given by name, and what they are if they are left out."""
+    return {name: p.default for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+
+
+def test_all_arguments_of_train_are_on_the_page_with_what_they_are_if_left_out():
+    rows = {name: row for row in rows_below("training.md", "All arguments") for name in re.findall(r"`(\w+)`", row[0])}
+    assert set(rows) == set(arguments(mg.train))
+    for name, usual in dataclasses.asdict(Plan()).items():
+        assert rows[name][-1] == str(usual) or name == "seed"
+
+
+def test_the_switches_of_a_step_are_those_of_gan_and_their_first_value_is_the_usual_one():
+    rows = {row[0].strip("`"): row[1] for row in rows_below("gan_step.md", "Switches")}
+    usual = arguments(mg.GAN)
+    assert set(rows) == set(usual) - {"g_optimizer", "d_optimizer", "graph", "seed"}
+    for name, values in rows.items():
+        first = re.split(r", ", values)[0].strip('`"')
+        assert first == str(usual[name] if usual[name] is not None or name != "objective" else "NonSaturating"), name
+
+
+COMMAND_LINES = sorted({
+    (page.name, line) for page in [ROOT / "README.md", *DOCS.rglob("*.md"), *(ROOT / "examples").glob("*.py")]
+    for line in re.findall(r"^ {0,4}(python (?:examples/\w+\.py|-m minigan\b).*)$", page.read_text(), re.MULTILINE)
+    if "[STEPS]" not in line
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "line"), COMMAND_LINES)
+def test_every_command_on_a_page_can_be_read(page, line, monkeypatch, capsys):
+    """Flags and values, that is: with --help at its end nothing is done. What follows two spaces is a comment."""
+    words = shlex.split(re.split(r" {2,}", line)[0])[1:]
+    with pytest.raises(SystemExit) as ended:
+        status_of([*words, "--help"], monkeypatch)
+    assert ended.value.code == 0, capsys.readouterr().err
