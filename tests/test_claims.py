@@ -208,3 +208,16 @@ def test_every_command_on_a_page_can_be_read(page, line, monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         status_of([*words, "--help"], monkeypatch)
     assert ended.value.code == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [[], [mg.data.RandomHorizontalFlip(0.25)], [mg.data.RandomRotation(3)] * 2])
+def test_a_run_knows_its_transforms(tmp_path, changes):
+    faces, run = mg.data.draw_faces(8, 16), tmp_path / "run"
+
+    def train(transforms, **options):
+        gan = mg.GAN(*mg.models.mnist_dcgan((16, 16, 3), width=1))
+        return mg.train(gan, faces.with_batches(transforms=transforms), progress=False, **options)
+
+    train([mg.data.RandomHorizontalFlip(0.5)], steps=1, batch_size=2, out=run)
+    with pytest.raises(mg.MiniganError, match=r"cannot go on otherwise than it began: data, config, transforms"):
+        train(changes, steps=2, resume=run)
