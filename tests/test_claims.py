@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import minigan as mg
+from minigan import layers
 from minigan.cli import COMMANDS, guarded, main
 from minigan.errors import counted
 from minigan.models import MODELS
@@ -20,6 +21,7 @@ from minigan.settings import _parser, flag, parse_command
 
 from .conftest import ROOT
 from .systems import example, system
+from .test_architecture import SCREEN, SITTING
 
 DOCS = ROOT / "docs"
 
@@ -69,11 +71,16 @@ SETTINGS = {
 }
 
 
+def recipe_models():
+    """The head of the table."""
+    head = (DOCS / "models.md").read_text().partition("\n## The recipes\n")[2].strip().splitlines()[0]
+    return head.strip("| ").split(" | ")
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_the_recipes_are_the_programs(setting):
     (row,) = [row for row in RECIPES if row[0] == setting]
-    head = (DOCS / "models.md").read_text().partition("\n## The recipes\n")[2].strip().splitlines()[0]
-    for model, said in zip(head.strip("| ").split(" | "), row[1:], strict=True):
+    for model, said in zip(recipe_models(), row[1:], strict=True):
         said = said.replace(" (ours)", "")
         assert said.startswith(SETTINGS[setting](settings_of(PROGRAMS[model]))), (model, said)
 
@@ -221,3 +228,46 @@ def test_a_run_knows_its_transforms(tmp_path, changes):
     train([mg.data.RandomHorizontalFlip(0.5)], steps=1, batch_size=2, out=run)
     with pytest.raises(mg.MiniganError, match=r"cannot go on otherwise than it began: data, config, transforms"):
         train(changes, steps=2, resume=run)
+
+
+DEFAULTS = {  # of the table that compares minigan, Keras and PyTorch
+    "LeakyReLU": (layers.LeakyReLU, "slope"),
+    "BatchNorm `momentum`": (layers.BatchNorm, "momentum"),
+    "BatchNorm `eps`": (layers.BatchNorm, "eps"),
+    "Adam `eps`": (mg.Adam, "eps"),
+    "RMSprop `eps`": (mg.RMSprop, "eps"),
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_the_defaults_beside_keras_and_pytorch_are_the_codes(name):
+    (row,) = [row for row in rows_below("notation.md", "minigan, Keras, PyTorch") if row[0] == name]
+    kind, argument = DEFAULTS[name]
+    usual = inspect.signature(kind).parameters[argument].default
+    assert usual in [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e-\d+)?", row[1])], row
+    if kind is layers.BatchNorm:  # and what the two networks with Keras's have
+        norm = next(layer for layer in mg.models.faces64(width=1)[0].layers if isinstance(layer, layers.BatchNorm))
+        assert f"`faces64` have {'1e-3' if argument == 'eps' else norm.momentum}" in row[1] and norm.eps == 1e-3
+
+
+def test_the_budget_is_the_tests():
+    told = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## The budget\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"(\d+) lines", told)) == {str(SCREEN), str(SITTING)}
+
+
+@pytest.mark.parametrize("model", recipe_models())
+def test_the_numbers_of_a_recipe_are_the_networks_and_the_optimizers(model):
+    said = {row[0]: row[1 + recipe_models().index(model)] for row in RECIPES}
+    gan, _ = system(PROGRAMS[model], width=2)
+    norm = next(layer for layer in gan.G.layers if isinstance(layer, layers.BatchNorm))
+    numbers = {name: [float(n) for n in re.findall(r"\d+(?:\.\d+)?(?:e-\d+)?", cell)] for name, cell in said.items()}
+    assert numbers["BatchNorm momentum, eps"][:2] == [norm.momentum, norm.eps]
+    assert numbers["optimizers"][0] == gan.g_optimizer.learning_rate == gan.d_optimizer.learning_rate
+    betas = [getattr(gan.g_optimizer, name, None) for name in ("beta1", "beta2")]
+    assert numbers["optimizers"][1:] == betas[: len(numbers["optimizers"]) - 1]
+    assert type(gan.g_optimizer).__name__ in said["optimizers"]
+    updates = {"summed": "one, summed", "two_steps": "real, then fake"}[gan.d_update] if gan.d_steps == 1 else "five"
+    assert said["updates of D"].startswith(updates)
+    wasserstein = isinstance(gan.objective, mg.Wasserstein)
+    assert said["objective"].startswith("Wasserstein" if wasserstein else "cross-entropy")
+    assert wasserstein or ("0.9" in said["objective"]) == (gan.objective.real_target == 0.9)
