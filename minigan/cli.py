@@ -269,7 +269,8 @@ def backends() -> None:
 def combined(G: Sequential, D: Sequential) -> str:
     """The totals of G followed by D, as G's update sees them: D's parameters are not trained there."""
     learned, fixed = G.params.size, G.state.size + D.params.size + D.state.size
-    return f"G and D combined: total {counted(learned + fixed, 'parameter')}; in G's update {learned:,} trainable, {fixed:,} not"
+    total = counted(learned + fixed, "parameter")
+    return f"G and D combined: total {total}; in G's update {learned:,} trainable, {fixed:,} not"
 
 
 COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], None], str]] = {
