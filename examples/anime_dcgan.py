@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from minigan import Sequential, models
 from minigan.cli import guarded
-from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
+from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, size_option, train_on_images
 from minigan.settings import option, parse_command
 
 
@@ -26,7 +26,7 @@ class Settings(FaceSettings, DCGANSettings):
 
     epochs: int | None = option(500, "passes over the data", minimum=1)
     steps: int | None = option(None, "steps to train in all, in place of --epochs", minimum=1)
-    size: int = option(96, "height and width of the images", minimum=1, below=10_000)
+    size: int | str = size_option(96)
     init_std: float = option(0.02, "weights start from N(0, this^2), gamma from N(1, this^2)", minimum=1e-9, maximum=10)
     noise: str = option("same", "G's update takes the noise of D's fakes, or draws fresh", choices=("same", "fresh"))
     grid: int = option(8, "rows, and columns, of a sample grid", minimum=1, below=65)

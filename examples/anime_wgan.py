@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from minigan import GAN, RMSprop, Sequential, Wasserstein, WeightClipping, models
 from minigan.cli import guarded
-from minigan.image_runs import FaceSettings, face_images, train_on_images
+from minigan.image_runs import FaceSettings, face_images, size_option, train_on_images
 from minigan.optimizers import SCOPES
 from minigan.settings import option, parse_command
 
@@ -27,7 +27,7 @@ class Settings(FaceSettings):
     """The recipe of Arjovsky et al. 2017, in the Keras tutorial that models.anime96_wgan comes from."""
 
     steps: int = option(100_000, "steps to train in all", minimum=1)
-    size: int = option(96, "height and width of the images", minimum=1, below=10_000)
+    size: int | str = size_option(96)
     lr: float = option(5e-5, "learning rate of both RMSprops", minimum=0)
     d_steps: int = option(5, "updates of the critic for one of G", minimum=1, below=1_000)
     clip: float = option(0.01, "the critic's parameters stay within this of 0", minimum=1e-9)

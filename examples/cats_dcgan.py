@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from minigan import Sequential, models
 from minigan.cli import guarded
-from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, train_on_images
+from minigan.image_runs import DCGANSettings, FaceSettings, dcgan, face_images, size_option, train_on_images
 from minigan.settings import option, parse_command
 
 
@@ -26,7 +26,7 @@ class Settings(FaceSettings, DCGANSettings):
 
     epochs: int | None = option(230, "passes over the data", minimum=1)
     steps: int | None = option(None, "steps to train in all, in place of --epochs", minimum=1)
-    size: int = option(96, "height and width of the images", minimum=1, below=10_000)
+    size: int | str = size_option(96)
     lr_every: int = option(10, "--lr-unit between cuts of the learning rate; 0: it stays", minimum=0)
     flip: float = option(0.5, "share of the images that are mirrored", minimum=0, maximum=1)
     crop: float = option(0.9, "cut out at least this share of an image's area, at random", minimum=0.01, maximum=1)

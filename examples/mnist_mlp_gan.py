@@ -14,10 +14,10 @@ A run leaves a folder in runs/ with sample grids, their film, the loss curves, a
 import sys
 from dataclasses import dataclass
 
-from minigan import BCE, GAN, Adam, BCEWithLogits, NonSaturating, Saturating, Sequential, data, models
+from minigan import BCE, GAN, Adam, BCEWithLogits, NonSaturating, Saturating, Sequential, models
 from minigan.cli import guarded
 from minigan.gan_parts import D_UPDATES, NOISE
-from minigan.image_runs import run_command
+from minigan.image_runs import digit_images, run_command
 from minigan.settings import RunSettings, option, parse_command
 
 LOSSES = {"logits": BCEWithLogits, "bce": BCE}
@@ -65,8 +65,7 @@ def game(settings: Settings, G: Sequential, D: Sequential) -> GAN:
 
 def main(argv: list[str] | None = None) -> None:
     command = parse_command(Settings, __doc__, QUICK, argv)
-    settings = command.settings
-    images = data.load(settings.data)
+    settings, images = command.settings, digit_images(command)
     gan = game(settings, *networks(settings, images.shape, backend=settings.backend))
     run_command(gan, images, command, name="mnist_mlp_gan")
 

@@ -5,80 +5,83 @@ a network is JSON inside the file, so a model file is enough to sample from. Fil
 layers hold no layers and whose checkpoints know less of their GAN, load as well.
 """
 
+import contextlib
 import dataclasses
 import json
-import zipfile
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from . import layers as own_layers
+from .archive import MAGIC, PICKLED, Archive, finite, read_arrays, require_numbers, write_archive
 from .backend import get_backend
+from .blueprint import MOST_LAYERS, Blueprint, Declared, declared_by
 from .config import config_of, differences
 from .errors import FileError, MiniganError, SettingsError, ShapeError, counted
-from .files import write_atomically
+from .files import open_regular, write_atomically
 from .gan import GAN
-from .generator import Generator
 from .layers import Layer
 from .network import Sequential
 
 MODEL_FORMATS = ("minigan model 2", "minigan model 1")  # the first is written, all are read
 CHECKPOINT_FORMATS = ("minigan checkpoint 2", "minigan checkpoint 1")
+LONGEST_TEXT = 2**22  # bytes, four a character: an architecture of thousands of layers
 SHOWN = 6  # differences in a message
-
-
-def build(description: dict[str, Any], layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
-    """The network that `Sequential.describe` described. `layers` are classes of your own that it uses."""
-    known = {name: getattr(own_layers, name) for name in own_layers.__all__} | {"Sequential": Sequential}
-    known |= {kind.__name__: kind for kind in layers}
-    options = {name: value for name, value in description.items() if name != "layers"}
-    options["input_shape"] = tuple(options["input_shape"])
-    is_generator = "latent" in options or "classes" in options
-    built = [_build_layer(entry, known) for entry in description["layers"]]
-    return (Generator if is_generator else Sequential)(built, backend=backend, **options)
-
-
-def _build_layer(entry: Any, known: dict[str, type[Layer]]) -> Any:
-    """A layer from its description, with the layers inside it; anything else as it is."""
-    if isinstance(entry, list):
-        return [_build_layer(inner, known) for inner in entry]
-    if not isinstance(entry, dict):
-        return entry
-    settings = {name: _build_layer(value, known) for name, value in entry.items()}
-    kind = settings.pop("type")
-    if kind not in known:
-        raise FileError(f"the model has a layer {kind!r} that is not minigan's: load it with layers=[{kind}]")
-    return known[kind].from_config(settings)
 
 
 def save_model(path: str | Path, network: Sequential, overwrite: bool = True) -> None:
     """Write one network, architecture and numbers, to a model file.
 
-    Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold.
+    Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold or more
+    than 2,000 layers, DivergedError, naming the array, for numbers that are not finite.
     """
     if not isinstance(network, Sequential) or not network.is_network:
         raise SettingsError(f"save_model(path, network): network is a {type(network).__name__}")
     arrays = {"format": np.array(MODEL_FORMATS[0]), "architecture": np.array(json.dumps(network.describe()))}
-    _write(path, arrays | _numbers(network, ""), overwrite)
+    network.require_finite()
+    if (count := sum(1 for _ in network.walk())) > MOST_LAYERS:
+        raise SettingsError(f"save_model: {network.name} has {count:,} layers; a file may have {MOST_LAYERS:,}")
+    arrays |= _numbers(network, "")
+    write_atomically(path, lambda file: write_archive(file, arrays), overwrite)
 
 
-def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
-    """The network in a model file. Raises FileError if it is missing, damaged, or something else."""
+def load_model(
+    path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None, network: str | None = None
+) -> Sequential:
+    """The network in a model file. Raises FileError if it is missing, damaged, or something else.
+
+    layers    classes of your own that it has
+    network   "G" or "D": that network of a checkpoint, as it was trained last, without G's average
+
+    The numbers in the file are compared with those that the architecture declares before memory is taken for either.
+    """
     backend = get_backend(backend)
     if isinstance(layers, type) or not all(isinstance(kind, type) for kind in layers):
         raise SettingsError(f"load_model: layers must be a list of classes, such as [MyLayer]; it is {layers}")
-    arrays = _read(path, MODEL_FORMATS, "a model file (a run's generator.npz is one)")
+    if network not in (None, "G", "D"):
+        raise SettingsError(f"load_model: network is {network!r}; wanted 'G' or 'D', of a checkpoint")
+    of_model = MODEL_FORMATS, "a model file (a run's generator.npz is one)"
+    with _opened(path, *(of_model if network is None else (CHECKPOINT_FORMATS, "a checkpoint"))) as archive:
+        described = _json(archive, "architecture") if network is None else _json(archive, "made_by")[network]
+        with _named(path):
+            blueprint = Blueprint(described, layers)
+            prefix = "" if network is None else f"{network}."
+            numbers = _network_numbers(archive, prefix, blueprint.declared(), blueprint.options)
+            found = blueprint.build(backend)
+        _put_numbers(found, numbers)
+    return found
+
+
+@contextlib.contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    """What layers say of their arguments becomes a FileError with the name of the file that has them."""
     try:
-        network = build(json.loads(str(arrays["architecture"])), layers, backend)
-        _put_numbers(network, arrays, "")
+        yield
     except MiniganError as error:
         raise FileError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    return network
 
 
 def save_checkpoint(
@@ -88,10 +91,11 @@ def save_checkpoint(
 
     run: what else makes the run what it is, such as its data and its batch size
     """
-    _write(path, checkpoint_arrays(gan) | {
+    arrays = checkpoint_arrays(gan) | {
         "made_by": np.array(json.dumps(gan.config() | {"run": config_of(run or {})})),
         **{f"extra.{name}": array for name, array in extra.items()},
-    })  # fmt: skip
+    }
+    write_atomically(path, lambda file: write_archive(file, arrays))
 
 
 def checkpoint_arrays(gan: GAN) -> dict[str, np.ndarray]:
@@ -112,12 +116,11 @@ def load_checkpoint(path: str | Path, gan: GAN, run: Mapping[str, Any] | None = 
     """Put a checkpoint's numbers into a GAN of the same networks and optimizers; returns the trainer's own arrays.
 
     Raises FileError, saying in what they differ, if another GAN or another run wrote it, and if it is missing or
-    damaged; the GAN is as it was then.
+    damaged, or has a number that is none; the GAN is as it was then.
     """
-    arrays = _read(path, CHECKPOINT_FORMATS, "a checkpoint")
-    try:
-        theirs = json.loads(str(arrays["made_by"]))
-        old = str(arrays["format"]) == CHECKPOINT_FORMATS[1]
+    with _opened(path, CHECKPOINT_FORMATS, "a checkpoint") as archive:
+        theirs = dict(_json(archive, "made_by"))
+        old = _text(archive, "format") == CHECKPOINT_FORMATS[1]
         ours = _config_of_version_1(gan) if old else gan.config() | {"run": config_of(run or {})}
         if run is None:
             theirs.pop("run", None), ours.pop("run", None)
@@ -127,51 +130,38 @@ def load_checkpoint(path: str | Path, gan: GAN, run: Mapping[str, Any] | None = 
             raise FileError(
                 f"{path} was written by another GAN: the two differ in {'; '.join(differing[:SHOWN])}{more}"
             )
-        _require_whole(gan, arrays)
-        for side, network, optimizer in _sides(gan):
-            _put_numbers(network, arrays, side)
-            optimizer.steps = int(arrays[f"{side}optimizer.steps"])
-            optimizer.learning_rate = float(arrays[f"{side}optimizer.learning_rate"])
-            for name in optimizer.vectors:
-                _put(getattr(optimizer, name), arrays[f"{side}optimizer.{name}"], network)
-        if gan.average is not None:
-            _put(gan.average, arrays["average"], gan.G)
-        gan.steps = int(arrays["steps"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        if isinstance(error, FileError):
-            raise
-        raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    return {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
-
-
-def _require_whole(gan: GAN, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raises KeyError or ValueError unless every number that a GAN needs is there, of the right size, and finite."""
-    wanted = {"steps": 1} | ({} if gan.average is None else {"average": gan.average.size})
-    for side, network, optimizer in _sides(gan):
-        sizes = {"params": network.params.size, "state": network.state.size, "forwards": 1}
-        sizes |= {f"optimizer.{name}": 1 for name in ("steps", "learning_rate")}
-        sizes |= {f"optimizer.{name}": network.params.size for name in optimizer.vectors}
-        wanted |= {f"{side}{name}": size for name, size in sizes.items()}
-    for name, size in wanted.items():
-        array = arrays[name]
-        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-            raise ValueError(f"{name} has entries that are no finite numbers")
-        if array.size != size:
-            raise ValueError(f"{name} has {array.size} numbers; wanted {size}")
+        sides = [
+            (network, optimizer, _side_numbers(archive, side, network, optimizer))
+            for side, network, optimizer in _sides(gan)
+        ]
+        average = None if gan.average is None else _vector(archive, "average", declared_by(gan.G)["params"], gan.G)
+        steps = _count(archive, "steps")
+        extra = {name.removeprefix("extra."): _extra(archive, name) for name in archive if name.startswith("extra.")}
+    for network, optimizer, numbers in sides:
+        _put_numbers(network, numbers)
+        optimizer.steps, optimizer.learning_rate = numbers["optimizer.steps"], numbers["optimizer.learning_rate"]
+        for name in optimizer.vectors:
+            getattr(optimizer, name)[...] = network.backend.asarray(numbers[f"optimizer.{name}"], network.dtype)
+    if gan.average is not None:
+        gan.average[...] = gan.G.backend.asarray(average, gan.G.dtype)
+    gan.steps = steps
+    return extra
 
 
 def steps_of(path: str | Path) -> int:
     """The steps of the GAN in a checkpoint. Raises FileError if it is missing or damaged."""
-    return int(_read(path, CHECKPOINT_FORMATS, "a checkpoint", only=("format", "steps"))["steps"])
+    with _opened(path, CHECKPOINT_FORMATS, "a checkpoint") as archive:
+        return _count(archive, "steps")
 
 
 def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
     """Put trained parameters and running statistics into a new GAN, to go on from them with other data or settings.
 
-    Returns which networks have them now: ("G", "D") or ("G",).
+    Returns which networks have them now: ("G", "D"), ("G",) or ("D",).
 
     path   a run's folder or its checkpoint.npz: G and D, and G's average where both have one; or a model file, such as
-           a run's generator.npz: G alone. The optimizers, and the counts of steps, stay as they are.
+           a run's generator.npz: G alone, or D alone if it has D's name. The optimizers, and the counts of steps, stay
+           as they are.
 
     Raises FileError if the file is missing or damaged; ShapeError, naming the array, where a network has arrays of
     other shapes; SettingsError for a GAN that was trained already. The GAN is as it was then.
@@ -180,42 +170,46 @@ def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
         raise SettingsError(f"load_weights is for a new GAN, and this one has {counted(gan.steps, 'step')} already")
     path = Path(path)
     path = path / "checkpoint.npz" if path.is_dir() else path
-    arrays = _read(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a checkpoint or a model file")
-    try:
-        if str(arrays["format"]) in MODEL_FORMATS:
-            found = [(gan.G, json.loads(str(arrays["architecture"])), "")]
+    with _opened(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a checkpoint or a model file") as archive:
+        if _text(archive, "format") in MODEL_FORMATS:
+            architecture = _json(archive, "architecture")
+            found = [(_meant(gan, architecture), architecture, "")]
         else:
-            made_by = json.loads(str(arrays["made_by"]))
+            made_by = _json(archive, "made_by")
             found = [(gan.G, made_by["G"], "G."), (gan.D, made_by["D"], "D.")]
-        for network, description, prefix in found:
-            _require_shapes(path, network, description, arrays, prefix)
-        for network, _, prefix in found:
-            network.params[...] = network.backend.asarray(arrays[f"{prefix}params"], network.dtype)
-            network.state[...] = network.backend.asarray(arrays[f"{prefix}state"], network.dtype)
-        if gan.average is not None:
-            gan.average[...] = gan.G.backend.asarray(arrays.get("average", arrays[f"{found[0][2]}params"]), gan.G.dtype)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        if isinstance(error, MiniganError):
-            raise
-        raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    return ("G", "D")[: len(found)]
+        loaded = [(network, _fitting_numbers(path, archive, network, *where)) for network, *where in found]
+        average = None
+        if gan.average is not None and "average" in archive:
+            average = _vector(archive, "average", declared_by(gan.G)["params"], gan.G)
+    for network, numbers in loaded:
+        for kind in ("params", "state"):
+            getattr(network, kind)[...] = network.backend.asarray(numbers[kind], network.dtype)
+        if network is gan.G and gan.average is not None:
+            gan.average[...] = network.backend.asarray(numbers["params"] if average is None else average, network.dtype)
+    return tuple("G" if network is gan.G else "D" for network, _ in loaded)
 
 
-def _require_shapes(
-    path: Path, network: Sequential, description: dict[str, Any], arrays: Mapping[str, np.ndarray], prefix: str
-) -> None:
-    """The described network has the arrays that this one has, of the same shapes, in the same order."""
+def _meant(gan: GAN, architecture: Any) -> Sequential:
+    """Which network a model file is for: D if it has D's name, else G."""
+    name = architecture.get("name")
+    return gan.D if name == gan.D.name and name != gan.G.name else gan.G
+
+
+def _fitting_numbers(
+    path: Path, archive: Archive, network: Sequential, description: Any, prefix: str
+) -> dict[str, Any]:
+    """The numbers of a described network, which has the arrays that this one has, of the same shapes, in this order."""
     kinds = {type(layer) for layer in network.walk()}
-    described = build(description, [kind for kind in kinds if kind is not Sequential])
-    for ours, theirs in ((network.slots, described.slots), (network.state_slots, described.state_slots)):
-        for mine, other in zip_longest(ours, theirs):
-            if mine is None or other is None or mine.shape != other.shape:
-                here = f"{mine.name} of shape {mine.shape}" if mine else "nothing more"
-                there = f"{other.name} of shape {other.shape}" if other else "nothing more"
+    with _named(path):
+        described = Blueprint(description, [kind for kind in kinds if kind is not Sequential]).declared()
+    declared = declared_by(network)
+    for kind, ours in declared.items():
+        for mine, other in zip_longest(ours, described[kind]):
+            if mine is None or other is None or mine[1] != other[1]:
+                here = f"{mine[0]} of shape {mine[1]}" if mine else "nothing more"
+                there = f"{other[0]} of shape {other[1]}" if other else "nothing more"
                 raise ShapeError(f"{path}: {network.name} has {here} where the file has {there}")
-    sizes = arrays[f"{prefix}params"].shape, arrays[f"{prefix}state"].shape
-    if sizes != (network.params.shape, network.state.shape):
-        raise FileError(f"{path} is damaged: its numbers are {sizes}, not those of the network that it describes")
+    return _network_numbers(archive, prefix, declared, {"name": network.name, "dtype": network.dtype})
 
 
 def _config_of_version_1(gan: GAN) -> dict[str, Any]:
@@ -262,49 +256,132 @@ def _numbers(network: Sequential, prefix: str) -> dict[str, np.ndarray]:
     }
 
 
-def _put_numbers(network: Sequential, arrays: dict[str, np.ndarray], prefix: str) -> None:
-    _put(network.params, arrays[f"{prefix}params"], network)
-    _put(network.state, arrays[f"{prefix}state"], network)
-    network.forwards = int(arrays[f"{prefix}forwards"])
+def _put_numbers(network: Sequential, numbers: Mapping[str, Any]) -> None:
+    for kind in ("params", "state"):
+        getattr(network, kind)[...] = network.backend.asarray(numbers[kind], network.dtype)
+    network.forwards = numbers["forwards"]
     network.discard()
 
 
-def _put(target: Any, source: np.ndarray, network: Sequential) -> None:
-    if target.shape != source.shape:
-        raise ValueError(f"{network.name} has {target.size} numbers where the file has {source.size}")
-    target[...] = network.backend.asarray(source, network.dtype)
+# Reading: nothing is believed, and nothing that is larger than wanted is read. ----------------------------------------
 
 
-def _write(path: str | Path, arrays: dict[str, np.ndarray], overwrite: bool = True) -> None:
-    """What np.savez writes, but with equal dates, and closed properly on a full disk (in NumPy 2.0 it is not)."""
-
-    def write(file: BinaryIO) -> None:
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, array in arrays.items():
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, array, allow_pickle=False)
-
-    write_atomically(path, write, overwrite)
-
-
-def _read(
-    path: str | Path, wanted: tuple[str, ...], kind: str, only: tuple[str, ...] | None = None
-) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file of one of the wanted formats, or `only` these."""
+@contextlib.contextmanager
+def _opened(path: str | Path, formats: tuple[str, ...], kind: str) -> Iterator[Archive]:
+    """The archive, if it is of one of these formats. Whatever a damaged file makes of the reading within becomes
+    a FileError that names it.
+    """
+    archive = None
     try:
-        with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
+        with open_regular(path) as file:
+            start = file.read(len(MAGIC))
+            file.seek(0)
+            archive = None if start == MAGIC else read_arrays(file)
+            if not isinstance(archive, Archive) or "format" not in archive:
                 raise FileError(f"{path} is not {kind}: minigan did not write it")
-            arrays = {name: archive[name] for name in only or archive.files}
-    except FileError:
+            if _text(archive, "format") not in formats:
+                raise FileError(f"{path} is not {kind}: it says {_text(archive, 'format')!r}, wanted {formats[0]!r}")
+            yield archive
+    except MiniganError:
         raise
+    except MemoryError as error:
+        raise FileError(f"{path} cannot be read: the memory does not hold it ({error})") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}; wanted {kind}") from error
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
-        if "pickle" in str(error).lower():
-            raise FileError(f"{path} is not {kind}, or it holds pickled objects, which minigan never loads") from error
-        raise FileError(f"{path} is truncated or damaged: {error}") from error
-    if str(arrays["format"]) not in wanted:
-        raise FileError(f"{path} is not {kind}: it says {str(arrays['format'])!r}, wanted {wanted[0]!r}")
-    return arrays
+    except Exception as error:  # zipfile, json, NumPy and the layers of a damaged description raise many kinds
+        if PICKLED in str(error):
+            raise FileError(f"{path} is not {kind}, or {PICKLED}") from error
+        damaged = "truncated or damaged" if archive is None else "damaged"
+        raise FileError(f"{path} is {damaged}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What a reader says, with its kind unless it is ours."""
+    return str(error) if type(error) is ValueError and str(error) else f"{type(error).__name__}: {error}"
+
+
+def _text(archive: Archive, name: str) -> str:
+    header = archive.header(name)
+    if header.dtype.kind != "U" or not header.is_scalar or header.nbytes > LONGEST_TEXT:
+        raise ValueError(f"{name} is {header.dtype} of shape {header.shape}; wanted a text")
+    return str(archive[name])
+
+
+def _json(archive: Archive, name: str) -> Any:
+    return json.loads(_text(archive, name))
+
+
+def _count(archive: Archive, name: str) -> int:
+    """A whole number from 0 on."""
+    value = _number(archive, name)
+    if not 0 <= value < 2**63 or value != int(value):
+        raise ValueError(f"{name} is {value}; wanted a whole number from 0 on")
+    return int(value)
+
+
+def _number(archive: Archive, name: str) -> Any:
+    header = archive.header(name)
+    require_numbers(header.dtype, name)
+    if not header.is_scalar:
+        raise ValueError(f"{name} has shape {header.shape}; wanted one number")
+    value = archive[name].item()
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}; wanted a finite number")
+    return value
+
+
+def _extra(archive: Archive, name: str) -> np.ndarray:
+    """An array of the trainer's, whose size only the trainer knows: not one of few bytes that promises many."""
+    header = archive.header(name)
+    if header.nbytes > max(archive.size, LONGEST_TEXT):
+        raise ValueError(f"{name} has shape {header.shape}, {header.nbytes:,} bytes, in a file of {archive.size:,}")
+    require_numbers(header.dtype, name)
+    return finite(archive[name], header.dtype, name)
+
+
+def _vector(archive: Archive, name: str, declared: Declared, owner: Any, dtype: Any = None) -> np.ndarray:
+    """A vector of all arrays that are declared: of this length, and of finite numbers. owner: a network, or its name"""
+    header, size = archive.header(name), sum(math.prod(shape) for _, shape in declared)
+    owner_name = getattr(owner, "name", owner)
+    if header.shape != (size,):
+        length = header.shape[0] if len(header.shape) == 1 else f"the shape {header.shape}"
+        raise ValueError(f"{name}: {owner_name} has {size} numbers where the file has {length}")
+    require_numbers(header.dtype, name)
+    vector, start = archive[name], 0
+    found = np.empty(size, dtype or owner.dtype)
+    for array, shape in declared:
+        piece = slice(start, start := start + math.prod(shape))
+        found[piece] = finite(vector[piece], found.dtype, f"{owner_name}'s {array} (in {name})")
+        if array.endswith("BatchNorm.var"):
+            _require_no_negative(found[piece], f"{owner_name}'s {array} (in {name})")
+    return found
+
+
+def _require_no_negative(array: np.ndarray, what: str) -> None:
+    if array.size and array.min() < 0:
+        raise ValueError(f"{what} has the entry {array.min()}; wanted squares, which are not below 0")
+
+
+def _network_numbers(
+    archive: Archive, prefix: str, declared: dict[str, Declared], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `_put_numbers` takes."""
+    name, dtype = options.get("name", "the network"), np.dtype(options.get("dtype", "float32"))
+    found = {kind: _vector(archive, prefix + kind, slots, name, dtype) for kind, slots in declared.items()}
+    return found | {"forwards": _count(archive, f"{prefix}forwards")}
+
+
+def _side_numbers(archive: Archive, side: str, network: Sequential, optimizer: Any) -> dict[str, Any]:
+    """What a checkpoint has of a network and its optimizer."""
+    declared = declared_by(network)
+    found = _network_numbers(archive, side, declared, {"name": network.name, "dtype": network.dtype})
+    found["optimizer.steps"] = _count(archive, f"{side}optimizer.steps")
+    found["optimizer.learning_rate"] = rate = float(_number(archive, f"{side}optimizer.learning_rate"))
+    if rate < 0:
+        raise ValueError(f"{side}optimizer.learning_rate is {rate}; it must be at least 0")
+    for name in optimizer.vectors:
+        key = f"{side}optimizer.{name}"
+        found[f"optimizer.{name}"] = _vector(archive, key, declared["params"], network)
+        if name in optimizer.squares:
+            _require_no_negative(found[f"optimizer.{name}"], key)
+    return found

@@ -15,11 +15,13 @@ from .backend import usability
 from .checkpoint import load_model
 from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError, counted, did_you_mean
+from .example_files import copy_examples, example_programs, purpose
 from .files import write_atomically
 from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
 from .models import MODELS
 from .network import Sequential
+from .sampling import numbered, save_numbered
 from .settings import Parser, near_path
 from .version import __version__
 
@@ -67,21 +69,21 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan sample`, `minigan summary`, `minigan crop-faces`, `minigan gradcheck` and `minigan backends`."""
+    """`minigan examples`, `sample`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
     return guarded(_main, argv)
 
 
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Sample from a trained generator, print a model's layers, cut faces out of photographs, check "
-        "gradients, or see what can compute here. `minigan COMMAND --help` says more.",
+        description="Get the example programs, sample from a trained generator, print a model's layers, cut faces out "
+        "of photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says more.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, (_, add_arguments, purpose) in COMMANDS.items():
-        add_arguments(commands.add_parser(name, help=purpose, allow_abbrev=False))
+    for name, (_, add_arguments, what) in COMMANDS.items():
+        add_arguments(commands.add_parser(name, help=what, allow_abbrev=False))
     arguments = vars(parser.parse_args(argv))
     name = arguments.pop("command")
     if name is None:
@@ -89,6 +91,15 @@ def _main(argv: list[str] | None) -> int | None:
         return None
     command, *_ = COMMANDS[name]
     return command(**arguments)
+
+
+def _examples_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="copy them there; what is there is not overwritten (default: list them)",
+    )
 
 
 def _sample_arguments(parser: ArgumentParser) -> None:
@@ -108,8 +119,9 @@ def _sample_arguments(parser: ArgumentParser) -> None:
         help="images in a row of the grid (default: a square; of several classes, a class a row)",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE",
-        help="a .png: the image if it is one, else a grid; or a .npy: float32 (count, h, w, c) from -1 to 1",
+        "--out", required=True, metavar="FILE",
+        help="a .png: the image if it is one, else a grid; or a .npy: float32 (count, h, w, c) from -1 to 1; or one "
+        ".png for each image: FOLDER/%%06d.png, or FOLDER/",
     )  # fmt: skip
     parser.add_argument("--backend", help="where arrays live: numpy or cupy")
 
@@ -138,25 +150,41 @@ def _crop_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def examples(to: Path | None) -> None:
+    """Print the example programs, each with its purpose; or copy them to a folder."""
+    if to is None:
+        programs = example_programs()
+        width = max(len(program.name) for program in programs)
+        print(*(f"{program.name:<{width}}  {purpose(program)}" for program in programs), sep="\n")
+        return
+    copies = list(copy_examples(to))
+    print(f"{len(copies)} programs: {to}    to begin with: python {to / 'mnist_mlp_gan.py'} --quick")
+
+
 def sample(
     model: Path,
     count: int | None,
     seed: int,
     label: str | None,
     columns: int | None,
-    out: Path,
+    out: str,
     backend: str | None,
 ) -> None:
     """Write `count` images of a generator to `out`. A larger count begins with the same images, but for rounding.
 
     A .png holds one image as it is, pixel for pixel, and several as a grid: of several classes, each has a row. A .npy
-    has the classes in turn.
+    has the classes in turn, and so have files with numbers, one for each image.
     """
+    file = Path(out)
+    pattern = numbered(file, out)
+    if pattern is not None and columns is not None:
+        raise SettingsError(f"--columns {columns}: --out {out} makes a file for each image, and no grid: leave it out")
     limits = (("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST))
     for name, value, least, below in limits:
         if value is not None and not least <= value < below:
             raise SettingsError(f"{name} is {value}; it must be at least {least} and less than {below}")
-    _require_new(out)
+    if pattern is None:
+        _require_new(file)
     model = _model_file(model)
     G = load_model(model, backend=backend)
     if len(G.output_shape) != 3 or G.output_shape[-1] not in (1, 3):
@@ -165,12 +193,22 @@ def sample(
     if count is None:
         count = COUNT if len(classes) <= 1 else PER_CLASS * len(classes)
     labels = np.resize(classes, count) if classes else None
+    if pattern is not None:
+        save_numbered(G, count, seed, labels, pattern)
+    else:
+        _save_together(G, count, seed, labels, len(classes), columns, file)
+    print(f"{counted(count, 'image')} of {model} with seed {seed}: {out}")
+
+
+def _save_together(
+    G: Sequential, count: int, seed: int, labels: np.ndarray | None, classes: int, columns: int | None, out: Path
+) -> None:
+    """All images in one file."""
     images = G.backend.to_host(G.predict(with_labels(G, draw_noise(G, count, seed, "samples", 0), labels)))
     if out.suffix.lower() in ARRAYS:
         write_atomically(out, lambda file: np.save(file, images.astype(np.float32)), overwrite=False)
     else:
-        pictures.save_png(out, _picture(images, len(classes), columns), overwrite=False)
-    print(f"{counted(count, 'image')} of {model} with seed {seed}: {out}")
+        pictures.save_png(out, _picture(images, classes, columns), overwrite=False)
 
 
 def _require_new(out: Path) -> None:
@@ -274,6 +312,7 @@ def combined(G: Sequential, D: Sequential) -> str:
 
 
 COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], None], str]] = {
+    "examples": (examples, _examples_arguments, "list the example programs, or copy them to a folder"),
     "sample": (sample, _sample_arguments, "make images with a trained generator"),
     "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
     "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),

@@ -77,5 +77,5 @@ def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:
 
 def _shown(value: Any) -> str:
     """Short enough for a sentence."""
-    text = value.get("type", "other settings") if isinstance(value, Mapping) else repr(value)
+    text = str(value.get("type", "other settings")) if isinstance(value, Mapping) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

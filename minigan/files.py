@@ -1,6 +1,8 @@
-"""Writing files so that a kill at any moment, or a full disk, leaves the last good one."""
+"""Writing files so that a kill at any moment, or a full disk, leaves the last good one; and opening what is a file."""
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,26 @@ from .errors import FileError
 
 PATIENCE = 2.0  # seconds in which another program, a virus scanner or a viewer, may hold a file
 
+KINDS = {
+    stat.S_IFIFO: "a named pipe, which may never end",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
 T = TypeVar("T")
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """The file, open for reading. Raises OSError if there is none, and for a pipe, a socket or a device, which `open`
+    might wait for without end.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, f"it is {KINDS.get(stat.S_IFMT(mode), 'no file')}; wanted a file", str(path))
+    return open(path, "rb")
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], object], overwrite: bool = True) -> None:

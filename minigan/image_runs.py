@@ -11,6 +11,7 @@ from typing import Any
 from .checkpoint import load_weights
 from .data import (
     FITS,
+    RESAMPLES,
     SAMPLINGS,
     ImageSet,
     RandomHorizontalFlip,
@@ -22,8 +23,12 @@ from .data import (
     images,
     load,
 )
-from .data.decoding import ARRAYS
+from .data.finding import has_pictures
+from .data.fitting import require_colour
+from .data.kinds import ARRAYS, TABLES, ends_in
+from .data.levels import grey, require_levels
 from .data.notes import note
+from .data.sources import has_array_file, split_part
 from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError, counted
 from .gan import GAN
 from .gan_parts import NOISE
@@ -34,10 +39,17 @@ from .optimizers import Adam, StepLR
 from .progress import number, say
 from .run import Run
 from .run_directory import RunDirectory
-from .settings import Command, RunSettings, near_path, option, speaking_of_flags
+from .settings import Command, RunSettings, image_size, in_flags, near_path, option, sides, speaking_of_flags
 from .training import train
 
 UNITS = ("epochs", "steps")
+DIGIT = 28  # pixels a side of a folder's digits
+
+
+def size_option(default: int) -> Any:
+    """The setting --size: one number, or height x width."""
+    words = "height and width of the images: 64, or 64x32, height first"
+    return option(default, words, minimum=1, below=10_000, parse=image_size)
 
 
 @dataclass(frozen=True)
@@ -80,8 +92,13 @@ class FaceSettings(ImageSettings):
 
     data: str | None = option(None, "a folder of images, or a .npy or .npz file; default: drawn faces")
     faces: int = option(4_000, "how many faces to draw, where there is no --data", minimum=1, below=1_000_000)
-    size: int = option(64, "height and width of the images", minimum=1, below=10_000)
-    fit: str = option("crop", "of a folder's images, crop: the middle; squash: all, stretched", choices=FITS)
+    size: int | str = size_option(64)
+    channels: int = option(3, "3: colours; 1: grey", choices=(1, 3), before=3)
+    fit: str = option("crop", "of a folder's images, crop: the middle; squash: all, stretched; pad: all", choices=FITS)
+    background: str = option("white", "the colour under transparent parts, and of --fit pad", before="white")
+    resample: str = option(
+        "lanczos", "lanczos; nearest: for pixel art, no new colours", choices=RESAMPLES, before="lanczos"
+    )
     flip: float = option(0.0, "share of the images that are mirrored", minimum=0, maximum=1)
     crop: float = option(
         1.0, "cut out at least this share of an image's area, at random; 1: all", minimum=0.01, maximum=1
@@ -90,10 +107,18 @@ class FaceSettings(ImageSettings):
         0.0, "turn images by up to so many degrees; what G makes is turned, too", minimum=0, maximum=180
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            require_colour(self.background)
+        except SettingsError as error:
+            raise SettingsError(in_flags(str(error), ["background"])) from error
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(h, w, c)."""
-        return self.size, self.size, 3
+        h, w = sides(self.size)
+        return h, w, self.channels
 
     @property
     def transforms(self) -> list[Any]:
@@ -107,8 +132,26 @@ class FaceSettings(ImageSettings):
 
 
 def digit_images(command: Command[Any]) -> ImageSet:
-    """MNIST, or the images that `--data` names, in batches as the settings say. Raises DataError if there are none."""
-    return load(command.settings.data).with_batches(sampling=command.settings.sampling)
+    """MNIST, or the images that `--data` names, in batches as the settings say: a folder of pictures in 28 x 28, grey.
+
+    Raises DataError if there are none, or all are of one level.
+    """
+    settings = command.settings
+    folder = None if settings.data is None or not Path(settings.data).is_dir() else Path(settings.data)
+    with speaking_of_flags(command):
+        if folder is not None and not has_array_file(folder) and has_pictures(folder):
+            found = images(
+                folder,
+                DIGIT,
+                channels=1,
+                stretch=settings.stretch,
+                skip_damaged=settings.skip_damaged,
+                cache=_cache_beside(command, folder),
+            )
+        else:
+            found = load(settings.data, stretch=settings.stretch)
+        require_levels(found.images, found.name)
+    return found.with_batches(sampling=getattr(settings, "sampling", "replacement"))
 
 
 def face_images(command: Command[Any]) -> ImageSet:
@@ -117,30 +160,55 @@ def face_images(command: Command[Any]) -> ImageSet:
     Raises DataError or ShapeError for images that cannot be used; SettingsError for a run inside the folder of images.
     """
     settings = command.settings
-    if settings.data is None:
-        note(f"drawing {counted(settings.faces, 'face')} of {settings.size}x{settings.size}x3")
-        found = draw_faces(settings.faces, settings.size)
-    elif Path(settings.data).is_file():
-        found = _array_file(Path(settings.data), settings.image_shape)
-    else:
-        run = (command.out or command.resume or Path("runs/run")).resolve()
-        if run.is_relative_to(Path(settings.data).resolve()):
-            raise SettingsError(
-                f"--data {settings.data}: the run's folder would be {run}, in there, and its sample grids would count "
-                f"as images: name a folder elsewhere with --out"
+    with speaking_of_flags(command):
+        if settings.data is None:
+            found = _drawn(settings)
+        elif split_part(settings.data)[0].is_file():
+            found = _array_file(settings.data, settings.image_shape, settings.stretch)
+        else:
+            found = images(
+                settings.data,
+                settings.image_shape[:2],
+                fit=settings.fit,
+                channels=settings.channels,
+                background=settings.background,
+                resample=settings.resample,
+                stretch=settings.stretch,
+                skip_damaged=settings.skip_damaged,
+                cache=_cache_beside(command, Path(settings.data)),
             )
-        found = images(settings.data, settings.image_shape[:2], fit=settings.fit, cache=run.parent / "image_cache")
+        require_levels(found.images, found.name)
     return found.with_batches(sampling=settings.sampling, transforms=settings.transforms)
 
 
-def _array_file(path: Path, shape: tuple[int, int, int]) -> ImageSet:
-    """The images in a .npy or .npz file, which have the shape wanted: nothing is resized here."""
-    if path.suffix.lower() not in ARRAYS:
+def _cache_beside(command: Command[Any], folder: Path) -> Path:
+    """Where decoded pictures are kept. Raises SettingsError for a run inside their folder."""
+    run = (command.out or command.resume or Path("runs/run")).resolve()
+    if run.is_relative_to(folder.resolve()):
+        raise SettingsError(
+            f"--data {folder}: the run's folder would be {run}, in there, and its sample grids would count as images: "
+            f"name a folder elsewhere with --out"
+        )
+    return run.parent / "image_cache"
+
+
+def _drawn(settings: FaceSettings) -> ImageSet:
+    h, w, c = settings.image_shape
+    note(f"drawing {counted(settings.faces, 'face')} of {h}x{w}x{c}")
+    found = draw_faces(settings.faces, h if h == w else (h, w))
+    return found if c == 3 else ImageSet(grey(found.images), found.name)
+
+
+def _array_file(path: str, shape: tuple[int, int, int], stretch: bool) -> ImageSet:
+    """The images in a file, which have the shape wanted: nothing is resized here."""
+    if not ends_in(split_part(path)[0].name, (*ARRAYS, *TABLES)) and split_part(path)[1] is None:
         raise DataError(f"--data {path} is a file; wanted a folder of images, or a {' or '.join(ARRAYS)} file of them")
-    found = load(path)
+    found = load(path, stretch=stretch)
     h, w, c = found.shape
     if (h, w, c) != shape:
-        mend = f"give --size {h}" if (h, c) == (w, 3) else "resize them, or give a folder of pictures"
+        size = f"{h}" if h == w else f"{h}x{w}"
+        channels = " --channels 1" if c == 1 else ""
+        mend = f"give --size {size}{channels}" if c in (1, 3) else "resize them, or give a folder of pictures"
         raise ShapeError(f"--data {path} has images of {h}x{w}x{c}; wanted {'x'.join(map(str, shape))}: {mend}")
     return found
 
@@ -240,14 +308,18 @@ def train_on_images(
 ) -> None:
     """Play `game(settings, G, D, epoch)`, where a pass over the data has `epoch` steps, and say what came out.
 
-    Raises DataError if there are fewer images than one step takes.
+    In epochs, where several updates of D take more images than there are, they are drawn with replacement, with a note;
+    DataError is raised if there are fewer than one batch has.
     """
     settings = command.settings
     taken = settings.batch_size * getattr(settings, "d_steps", 1)
-    if taken > len(real):
+    if real.sampling == "epochs" and settings.batch_size <= len(real) < taken:
+        note(f"note: a step takes {taken:,} images, and there are {len(real):,}: they are drawn with replacement")
+        real = real.with_batches(sampling="replacement", transforms=real.transforms)
+    if taken > len(real) and real.sampling == "epochs":
         raise DataError(
-            f"{real.name}: {counted(len(real), 'image')}, and a step takes {taken:,}: use a smaller --batch-size, or "
-            f"more images"
+            f"{real.name}: {counted(len(real), 'image')}, and a step takes {taken:,}: use a smaller --batch-size, "
+            f"more images, or --sampling replacement, which draws images again and again"
         )
     epoch = real.steps_per_epoch(taken)
     if settings.epochs is not None:

@@ -12,23 +12,22 @@ Keras's list has only an order. Momentum, eps and borders are no weights: docs/n
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from .archive import finite
 from .backend import Array
 from .errors import SettingsError, ShapeError
+from .interop_orders import Orders
 from .layers import (
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
-    Flatten,
     LabelEmbedding,
     Layer,
-    Reshape,
-    Residual,
     SpectralNorm,
 )
 from .layers.chain import Chain
@@ -39,14 +38,19 @@ TORCH_SPECTRAL = {
     "W": "parametrizations.weight.original", "b": "bias",
     "u": "parametrizations.weight.0._u", "v": "parametrizations.weight.0._v",
 }  # fmt: skip
+TORCH_OLD_SPECTRAL = {"W": "weight_orig", "b": "bias", "u": "weight_u", "v": "weight_v"}  # torch.nn.utils.spectral_norm
 KNOWN = (Dense, Conv2D, Conv2DTranspose, BatchNorm, SpectralNorm, LabelEmbedding)
 KERAS_NORM = ("gamma", "beta", "mean", "var")
 COUNTER = "num_batches_tracked"  # PyTorch's BatchNorm counts its batches; nothing here needs to know
 MODULE = re.compile(r"(.*?)\.?(?:parametrizations\..+|[^.]+)$")  # of a key: what stands before its array's own name
 NAMED = 5  # complaints of one kind in a message
+OPTIONAL = {"gamma": 1.0, "beta": 0.0, "b": 0.0}  # what their layers may lack, and what that means here
+WRAPPERS = ("module.", "_orig_mod.")  # of DataParallel and torch.compile, before every key
 
 
-def to_torch(net: Sequential, modules: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+def to_torch(
+    net: Sequential, modules: Sequence[str] | None = None, without: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
     """The network's numbers under the names and in the shapes of PyTorch: copies, of the network's dtype.
 
     The keys are those of an nn.Sequential with one module for each of our layers, "0.weight", "0.bias", "2.weight":
@@ -55,25 +59,34 @@ def to_torch(net: Sequential, modules: Sequence[str] | None = None) -> dict[str,
     numbers, in their order: ["conv1", "norm1", "head.fc"]; `modules_of` reads them from a state_dict.
 
     Flatten and Reshape must be torch.nn.Flatten and Unflatten, with channels first. A SpectralNorm is what
-    torch.nn.utils.parametrizations.spectral_norm makes.
+    torch.nn.utils.parametrizations.spectral_norm makes. `without` names what PyTorch's layers lack, as in `to_keras`.
     """
-    return {carried.key: carried.read(net) for carried in _torch_arrays(net, modules)}
+    wanted, absent = _present(net, _torch_arrays(net, modules), without)
+    _require_neutral(net, absent)
+    return {carried.key: carried.read(net) for carried in wanted}
 
 
-def from_torch(net: Sequential, state: Mapping[str, Any], modules: Sequence[str] | None = None) -> None:
+def from_torch(
+    net: Sequential, state: Mapping[str, Any], modules: Sequence[str] | None = None, without: Sequence[str] = ()
+) -> None:
     """Put a state_dict's numbers into the network; keys as `to_torch` has them. PyTorch's batch counters are ignored.
 
-    Raises ShapeError, and changes nothing, if a key is missing or left over or an array has another shape: the message
-    names the layers, the keys and the shapes.
+    A checkpoint that holds one state_dict, under whatever name, is taken for it. The keys of the older
+    torch.nn.utils.spectral_norm, such as "0.weight_orig", are read as well.
+
+    Raises ShapeError, and changes nothing, if a key is missing or left over, or an array has another shape or numbers
+    that are not finite: the message names the layers, the keys and the shapes.
     """
     if not isinstance(state, Mapping):
         raise SettingsError(
             f"from_torch: state is a {type(state).__name__}; wanted a dictionary of arrays, such as "
             f"{{key: value.numpy() for key, value in module.state_dict().items()}}"
         )
-    arrays = {key: value for key, value in state.items() if not key.endswith(COUNTER)}
+    state = _state_dict(state)
+    arrays = {key: value for key, value in state.items() if not str(key).endswith(COUNTER)}
     hint = "" if modules else ". If only the names differ, give modules=modules_of(state)"
-    _put("from_torch", net, _torch_arrays(net, modules), arrays, hint)
+    wanted, absent = _present(net, _torch_arrays(net, modules, arrays), without)
+    _put("from_torch", net, wanted, absent, arrays, hint)
 
 
 def modules_of(state: Mapping[str, Any]) -> list[str]:
@@ -82,28 +95,55 @@ def modules_of(state: Mapping[str, Any]) -> list[str]:
     That is the order in which a module's __init__ made them, which may not be the order in which its forward uses them.
     Then the shapes will not fit, unless they happen to be equal: look at the list.
     """
-    return list(dict.fromkeys(MODULE.sub(r"\1", key) for key in state))
+    return list(dict.fromkeys(MODULE.sub(r"\1", key) for key in _state_dict(state)))
 
 
-def to_keras(net: Sequential) -> list[np.ndarray]:
+def _state_dict(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state_dict in a checkpoint, if there is one in it; its keys without what a wrapper puts before each."""
+    inside = {
+        key: value
+        for key, value in state.items()
+        if isinstance(value, Mapping) and value and all(hasattr(array, "shape") for array in value.values())
+    }
+    if len(inside) > 1:
+        raise SettingsError(f"state holds several dictionaries of arrays: give one, state[{next(iter(inside))!r}] or "
+                            f"another of {', '.join(map(repr, inside))}")  # fmt: skip
+    if inside:
+        (state,) = inside.values()
+    for wrapper in WRAPPERS:
+        if state and all(str(key).startswith(wrapper) for key in state):
+            state = {key.removeprefix(wrapper): value for key, value in state.items()}
+    return state
+
+
+def to_keras(net: Sequential, without: Sequence[str] = ()) -> list[np.ndarray]:
     """The network's numbers as `set_weights` of an equal Keras model takes them: copies, of the network's dtype.
 
     In layer order: a Dense's or convolution's kernel and bias; a BatchNorm's gamma, beta, moving mean and variance.
+
+    without  arrays that Keras's layers lack: "gamma" and "beta" of a BatchNorm with scale=False and center=False, "b"
+             of a layer with use_bias=False; of all layers, or of one: "1.BatchNorm.gamma". Raises SettingsError where
+             ours is not what that means, a gamma of 1 and others of 0.
     """
-    return [carried.read(net) for carried in _keras_arrays(net)]
+    wanted, absent = _present(net, _keras_arrays(net), without)
+    _require_neutral(net, absent)
+    return [carried.read(net) for carried in wanted]
 
 
-def from_keras(net: Sequential, weights: Sequence[Any]) -> None:
-    """Put what `get_weights()` of an equal Keras model returns into the network.
+def from_keras(net: Sequential, weights: Sequence[Any], without: Sequence[str] = ()) -> None:
+    """Put what `get_weights()` of an equal Keras model returns into the network. What is `without` becomes 1 or 0.
 
-    Raises ShapeError, and changes nothing, if there are too many or too few arrays or one has another shape.
+    Raises ShapeError, and changes nothing, if there are too many or too few arrays, or one has another shape or numbers
+    that are not finite.
     """
     if not isinstance(weights, list | tuple):
         raise SettingsError(
             f"from_keras: weights is a {type(weights).__name__}; wanted a list of arrays, as from model.get_weights()"
         )
     arrays = {f"weights[{i}]": array for i, array in enumerate(weights)}
-    _put("from_keras", net, _keras_arrays(net), arrays, "")
+    wanted, absent = _present(net, _keras_arrays(net), without)
+    hint = ". Layers with scale=False, center=False or use_bias=False lack an array: say which, as without=['gamma']"
+    _put("from_keras", net, [replace(one, key=f"weights[{i}]") for i, one in enumerate(wanted)], absent, arrays, hint)
 
 
 @dataclass(frozen=True)
@@ -119,6 +159,11 @@ class Carried:
         """A copy, in their shape."""
         return net.backend.to_host(self.values).reshape(-1)[self.places]
 
+    @property
+    def neutral(self) -> float:
+        """What it is where their layer lacks it."""
+        return OPTIONAL[self.name.rpartition(".")[2]]
+
     def write(self, net: Sequential, theirs: np.ndarray) -> None:
         """The array in their shape becomes ours."""
         ours = np.empty(self.places.size, theirs.dtype)
@@ -126,11 +171,31 @@ class Carried:
         self.values[...] = net.backend.asarray(ours.reshape(self.values.shape), net.dtype)
 
 
-def _put(caller: str, net: Sequential, wanted: list[Carried], arrays: Mapping[str, Any], hint: str) -> None:
+def _present(net: Sequential, arrays: list[Carried], without: Sequence[str]) -> tuple[list[Carried], list[Carried]]:
+    """The arrays that the other side has, and those that it lacks. Raises SettingsError for names that are unknown."""
+    names = [without] if isinstance(without, str) else list(without)
+    may_lack = {one.name for one in arrays if one.name.rpartition(".")[2] in OPTIONAL}
+    known = may_lack | {name.rpartition(".")[2] for name in may_lack}
+    odd = [name for name in names if name not in known]
+    if odd:
+        raise SettingsError(f"{net.name}: without has {odd[0]!r}; what may be lacking is {', '.join(sorted(known))}")
+    absent = [one for one in arrays if one.name in names or (one.name.rpartition(".")[2] in names)]
+    return [one for one in arrays if one not in absent], absent
+
+
+def _require_neutral(net: Sequential, absent: list[Carried]) -> None:
+    """Raises SettingsError unless the function stays the same without these arrays."""
+    for one in absent:
+        if not (one.values == one.neutral).all():
+            raise SettingsError(f"{net.name}: {one.name} is not {one.neutral:g} everywhere: it cannot be left out")
+
+
+def _put(
+    caller: str, net: Sequential, wanted: list[Carried], absent: list[Carried], arrays: Mapping[str, Any], hint: str
+) -> None:
     """Write all arrays, or, if anything does not fit, none."""
     there = [carried for carried in wanted if carried.key in arrays]
-    came = {carried.key: _numbers(f"{caller}: {carried.key}, for {carried.name},", arrays[carried.key])
-            for carried in there}  # fmt: skip
+    came = {one.key: _numbers(f"{caller}: {one.key}, for {one.name},", arrays[one.key]) for one in there}
     wrong = [
         f"{carried.key}, for {carried.name}, is {came[carried.key].shape} and must be {carried.places.shape}"
         for carried in there
@@ -141,10 +206,13 @@ def _put(caller: str, net: Sequential, wanted: list[Carried], arrays: Mapping[st
     found = {"wrong shape": wrong, "missing": missing, "left over": over}
     told = ". ".join(f"{what.capitalize()}: {_listed(items)}" for what, items in found.items() if items)
     if told:
-        fitting = hint if missing and over else ""
+        fitting = hint if missing and (over or caller == "from_keras") else ""
         raise ShapeError(f"{caller}: the arrays do not fit {net.name}, and nothing was changed. {told}{fitting}")
-    for carried in wanted:
-        carried.write(net, came[carried.key])
+    values = [_finite(f"{caller}: {one.key}, for {one.name},", came[one.key], one, net) for one in wanted]
+    for carried, value in zip(wanted, values, strict=True):
+        carried.write(net, value)
+    for carried in absent:
+        carried.values[...] = carried.neutral
     net.discard()
 
 
@@ -162,6 +230,17 @@ def _numbers(what: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in "fiu":
         raise ShapeError(f"{what} has dtype {array.dtype}; wanted numbers")
     return array
+
+
+def _finite(what: str, array: np.ndarray, carried: Carried, net: Sequential) -> np.ndarray:
+    """In the network's dtype. Raises ShapeError for NaN, infinity, and variances below 0."""
+    try:
+        found = finite(array, net.dtype, what)
+    except ValueError as error:
+        raise ShapeError(f"{error}; nothing was changed") from error
+    if carried.name.endswith("BatchNorm.var") and (found < 0).any():
+        raise ShapeError(f"{what} has variances below 0; nothing was changed")
+    return found
 
 
 def _learners(net: Sequential, library: str) -> list[tuple[str, Layer]]:
@@ -197,7 +276,10 @@ def _places(layer: Layer, name: str) -> np.ndarray:
 # PyTorch. ------------------------------------------------------------------------------------------------------------
 
 
-def _torch_arrays(net: Sequential, modules: Sequence[str] | None) -> list[Carried]:
+def _torch_arrays(
+    net: Sequential, modules: Sequence[str] | None, state: Mapping[str, Any] | None = None
+) -> list[Carried]:
+    """state: whose keys may be those of an older PyTorch"""
     learners = _learners(net, "PyTorch")
     names = [path for path, _ in learners] if modules is None else list(modules)
     if isinstance(modules, str) or len(names) != len(learners) or len(set(names)) != len(names):
@@ -205,17 +287,21 @@ def _torch_arrays(net: Sequential, modules: Sequence[str] | None) -> list[Carrie
         raise SettingsError(
             f"{net.name}: modules is {modules!r}; wanted a list of {len(learners)} different names, for {here}"
         )
-    orders = _Orders(net)
+    orders = Orders(net)
     return [
         Carried(f"{holder.name}.{name}", f"{module}.{key}" if module else key, getattr(holder, name), places)
         for module, (_, layer) in zip(names, learners, strict=True)
-        for holder, name, key, places in _torch_places(layer, *orders.around(layer))
+        for holder, name, key, places in _torch_places(
+            layer, *orders.around(layer), f"{module}.weight_orig".removeprefix(".") in (state or ())
+        )
     ]
 
 
-def _torch_places(layer: Layer, before: np.ndarray, after: np.ndarray) -> list[tuple[Layer, str, str, np.ndarray]]:
+def _torch_places(
+    layer: Layer, before: np.ndarray, after: np.ndarray, is_old: bool
+) -> list[tuple[Layer, str, str, np.ndarray]]:
     """(the layer that has it, our name, PyTorch's, places) of a layer's arrays, from the orders of what goes into it
-    and what comes out.
+    and what comes out.    is_old: with the names of PyTorch's older spectral norm
     """
     if isinstance(layer, BatchNorm):
         features = after if len(after) == len(layer.gamma) else slice(None)  # of images it has one number a channel
@@ -225,7 +311,7 @@ def _torch_places(layer: Layer, before: np.ndarray, after: np.ndarray) -> list[t
     spectral = isinstance(layer, SpectralNorm)
     inner: Any = layer.layer if isinstance(layer, SpectralNorm) else layer
     holders = {"W": inner, "b": inner} | ({"u": layer, "v": layer} if spectral else {})
-    keys = TORCH_SPECTRAL if spectral else {"W": "weight", "b": "bias"}
+    keys = (TORCH_OLD_SPECTRAL if is_old else TORCH_SPECTRAL) if spectral else {"W": "weight", "b": "bias"}
     found = {name: _places(holder, name) for name, holder in holders.items() if hasattr(holder, name)}
     if isinstance(inner, Dense):
         order: dict[str, Any] = {"W": np.s_[before[:, None], after], "b": after, "u": after, "v": before}
@@ -236,75 +322,6 @@ def _torch_places(layer: Layer, before: np.ndarray, after: np.ndarray) -> list[t
         if "v" in found:
             found["v"] = found["v"].reshape(*inner.kernel, -1).transpose(2, 0, 1).reshape(-1)
     return [(holders[name], name, keys[name], places) for name, places in found.items()]
-
-
-class _Orders:
-    """Between all layers: which of our numbers is PyTorch's k-th, if it has images with channels first.
-
-    A row of numbers takes its order from the image that Flatten made it of, or that Reshape will make of it. Only a
-    Dense can change the order, by that of its rows and columns. `places` are the points between layers, by shape;
-    `ties` join two points with one order, and name the layer between them.
-    """
-
-    def __init__(self, net: Sequential) -> None:
-        self.shapes: list[tuple[int, ...]] = []
-        self.ties: list[tuple[int, int, str]] = []
-        self.ends: dict[str, tuple[int, int]] = {}  # by layer
-        self._visit(net, self._point(net.input_shape))
-        found = [_channels_first(shape) if len(shape) > 1 else None for shape in self.shapes]
-        for _ in self.ties:  # an order travels at least one tie a round
-            for a, b, _ in [*self.ties, *reversed(self.ties)]:
-                found[a] = found[b] if found[a] is None else found[a]
-                found[b] = found[a] if found[b] is None else found[b]
-        self.orders = [
-            _channels_first(shape) if order is None else order for order, shape in zip(found, self.shapes, strict=True)
-        ]
-        for a, b, name in self.ties:
-            if not np.array_equal(self.orders[a], self.orders[b]):
-                raise SettingsError(
-                    f"{net.name}: {name} makes {self.shapes[b]} of {self.shapes[a]} with channels last, and PyTorch "
-                    f"with channels first: no weights make the two the same function"
-                )
-
-    def around(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-        """The orders before and after a layer."""
-        before, after = self.ends[layer.name]
-        return self.orders[before], self.orders[after]
-
-    def _point(self, shape: tuple[int, ...]) -> int:
-        self.shapes.append(shape)
-        return len(self.shapes) - 1
-
-    def _visit(self, layer: Layer, before: int) -> int:
-        """Add what is inside, behind this point. Returns the point behind it."""
-        if isinstance(layer, Residual):
-            after, way = self._point(layer.output_shape), before
-            for child in layer.layers:
-                way = self._visit(child, way)
-            other = before if layer.shortcut is None else self._visit(layer.shortcut, before)
-            self.ties += [(way, after, layer.name), (other, after, layer.name)]
-            return after
-        if isinstance(layer, Chain):
-            for child in layer.layers:
-                before = self._visit(child, before)
-            return before
-        after = self._point(layer.output_shape)
-        self.ends[layer.name] = before, after
-        if _keeps_order(layer, layer.input_shape, layer.output_shape):
-            self.ties.append((before, after, layer.name))
-        return after
-
-
-def _channels_first(shape: tuple[int, ...]) -> np.ndarray:
-    """Our index of each number of an image that is read channel by channel; of a row, 0, 1, 2, ..."""
-    return np.moveaxis(np.arange(math.prod(shape)).reshape(shape), -1, 0).reshape(-1)
-
-
-def _keeps_order(layer: Layer, in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> bool:
-    """The k-th number of its output comes from the k-th of its input, for rows and for what makes or ends them."""
-    if isinstance(layer, Flatten | Reshape):
-        return True
-    return len(in_shape) == 1 and in_shape == out_shape and not isinstance(layer, Dense | SpectralNorm | LabelEmbedding)
 
 
 # Keras. --------------------------------------------------------------------------------------------------------------

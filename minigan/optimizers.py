@@ -38,6 +38,7 @@ class Optimizer:
     """
 
     vectors: ClassVar[tuple[str, ...]] = ()
+    squares: ClassVar[tuple[str, ...]] = ()  # those of them that are never below 0
 
     def __init__(self, network: Trainable, learning_rate: float) -> None:
         if not hasattr(network, "params"):
@@ -124,7 +125,7 @@ class RMSprop(Optimizer):
     inside: sqrt(v + eps)).
     """
 
-    vectors = ("v",)
+    vectors = squares = ("v",)
     v: Array
 
     def __init__(self, network: Trainable, learning_rate: float = 1e-3, rho: float = 0.9, eps: float = 1e-7) -> None:
@@ -159,7 +160,7 @@ class Adam(Optimizer):
     the update is p <- p - rate m / (sqrt(v) + eps / root), rate = learning_rate (1 - beta1) / (1 - beta1^t) / root.
     """
 
-    vectors = ("m", "v")
+    vectors, squares = ("m", "v"), ("v",)
     m: Array
     v: Array
 

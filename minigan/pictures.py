@@ -1,6 +1,8 @@
 """Pictures of a run: sample grids and their film (Pillow), and curves (matplotlib). Both load only when drawing."""
 
+import contextlib
 import io
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import FileError, ShapeError
-from .files import write_atomically
+from .files import open_regular, write_atomically
 
 FAR = 16  # a G without a Tanh may leave [-1, 1], but not as far as pixels from 0 to 255 do
 GRID_SIDE = 480  # pixels: small images are enlarged by a whole factor to about this
@@ -38,7 +40,7 @@ class Picture(np.ndarray):
         if self.ndim != 3 or self.dtype != np.uint8 or not 1 <= self.shape[-1] <= 4 or not self.size:
             return None  # a part, or numbers made of it
         file = io.BytesIO()
-        _as_image(self).save(file, "PNG")
+        as_image(self).save(file, "PNG")
         return file.getvalue()
 
 
@@ -100,23 +102,34 @@ def of_samples(samples: np.ndarray, columns: int, real: np.ndarray | None = None
 
 def save_png(path: str | Path, picture: np.ndarray, overwrite: bool = True) -> None:
     """Write (H, W, c) uint8, c from 1 (grey) over 3 (RGB) to 4 (with transparency), as a PNG file."""
-    image = _as_image(picture)
+    image = as_image(picture)
     write_atomically(path, lambda file: image.save(file, "PNG"), overwrite)
 
 
 def load_png(path: str | Path) -> Picture:
     """The pixels of a PNG file.    (H, W, c) uint8    Raises FileError if it is missing or damaged."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with _decoded(path) as image:
             pixels = np.array(image)
-    except (OSError, SyntaxError) as error:
-        raise FileError(f"{path} cannot be read: {error}") from error
+    except Exception as error:  # Pillow raises many kinds for a damaged file
+        raise FileError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return pixels.reshape(*pixels.shape[:2], -1).view(Picture)
 
 
-def _as_image(picture: np.ndarray) -> Any:
+@contextlib.contextmanager
+def _decoded(path: str | Path) -> Iterator[Any]:
+    """Pillow's picture in a PNG file, and none of its warnings. Raises whatever Pillow raises."""
+    from PIL import Image
+
+    with warnings.catch_warnings(), open_regular(path) as file:
+        warnings.simplefilter("ignore")
+        with Image.open(file, formats=("PNG",)) as image:
+            image.load()
+            yield image
+
+
+def as_image(picture: np.ndarray) -> Any:
+    """Pillow's picture of (H, W, c) uint8."""
     from PIL import Image
 
     return Image.fromarray(np.asarray(picture[..., 0] if picture.shape[-1] == 1 else picture))
@@ -147,25 +160,21 @@ def save_gif(path: str | Path, frames: Iterable[Path], seconds: float = 0.3) -> 
 
 
 def _opened(path: str | Path, frames: Sequence[Path]) -> Iterator[Any]:
-    from PIL import Image
-
     for frame in frames:
         try:
-            with Image.open(frame) as picture:
-                yield picture.convert("RGB")
-        except (OSError, SyntaxError) as error:  # Pillow's word for a damaged PNG is SyntaxError
+            with _decoded(frame) as image:
+                picture = image.convert("RGB")
+        except Exception as error:
             raise FileError(f"{path} cannot be made: its frame {frame} is damaged: {error}") from error
+        yield picture
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
     """(W, H) of a picture file; None if it is damaged."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture.size
-    except (OSError, SyntaxError):
+        with _decoded(path) as image:
+            return image.size
+    except Exception:
         return None
 
 

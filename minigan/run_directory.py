@@ -13,6 +13,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import FileError, SettingsError
-from .files import patiently, write_atomically
+from .files import open_regular, patiently, write_atomically
 
 try:
     import fcntl
@@ -30,6 +31,7 @@ except ImportError:  # Windows has no such locks: there, two programs on one run
 
 Row = dict[str, Any]  # a column's name and its number; without an entry where a callback gave none
 
+LARGEST_CONFIG = 2**24  # bytes; a thousand times what the largest of ours takes
 NUMBERED = re.compile(r"[0-9]{6,}")  # 003000.png
 KEPT = re.compile(r"(?<=checkpoint-)[0-9]{6,}")  # checkpoint-003000.npz
 
@@ -94,12 +96,15 @@ class RunDirectory:
         """Lock a run that is there. Raises FileError if another program, or another `train`, is using it."""
         if not self.path.is_dir():
             raise FileError(f"{self.path}: no run is there (it is no folder)")
-        self._open_lock("w")
+        self._open_lock("a")  # not "w": what a link of this name leads to is not emptied
 
     def _open_lock(self, mode: str) -> None:
         """The system lets go of the lock when the program ends, however it ends."""
+        path = self.path / ".lock"
+        if path.exists() and not path.is_file():
+            raise FileError(f"{path} is no file: delete it")
         try:
-            self.lock = open(self.path / ".lock", mode)  # noqa: SIM115 - held as long as the run
+            self.lock = open(path, mode)  # noqa: SIM115 - held as long as the run
             if fcntl is not None:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileExistsError:
@@ -123,7 +128,11 @@ class RunDirectory:
     def read_config(self) -> dict[str, Any]:
         """config.json. Raises FileError if it is missing or damaged."""
         try:
-            return dict(json.loads(self.config.read_text()))
+            with open_regular(self.config) as file:
+                text = file.read(LARGEST_CONFIG + 1)
+            if len(text) > LARGEST_CONFIG:
+                raise ValueError(f"it has more than {LARGEST_CONFIG:,} bytes")
+            return dict(json.loads(text))
         except FileNotFoundError as error:
             raise FileError(f"{self.path}: no run is there ({self.config} does not exist)") from error
         except OSError as error:
@@ -183,14 +192,18 @@ class RunDirectory:
         Raises FileError, naming the line, for what is not a history: a spreadsheet may have saved it in its own way.
         """
         try:
-            text = self.history.read_text(encoding="utf-8-sig")
+            with open_regular(self.history) as file:
+                text = file.read().decode("utf-8-sig")
         except FileNotFoundError:
             return [], []
         except UnicodeDecodeError as error:
             raise FileError(f"{self.history} is damaged: it is not text ({error.reason})") from error
         except OSError as error:
             raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
-        lines = list(csv.reader(text[: text.rfind("\n") + 1].replace("\r\n", "\n").splitlines()))
+        try:
+            lines = list(csv.reader(text[: text.rfind("\n") + 1].replace("\r\n", "\n").splitlines()))
+        except csv.Error as error:  # such as a cell of 200,000 letters
+            raise FileError(f"{self.history} is damaged: {error}") from error
         if not lines:
             return [], []
         columns = lines[0]
@@ -205,7 +218,10 @@ class RunDirectory:
         if len(cells) != len(columns):
             raise FileError(f"{self.history} is damaged: line {line} has {len(cells)} cells, and there are {columns}")
         try:
-            return {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+            row = {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+            if not isinstance(row.get("step"), int) or row["step"] < 0:
+                raise ValueError(f"its step is {cells[0]!r}; wanted a whole number from 0 on")
+            return row
         except ValueError as error:
             raise FileError(f"{self.history} is damaged: line {line}: {error}") from error
 
@@ -245,8 +261,13 @@ def _csv(lines: Sequence[Any]) -> str:
 
 
 def _number(text: str) -> float:
-    """A whole number stays one, so that a row is written again as it was."""
+    """A whole number stays one, so that a row is written again as it was. Raises ValueError."""
     try:
-        return int(text)
+        whole = int(text)
     except ValueError:
-        return float(text)
+        whole = None
+    value = float(text) if whole is None else whole
+    too_large = abs(value) >= 2**63 if whole is not None else math.isinf(value) and "inf" not in text.lower()
+    if "_" in text or too_large:
+        raise ValueError(f"{text[:20]!r} is no number that a run writes")
+    return value

@@ -21,7 +21,7 @@ from .checkpoint import load_checkpoint, save_model, steps_of
 from .config import config_of, differences
 from .data import check_batch, check_batch_labels, class_count, data_identity, data_name, has_labels
 from .data.protocol import Data
-from .errors import FileError, SettingsError, ShapeError, counted
+from .errors import DataError, FileError, SettingsError, ShapeError, counted
 from .files import is_older
 from .gan import GAN
 from .gan_parts import require_range
@@ -163,7 +163,7 @@ class Start:
                 _require_ours(record, directory)
             if record.in_a_step and directory is not None and record.saved_at is not None:
                 extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)  # as it was before that step
-                record.means, record.seconds = _unfinished(extra, directory.checkpoint)
+                record.means, record.seconds = _unfinished(extra, directory.checkpoint, len(self.gan.measures))
             elif record.in_a_step:
                 say("note: this GAN was stopped in the middle of a step, and its run has no folder to go back to")
             record.in_a_step = False
@@ -191,9 +191,9 @@ class Start:
         try:
             record = self._stored_record(directory)
             plan = self._same_run(record)
-            try_batch(self.gan, self.data, plan)
+            _try_stored_batch(self.gan, self.data, plan, directory)
             extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)
-            record.means, record.seconds = _unfinished(extra, directory.checkpoint)
+            record.means, record.seconds = _unfinished(extra, directory.checkpoint, len(self.gan.measures))
         except BaseException:
             directory.release()
             raise
@@ -260,13 +260,20 @@ def _same(a: Path, b: Path) -> bool:
     return a.resolve() == b.resolve()
 
 
-def _unfinished(extra: dict[str, np.ndarray], path: Path) -> tuple[Means, float]:
+def _unfinished(extra: dict[str, np.ndarray], path: Path, measures: int) -> tuple[Means, float]:
     """The losses since the last row, and the seconds so far, from a checkpoint of this version or of minigan 0.1."""
     try:
         old = "pending" in extra
-        means = Means.of_rows(extra["pending"]) if old else Means(extra["sums"], int(extra["count"]))
-        return means, float(extra["seconds"])
-    except (KeyError, TypeError, ValueError) as error:
+        means = Means.of_rows(extra["pending"]) if old else Means(extra["sums"], extra["count"].item())
+        seconds = float(extra["seconds"])
+        if means.sums.shape != (measures,) and len(means):
+            raise ValueError(f"the losses since the last row are {means.sums.shape}; wanted {measures} sums")
+        if seconds < 0 or len(means) < 0 or (not old and len(means) != extra["count"]):
+            raise ValueError(
+                f"{seconds} seconds so far, and losses of {extra.get('count', 0)} steps since the last row"
+            )
+        return means, seconds
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 
 
@@ -324,6 +331,14 @@ def try_batch(gan: GAN, data: Data, plan: Plan) -> None:
                 net.forward(inputs, backward=False)
         finally:
             net.state[...], net.forwards = state, forwards
+
+
+def _try_stored_batch(gan: GAN, data: Data, plan: Plan, directory: RunDirectory) -> None:
+    """`try_batch` with the batch size of a folder, which the error names."""
+    try:
+        try_batch(gan, data, plan)
+    except DataError as error:
+        raise DataError(f"the run in {directory.path} cannot go on: {error}") from error
 
 
 def draw_samples(gan: GAN, columns: int) -> np.ndarray:

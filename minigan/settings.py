@@ -12,12 +12,13 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 from .backend import NAMES
+from .data.sources import split_part
 from .errors import FileError, MiniganError, SettingsError, did_you_mean
 from .progress import in_notebook
 from .run import open_run
@@ -35,14 +36,15 @@ def option(
     below: float = math.inf,
     choices: Any = None,
     before: Any = MISSING,
+    parse: Callable[[str], Any] | None = None,
 ) -> Any:
     """A field of a settings class: its default, its help text, and the values it may take.
 
     A number lies in [minimum, maximum], and is less than `below`. `before` is what runs did before there was this
-    setting: it is theirs when they are resumed.
+    setting: it is theirs when they are resumed. `parse` makes the value of what was typed, where that is no plain type.
     """
     metadata = {"help": help, "minimum": minimum, "maximum": maximum, "below": below, "choices": choices}
-    metadata["before"] = before
+    metadata |= {"before": before, "parse": parse}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -58,8 +60,10 @@ class RunSettings:
     d_lr: float | None = option(None, "learning rate of D's optimizer; default: that of --lr", minimum=0, before=None)
     g_steps: int = option(1, "updates of G in a step", minimum=1, below=1_000, before=1)
     data: str | None = option(
-        None, "images: an IDX file, a folder with one, a .npy or .npz file; default: the bundled MNIST"
+        None, "images: an IDX, .npy, .npz or .csv file, a folder with one or of pictures; default: the bundled MNIST"
     )
+    stretch: bool = option(False, "spread the images' levels: the darkest is black, the brightest white", before=False)
+    skip_damaged: bool = option(False, "leave damaged files of a folder out, and name them", before=False)
     backend: str | None = option(None, "where arrays live; default: MINIGAN_BACKEND, or else numpy", choices=NAMES)
     log_every: int = option(100, "steps between rows of history.csv", minimum=1)
     sample_every: int = option(3_000, "steps between sample grids", minimum=1)
@@ -81,6 +85,21 @@ class RunSettings:
     def d_learning_rate(self) -> float:
         """Of D's optimizer."""
         return self.lr if self.d_lr is None else self.d_lr
+
+
+def image_size(text: str) -> int | str:
+    """What --size names: 64 of "64" and "64x64"; "64x32" of that, height first. Raises ArgumentTypeError otherwise."""
+    found = re.fullmatch(r"(-?\d+)(?:x(\d+))?", text.strip().lower())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: wanted 64, or 64x32, height first")
+    h, w = int(found[1]), int(found[2] or found[1])
+    return h if h == w else f"{h}x{w}"
+
+
+def sides(size: int | str) -> tuple[int, int]:
+    """(h, w) of what `image_size` returned."""
+    h, _, w = str(size).partition("x")
+    return int(h), int(w or h)
 
 
 METAVARS = {int: "N", float: "X", str: "PATH"}
@@ -115,6 +134,8 @@ def in_flags(message: str, arguments: Iterable[str]) -> str:
     names = "|".join(sorted(arguments, key=len, reverse=True))
     # A name inside a word or a path is none of ours. Plain words lose their quotes.
     pattern = rf"""(?<![\w./\\-])({names})=('[\w./-]+'|(?=[\w'"(\[-]))?"""
+
+    message = re.sub(rf"(?<![\w./\\-])({names})=True\b", lambda found: flag(found[1]), message)
 
     def as_flag(found: re.Match[str]) -> str:
         return flag(found[1]) if found[2] is None else f"{flag(found[1])} {found[2].strip(chr(39))}"
@@ -170,7 +191,7 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices = [str(choice) for choice in action.choices or ()]
-        if choices and value not in choices:
+        if choices and str(value) not in choices:
             raise argparse.ArgumentError(
                 action, f"{value!r} is none of the choices: {', '.join(choices)}{did_you_mean(str(value), choices)}"
             )
@@ -226,9 +247,9 @@ def _add_flag(parser: Parser, field: dataclasses.Field) -> None:
     parser.add_argument(
         name,
         default=argparse.SUPPRESS,
-        type=kind,
+        type=field.metadata["parse"] or kind,
         choices=choices,
-        metavar=None if choices else METAVARS[kind],
+        metavar=None if choices else "HxW" if field.metadata["parse"] else METAVARS[kind],
         help=words if field.default is None else f"{words} (default {field.default})",
     )
 
@@ -246,7 +267,7 @@ def _refuse_contradictions(given: dict[str, Any], resume: Path | None, more: int
             f"--resume {resume} goes on with that run as it is, and --start-from begins a new one: give one of them"
         )
     for name in PATHS:
-        path = Path(given.get(name) or ".")
+        path, _ = split_part(given.get(name) or ".")
         if not path.exists() and near_path(path):
             raise FileError(f"{flag(name)} {path} does not exist{near_path(path)}")
 
@@ -273,16 +294,30 @@ def stored_settings(run: Path, kind: type[RunSettings]) -> dict[str, Any]:
         raise SettingsError(f"--resume {run}: that run belongs to another program or version (it differs in: {odd})")
     for name, value in settings.items():
         if not _may_be(fields[name], value):
-            raise FileError(f"--resume {run}: {path} is damaged: its {name} is {value!r}")
+            raise FileError(f"--resume {run}: {path} is damaged: its {name} is {_shown(value)}")
+    try:
+        kind(**settings)
+    except SettingsError as error:
+        raise FileError(f"--resume {run}: {path} is damaged: {error}") from error
     return settings
+
+
+def _shown(value: Any) -> str:
+    """Short enough for a sentence."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _may_be(field: dataclasses.Field, value: Any) -> bool:
     """Whether a stored value has the type of the setting."""
     kind = _type_of(field)
+    if field.metadata["parse"] is image_size:
+        return isinstance(value, int | str) and re.fullmatch(r"\d+(x\d+)?", str(value)) is not None
     if value is None or isinstance(value, bool) or kind is bool:
         return "None" in str(field.type) if value is None else isinstance(value, bool) and kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+    if kind is float:
+        return isinstance(value, int | float) and not abs(value) > 1e300  # whole numbers may be beyond all floats
+    return isinstance(value, kind)
 
 
 def _refuse_changes(resume: Path | None, stored: dict[str, Any], given: dict[str, Any], is_quick: bool) -> None:
@@ -304,14 +339,15 @@ def _change(name: str, ours: Any, theirs: Any) -> str:
 
 def _validate(name: str, value: Any, rule: Any) -> None:
     if rule["choices"] and value is not None and value not in rule["choices"]:
-        raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(rule['choices'])}")
+        raise SettingsError(f"{name} is {value!r}; the choices are {', '.join(map(str, rule['choices']))}")
     if value == "":
         raise SettingsError(f"{name} is empty; give it a value, or leave it out")
     if rule["minimum"] is None or value is None:
         return
     if isinstance(value, float) and not math.isfinite(value):
         raise SettingsError(f"{name} is {value}; wanted a finite number")
-    if not (rule["minimum"] <= value <= rule["maximum"] and value < rule["below"]):
+    numbers = sides(value) if rule["parse"] is image_size else (value,)
+    if not all(rule["minimum"] <= number <= rule["maximum"] and number < rule["below"] for number in numbers):
         raise SettingsError(f"{name} is {value}; it must be {_limits(rule)}")
 
 

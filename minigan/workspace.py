@@ -76,8 +76,14 @@ class Workspace:
         else:
             buffer = self._at(self.own, (layer, name), shape, dtype)
         if self.mode == "poison":
-            buffer.fill(float("nan") if buffer.dtype.kind == "f" else True)
+            _poison(buffer)
         return buffer
+
+    def poison_temporaries(self) -> None:
+        """Overwrite what layers may not use any longer, once their forwards and backwards have returned."""
+        for (place, _), memory in self.shared.items():
+            if place == "temporary":
+                _poison(memory)
 
     def _free_place(self) -> str:
         """The one of the two places of dx that does not hold dy."""
@@ -100,3 +106,7 @@ class Workspace:
         view = array.view()
         view.flags.writeable = False
         return view
+
+
+def _poison(buffer: Array) -> None:
+    buffer.fill(float("nan") if buffer.dtype.kind == "f" else True)

@@ -205,7 +205,6 @@ def test_the_training_images_of_a_folder_are_chosen(tmp_path, names, chosen):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["train-images-idx3", "train-images-idx3.gz"], ["several", "train-images-idx3, train-images-idx3.gz", "path"]),
         (["a-images-idx3", "b-images-idx3"], ["several", "a-images-idx3, b-images-idx3", "path"]),
         ([], ["no IDX image file", "train-images-idx3-ubyte.gz"]),
         (["train-labels-idx1-ubyte", "notes.txt"], ["no IDX image file"]),
@@ -366,15 +365,18 @@ def test_every_image_is_drawn_about_as_often_as_the_others(backend):
     assert abs(counts - steps).max() < 5 * steps**0.5  # 5 standard deviations
 
 
-def test_a_batch_larger_than_the_data_is_refused(backend):
-    images = numbered(6)
+def test_a_batch_larger_than_the_data_is_refused_in_epochs_and_drawn_with_replacement(backend):
+    images = numbered(6, sampling="epochs")
     assert len(images.batch(6, 0, 0, backend, "float32")) == 6
     with pytest.raises(DataError, match="a batch of 7 samples from 6 numbers, which has 6: use a smaller batch"):
         images.batch(7, 0, 0, backend, "float32")
+    assert len(numbered(6).batch(70, 0, 0, backend, "float32")) == 70 and numbered(6).steps_per_epoch(7) == 1
 
 
-@pytest.mark.parametrize("sampling", ["replacement", "epochs"])
-@pytest.mark.parametrize(("n", "words"), [(0, "use at least 1"), (-1, "use at least 1"), (7, "use a smaller batch")])
+@pytest.mark.parametrize(
+    ("sampling", "n", "words"),
+    [*((s, n, "use at least 1") for s in ("replacement", "epochs") for n in (0, -1)), ("epochs", 7, "smaller batch")],
+)
 def test_a_batch_of_none_or_too_many_is_refused(sampling, n, words):
     images = numbered(6, sampling=sampling)
     for ask in (images.batch, images.steps_per_epoch):

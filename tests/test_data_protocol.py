@@ -271,8 +271,8 @@ def test_a_label_goes_with_its_sample(backend, case, sampling):
 def test_labels_where_there_are_none():
     with pytest.raises(DataError, match="array has no labels: give labels="):
         ArrayData(POINTS).batch_labels(3)
-    with pytest.raises(DataError, match="a batch of 21 samples from told, which has 20"):
-        told_points(20).batch_labels(21)
+    with pytest.raises(DataError, match="a batch of 0 samples from told"):
+        told_points(20).batch_labels(0)
 
 
 def test_one_sample_and_batches_of_all(backend):
@@ -298,7 +298,7 @@ def test_two_seeds_in_turns_do_not_shuffle_at_every_step(monkeypatch):
 
 # Labels in files -----------------------------------------------------------------------------------------------------
 
-PICTURES, CLASSES = np.arange(24, dtype=np.uint8).reshape(4, 3, 2), np.array([3, 0, 2, 2], np.uint8)
+PICTURES, CLASSES = 10 * np.arange(24, dtype=np.uint8).reshape(4, 3, 2), np.array([3, 0, 2, 2], np.uint8)
 
 
 @pytest.mark.parametrize("images_as", COMPRESSIONS)

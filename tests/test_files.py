@@ -517,7 +517,12 @@ def test_a_learning_rate_that_was_changed_is_kept(tmp_path):
 def test_a_model_or_another_systems_checkpoint_is_refused(checkpoint):
     path, gan = checkpoint
     rewritten(path, **{"D.params": np.zeros(5)})
-    refusal(path, "is damaged", "D.params has 5 numbers; wanted", load=lambda path: load_checkpoint(path, gan))
+    refusal(
+        path,
+        "is damaged",
+        "D.params: D has 179 numbers where the file has 5",
+        load=lambda path: load_checkpoint(path, gan),
+    )
     save_checkpoint(path, gan, {})
     for other in OTHER_GANS.values():
         refusal(path, "written by another GAN", load=lambda path, other=other: load_checkpoint(path, other()))

@@ -61,6 +61,11 @@ def sources(tmp_path_factory):
     for size in {SIZES[name][0] for name in FACES}:
         np.save(path / f"{size}.npy", pixels(IMAGES, size, size, 3))
     picture_folder(path / "pictures")
+    picture_folder(path / "damaged")
+    (path / "damaged" / "1.png").write_bytes(b"?")
+    for size in {28, *(SIZES[name][0] for name in FACES)}:
+        shape = (size, size) if size == 28 else (size, size, 3)
+        np.save(path / f"dim{size}.npy", pixels(IMAGES, *shape) // 8 + 9)
     return path
 
 
@@ -171,6 +176,11 @@ EFFECTS = {
     "faces": (23, lambda run: len(run.real), 23),
     "data": ("another", lambda run: run.real.name, None),
     "fit": ("squash", lambda run: run.real.fingerprint, None),
+    "channels": (1, lambda run: (run.real.shape[2], run.gan.D.input_shape[2], run.real.fingerprint), None),
+    "background": ("#102030", lambda run: run.real.images[:, 0, 0].tolist(), [[16, 32, 48]] * IMAGES),
+    "resample": ("nearest", lambda run: run.real.fingerprint, None),
+    "stretch": (True, lambda run: (run.real.images.min(), run.real.images.max()), (0, 255)),
+    "skip_damaged": (True, lambda run: (len(run.real), run.settings.skip_damaged), (IMAGES - 1, True)),
     "flip": (0.25, transforms(RandomHorizontalFlip), [RandomHorizontalFlip(0.25)]),
     "crop": (0.7, lambda run: [crop.scale for crop in transforms(RandomResizedCrop)(run)], [(0.7, 1.0)]),
     "rotate": (15, transforms(RandomRotation), [RandomRotation(15)]),
@@ -201,7 +211,16 @@ EFFECTS = {
     "keep_checkpoints": (2, in_settings("keep_checkpoints"), 2),
     "start_from": ("elsewhere", in_settings("start_from"), "elsewhere"),
 }
-NEEDS = {"lr_factor": {"lr_every": 3}, "lr_unit": {"lr_every": 3}}  # flags about something that is off by default
+NEEDS = {
+    "lr_factor": {"lr_every": 3},
+    "lr_unit": {"lr_every": 3},
+    "background": {"fit": "pad"},
+}  # flags about something that is off by default
+OF_PICTURES = {  # what the flag comes to, of a folder and a size
+    "channels": lambda folder, size: (1, 1, images(folder, size, channels=1).fingerprint),
+    "resample": lambda folder, size: images(folder, size, resample="nearest").fingerprint,
+    "background": None,
+}
 FIELDS = [(name, field) for name in IMAGE_SYSTEMS for field in dataclasses.fields(example(name).Settings)]
 
 
@@ -223,6 +242,13 @@ def changed(name, field, sources):
         expected = images(sources / "pictures", (without["size"],) * 2, fit="squash").fingerprint
     elif field.name == "conditional":
         without["data"] = sources / "labelled.npz"
+    elif field.name in OF_PICTURES:
+        without["data"] = sources / "pictures"
+        expected = OF_PICTURES[field.name](sources / "pictures", without["size"]) if expected is None else expected
+    elif field.name == "stretch":
+        without["data"] = sources / (f"dim{SIZES[name][0]}.npy" if name in FACES else "dim28.npy")
+    elif field.name == "skip_damaged":  # without it, such a folder is no run
+        return without, without | {field.name: value, "data": sources / "damaged"}, look, expected
     elif field.name == "lr_every":
         expected = value * (IMAGES // (2 * without.get("d_steps", 1)))
     return without, without | {field.name: value}, look, expected
@@ -491,7 +517,7 @@ def test_epochs_are_said_in_steps(sources, no_pictures, capsys):
     assert "note: 2 epochs of 2 steps: 4 steps in all\n" in capsys.readouterr().err
 
 
-OLDER = ["d_lr", "g_steps", "keep_checkpoints", "start_from"]
+OLDER = ["d_lr", "g_steps", "stretch", "skip_damaged", "keep_checkpoints", "start_from"]
 
 
 @every_system
@@ -500,7 +526,8 @@ def test_a_run_that_is_older_than_a_setting_goes_on_as_it_was(name, sources, no_
     given = base(name, sources) | {"steps": 3}
     fields = dataclasses.fields(example(name).Settings)
     added = [field.name for field in fields if field.metadata["before"] is not dataclasses.MISSING]
-    assert added == OLDER + ["conditional"] * (name == "mnist_dcgan")
+    of_faces = ["channels", "background", "resample"] * (name in FACES)
+    assert added == OLDER + of_faces + ["conditional"] * (name == "mnist_dcgan")
     assert train(name, *flags(given | {"out": "whole"})) == 0
     assert train(name, *flags(given | {"steps": 2, "out": "parts"})) == 0
     whole = json.loads(Path("parts/config.json").read_text())
@@ -765,15 +792,32 @@ REFUSED = [
     (lambda: os.mkdir("empty"), "--data empty", "empty holds no images", "it is empty"),
     (idx_folder, "--data idx", "idx holds no images", "train-images-idx3-ubyte"),
     (idx_folder, "--data idx/train-images-idx3-ubyte", "--data", "is a file", "folder of images", ".npy"),
-    (lambda: np.save("wide.npy", pixels(IMAGES, 16, 32, 3)), "--data wide.npy", "16x32x3", "wanted 16x16x3", "resize"),
-    (lambda: np.save("grey.npy", pixels(IMAGES, 16, 16)), "--data grey.npy", "16x16x1", "wanted 16x16x3"),
+    (
+        lambda: np.save("wide.npy", pixels(IMAGES, 16, 32, 3)),
+        "--data wide.npy",
+        "16x32x3",
+        "wanted 16x16x3",
+        "give --size 16x32",
+    ),
+    (
+        lambda: np.save("grey.npy", pixels(IMAGES, 16, 16)),
+        "--data grey.npy",
+        "16x16x1",
+        "wanted 16x16x3",
+        "--size 16 --channels 1",
+    ),
     (lambda: np.save("large.npy", pixels(IMAGES, 32, 32, 3)), "--data large.npy", "32x32x3", "give --size 32"),
     (lambda: Path("bad.npy").write_text("x"), "--data bad.npy", "bad.npy is not an array file"),
     (floats, "--data floats.npy --flip 0.5", "floats.npy", "uint8"),
-    (lambda: picture_folder(Path("few"), 3), "--data few --batch-size 4", "few: 3 images", "--batch-size"),
+    (
+        lambda: picture_folder(Path("few"), 3),
+        "--data few --batch-size 4 --sampling epochs",
+        "few: 3 images",
+        "--batch-size",
+    ),
     (damaged_folder, "--data damaged", "1 of 20 images cannot be used", "1.png", "move them out"),
-    (None, "--faces 3 --batch-size 4", "drawn faces: 3 images", "takes 4", "--batch-size"),
-    (None, "--batch-size 1000", "1,000"),
+    (None, "--faces 3 --batch-size 4 --sampling epochs", "drawn faces: 3 images", "takes 4", "--sampling replacement"),
+    (None, "--batch-size 1000 --sampling epochs", "1,000"),
     (None, "--size 50", "50 x 50", "multiples of 16"),
     (None, "--size 0", "--size is 0; it must be at least 1 and less than 10000"),
     (None, "--flip 1.5", "--flip is 1.5; it must be at least 0 and at most 1\n"),
@@ -789,6 +833,15 @@ REFUSED = [
     (None, "--epochs 1 --steps 1", "--steps and --epochs", "give one"),
     (None, "--lr inf", "--lr is inf; wanted a finite number"),
     (None, "--fit fill", "--fit", "'fill'", "squash"),
+    (None, "--size 64y32", "--size", "'64y32' is no size: wanted 64, or 64x32, height first"),
+    (None, "--size 64x0", "--size is 64x0; it must be at least 1"),
+    (None, "--size 64x40", "64 x 40", "multiples of 16"),
+    (None, "--channels 2", "--channels", "2", "1, 3"),
+    (None, "--background blu", "--background blu: wanted a colour"),
+    (None, "--resample best", "--resample", "'best'", "nearest"),
+    (lambda: np.save("black.npy", np.zeros((9, 16, 16, 3), np.uint8)), "--data black.npy", "every pixel is 0, black"),
+    (lambda: np.save("deep.npy", np.ones((9, 16, 16, 3), np.uint16)), "--data deep.npy", "uint16", "white: --stretch"),
+    (lambda: np.save("one.npy", pixels(16, 16, 3)), "--data one.npy", "two meanings", "array[None]"),
     (None, "--sampling none", "--sampling", "'none'", "replacement"),
     (None, "--g-steps 0", "--g-steps is 0; it must be at least 1 and less than 1000\n"),
     (None, "--g-steps 1000", "--g-steps is 1000", "less than 1000"),
@@ -821,7 +874,7 @@ WGAN_REFUSED = [
     ("--clip 0", "--clip is 0.0", "at least 1e-09"),
     ("--clip nan", "--clip is nan; wanted a finite number"),
     ("--clip-scope biases", "--clip-scope", "'biases'", "kernels"),
-    ("--d-steps 11 --faces 20 --batch-size 2", "20 images, and a step takes 22"),
+    ("--d-steps 2 --faces 20 --batch-size 21", "20 images, and a step takes 42"),
     ("--beta1 0.9", "--beta1"),  # RMSprop has none
     ("--real-target 0.9", "--real-target"),  # and a critic has no targets
 ]
@@ -831,6 +884,32 @@ WGAN_REFUSED = [
 def test_a_wasserstein_gan_refuses_what_it_cannot_use(given, words, sources, refused):
     refused(train("anime_wgan", *flags(base("anime_wgan", sources) | {"out": "run"}), *given.split()), *words)
     assert os.listdir() == []
+
+
+def test_several_updates_of_more_images_than_there_are_draw_them_again(sources, no_pictures, capsys):
+    """130 images, batches of 64 and five updates of the critic, in small; and such a run goes on to the bit."""
+    given = base("anime_wgan", sources) | {"faces": 13, "batch_size": 6, "d_steps": 5}
+    for more in ({"steps": 2, "out": "whole"}, {"steps": 1, "out": "parts"}, {"steps": 2, "resume": "parts"}):
+        assert train("anime_wgan", *flags(given | more)) == 0
+        assert (
+            "note: a step takes 30 images, and there are 13: they are drawn with replacement" in capsys.readouterr().err
+        )
+    one, other = arrays("whole/checkpoint.npz"), arrays("parts/checkpoint.npz")
+    assert np.array_equal(one["G.params"], other["G.params"])
+
+
+@pytest.mark.parametrize("name", ["mnist_dcgan", "mnist_mlp_gan"])
+def test_a_folder_of_pictures_is_digits_of_28_x_28(name, sources, no_pictures):
+    assert train(name, "--data", sources / "pictures", "--quick", "--steps", 1, "--batch-size", 4, "--out", "run") == 0
+    assert config("run") == config("run") | {"data": str(sources / "pictures")}
+    assert json.loads(Path("run/config.json").read_text())["data"]["shape"] == [28, 28, 1]
+
+
+def test_drawn_faces_may_be_grey_and_oblong(sources):
+    run = Wired("celeba_dcgan", base("celeba_dcgan", sources) | {"size": "32x16", "channels": 1})
+    assert run.real.shape == (32, 16, 1) and run.settings.size == "32x16"
+    colours = draw_faces(IMAGES, (32, 16)).images @ [0.299, 0.587, 0.114]
+    assert abs(run.real.images[..., 0] - colours).max() <= 0.51
 
 
 @every_face_system

@@ -443,3 +443,145 @@ def test_numbers_are_rounded_to_the_networks_dtype():
     net = Sequential([Dense(1)], input_shape=1, dtype="float32")
     from_torch(net, {"0.weight": np.array([[1 / 3]]), "0.bias": np.array([2], dtype="float16")})
     assert net.params.tolist() == [float(np.float32(1 / 3)), 2.0] and net.params.dtype == "float32"
+
+
+# What others leave out, and what they add -----------------------------------------------------------------------------
+
+
+def spectral_critic(seed=1):
+    layers = [SpectralNorm(Conv2D(4, 3, 2, 1)), LeakyReLU(0.2), Flatten(), SpectralNorm(Dense(1))]
+    return Sequential(layers, input_shape=(5, 7, 3), name="D", seed=seed, dtype="float64", backend="numpy")
+
+
+def old_names(state):
+    """As torch.nn.utils.spectral_norm called them, before there were parametrizations."""
+    names = {".original": "_orig", ".0._u": "_u", ".0._v": "_v"}
+    found = {}
+    for key, array in state.items():
+        for new, old in names.items():
+            key = key.replace(f"parametrizations.weight{new}", f"weight{old}")
+        found[key] = array
+    return found
+
+
+STATES = {  # of a state_dict: what a user may have of it
+    "itself": lambda state: state,
+    "the older spectral norm": old_names,
+    "one layer of each kind": lambda state: (
+        old_names({k: a for k, a in state.items() if k[0] == "0"}) | {k: a for k, a in state.items() if k[0] != "0"}
+    ),
+    "a checkpoint": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {}, "param_groups": [{}]}},
+    "a checkpoint, in other words": lambda state: {"model_state_dict": old_names(state), "loss": np.float64(0.3)},
+    "of a wrapped module": lambda state: {f"module.{key}": array for key, array in state.items()},
+    "of a compiled one": lambda state: {"model": {f"_orig_mod.{key}": array for key, array in state.items()}},
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_state_dict_is_found_where_it_is(case):
+    net, other = spectral_critic(1), spectral_critic(2)
+    theirs = STATES[case](to_torch(net))
+    from_torch(other, theirs)
+    assert np.array_equal(other.params, net.params) and np.array_equal(other.state, net.state)
+    assert modules_of(theirs) == ["0", "3"]
+
+
+def test_several_state_dicts_are_named():
+    state = to_torch(spectral_critic())
+    with pytest.raises(SettingsError, match="several dictionaries of arrays: give one, state\\['netG'\\] or .* 'netD'"):
+        from_torch(spectral_critic(), {"netG": state, "netD": state})
+
+
+def normed(seed=1):
+    layers = [Dense(6), BatchNorm(), Reshape((1, 2, 3)), Conv2D(4, 1, bias=False), BatchNorm()]
+    return Sequential(layers, input_shape=5, name="G", seed=seed, dtype="float64", backend="numpy")
+
+
+LACKING = {  # without=, and the arrays of `get_weights()` that are left: of Dense, BatchNorm, Conv2D, BatchNorm
+    "scale=False": (["gamma"], [0, 1, 3, 4, 5, 6, 8, 9, 10]),
+    "center=False": (["beta"], [0, 1, 2, 4, 5, 6, 7, 9, 10]),
+    "neither": (["gamma", "beta"], [0, 1, 4, 5, 6, 9, 10]),
+    "scale=False of one": (["4.BatchNorm.gamma"], [0, 1, 2, 3, 4, 5, 6, 8, 9, 10]),
+    "use_bias=False": ("b", [0, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+}
+
+
+@pytest.mark.parametrize("case", LACKING)
+def test_arrays_that_a_keras_layer_lacks_become_one_or_zero(case):
+    without, left = LACKING[case]
+    net, other = normed(1), normed(2)
+    net.params[...] = net.backend.normal(net.params.shape, 3, "params", dtype="float64")
+    other.params[...] = 7
+    weights = to_keras(net)
+    with pytest.raises(SettingsError, match="is not [01] everywhere: it cannot be left out"):
+        to_keras(net, without)
+    from_keras(other, [weights[i] for i in left], without)
+    got = to_keras(other)
+    kinds = ["W", "b", *("gamma", "beta", "mean", "var"), "W", *("gamma", "beta", "mean", "var")]
+    for i, kind in enumerate(kinds):
+        assert np.array_equal(got[i], weights[i] if i in left else np.full_like(got[i], kind == "gamma"))
+    assert len(to_keras(other, without)) == len(to_torch(other, without=without)) == len(left)
+    state = to_torch(other, without=without)
+    net.params[...] = 7
+    from_torch(net, state, without=without)
+    assert np.array_equal(net.params, other.params)
+
+
+def test_a_list_that_is_short_says_what_a_layer_may_lack():
+    net = normed()
+    with pytest.raises(ShapeError, match=r"scale=False, center=False or use_bias=False .* without=\['gamma'\]"):
+        from_keras(net, to_keras(net)[:-2])
+    with pytest.raises(SettingsError, match="without has 'W'; what may be lacking is 0.Dense.b, 1.BatchNorm.beta"):
+        from_keras(net, to_keras(net), without=["W"])
+
+
+NO_NUMBERS = {
+    "NaN": (np.nan, "nan"),
+    "infinity": (-np.inf, "-inf"),
+    "too large for float32": (1e300, "1e[+]300.*float32"),
+    "complex": (1j, "complex128; wanted numbers"),
+    "text": ("x", "<U1; wanted numbers"),
+    "a date": (np.datetime64("2020-01-01"), "datetime64"),
+    "booleans": (True, "bool; wanted numbers"),
+}
+
+
+@pytest.mark.parametrize("case", NO_NUMBERS)
+@pytest.mark.parametrize("library", ["torch", "keras"])
+def test_what_is_no_number_is_refused_by_name(library, case):
+    bad, words = NO_NUMBERS[case]
+    net = Sequential([Dense(2), BatchNorm()], input_shape=3, name="D", seed=1, backend="numpy")
+    before = net.params.copy()
+    arrays = to_torch(net) if library == "torch" else dict(enumerate(to_keras(net)))
+    key = "1.running_var" if library == "torch" else 5
+    arrays[key] = np.full_like(arrays[key], bad, type(bad) if not hasattr(bad, "dtype") else bad.dtype)
+    with pytest.raises(ShapeError, match=rf"(1.running_var|weights\[5\]), for 1.BatchNorm.var, .*{words}"):
+        from_torch(net, arrays) if library == "torch" else from_keras(net, list(arrays.values()))
+    assert np.array_equal(net.params, before)
+
+
+def test_variances_are_not_negative():
+    net = normed()
+    with pytest.raises(ShapeError, match="1.running_var, for 1.BatchNorm.var, has variances below 0"):
+        from_torch(net, to_torch(net) | {"1.running_var": -np.ones(6)})
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", ["utils.spectral_norm", "utils.parametrizations.spectral_norm"])
+def test_both_of_pytorchs_spectral_norms_are_read_from_a_checkpoint(name):
+    torch = import_torch()
+    normed = torch.nn.utils.parametrizations.spectral_norm if "param" in name else torch.nn.utils.spectral_norm
+    torch.manual_seed(0)
+    conv, norm, dense = torch.nn.Conv2d(3, 4, 3, 2, 1), torch.nn.BatchNorm2d(4, affine=False), torch.nn.Linear(48, 1)
+    module = torch.nn.Sequential(
+        normed(conv), norm, torch.nn.LeakyReLU(0.2), torch.nn.Flatten(), normed(dense)
+    ).double()
+    for _ in range(3):
+        module(torch.randn(2, 3, 5, 7).double())  # u, v and the running statistics move
+    module.eval()
+    layers = [SpectralNorm(Conv2D(4, 3, 2, 1)), BatchNorm(), LeakyReLU(0.2), Flatten(), SpectralNorm(Dense(1))]
+    net = Sequential(layers, input_shape=(5, 7, 3), name="D", dtype="float64", backend="numpy")
+    from_torch(net, {"epoch": 3, "model_state_dict": module.state_dict()}, without=["gamma", "beta"])
+    x = torch.randn(2, 3, 5, 7).double()
+    y = net.predict(np.ascontiguousarray(x.numpy().transpose(0, 2, 3, 1)))
+    np.testing.assert_allclose(y, module(x).detach().numpy(), rtol=1e-12)

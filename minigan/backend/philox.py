@@ -65,17 +65,17 @@ def words(count: int, seed: int, stream: str, step: int = 0, first: int = 0) -> 
     return generator.random_raw(count)
 
 
-def uniform(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.float64]:
-    """Uniform in [0, 1), multiples of 2^-53."""
-    return (words(count, seed, stream, step) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+def uniform(count: int, seed: int, stream: str, step: int = 0, first: int = 0) -> NDArray[np.float64]:
+    """Uniform in [0, 1), multiples of 2^-53.    first: a multiple of 4, as in `words`"""
+    return (words(count, seed, stream, step, first) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def normal(count: int, seed: int, stream: str, step: int = 0) -> NDArray[np.float64]:
+def normal(count: int, seed: int, stream: str, step: int = 0, first: int = 0) -> NDArray[np.float64]:
     """Standard normal, by Box and Muller (1958): from u, v uniform,
 
     z_0 = sqrt(-2 ln(1 - u)) cos(2 pi v),   z_1 = sqrt(-2 ln(1 - u)) sin(2 pi v)
     """
-    pairs = uniform(count + count % 2, seed, stream, step).reshape(-1, 2)
+    pairs = uniform(count + count % 2, seed, stream, step, first).reshape(-1, 2)
     radius = np.sqrt(-2 * np.log1p(-pairs[:, 0]))
     angle = 2 * math.pi * pairs[:, 1]
     z: NDArray[np.float64] = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)

@@ -4,9 +4,9 @@ Images stay uint8 in memory, or in their file, and are scaled to [-1, 1] batch b
 """
 
 from .array_data import ArrayData, as_data
-from .decoding import FITS
 from .drawn import draw_faces
 from .faces import crop_faces
+from .fitting import FITS, RESAMPLES
 from .folder import images
 from .idx import read_idx
 from .image_set import ImageSet
@@ -27,8 +27,8 @@ from .toy import GaussianMixture, grid, ring, spiral
 from .transforms import RandomHorizontalFlip, RandomResizedCrop, RandomRotation
 
 __all__ = [
-    "FITS", "SAMPLINGS", "ArrayData", "Data", "GaussianMixture", "ImageSet", "LabelledData", "RandomHorizontalFlip",
-    "RandomResizedCrop", "RandomRotation", "as_data", "check_batch", "check_batch_labels", "class_count", "crop_faces",
-    "data_identity", "data_name", "draw_faces", "grid", "has_labels", "images", "load", "mnist", "read_idx",
-    "require_data", "ring", "spiral",
+    "FITS", "RESAMPLES", "SAMPLINGS", "ArrayData", "Data", "GaussianMixture", "ImageSet", "LabelledData",
+    "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "as_data", "check_batch", "check_batch_labels",
+    "class_count", "crop_faces", "data_identity", "data_name", "draw_faces", "grid", "has_labels", "images", "load",
+    "mnist", "read_idx", "require_data", "ring", "spiral",
 ]  # fmt: skip

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, SettingsError
+from .axes import image_axes
 from .image_set import MOST_CHANNELS, ImageSet
+from .levels import note_odd_levels
 from .protocol import Data, require_data
 from .samples import Samples, finite_range
 
@@ -48,7 +50,8 @@ def as_data(thing: Any) -> Data:
                                             an ImageSet; of other floats: ArrayData
         a pair of such an array and labels  the same, with labels
 
-    Raises SettingsError for anything else, DataError for an array that cannot be used.
+    Raises SettingsError for anything else, DataError for an array that cannot be used, or whose shape has two meanings.
+    Images that are nearly one colour are worth a note.
     """
     if isinstance(thing, tuple) and len(thing) == 2 and isinstance(thing[0], np.ndarray):
         return _from_array(*thing)
@@ -65,5 +68,7 @@ def _from_array(array: np.ndarray, labels: Any) -> Data:
     bytes_of_images = array.dtype == np.uint8 and array.ndim in (3, 4)
     floats_of_images = array.dtype.kind == "f" and array.ndim == 4 and array.shape[-1] <= MOST_CHANNELS
     if bytes_of_images or floats_of_images:
-        return ImageSet(array, name, labels)
+        found = ImageSet(image_axes(array, name), name, labels)
+        note_odd_levels(found.images, name)
+        return found
     return ArrayData(array, name, labels)

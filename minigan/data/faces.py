@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import io
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, FileError, SettingsError
+from ..errors import DataError, FileError, SettingsError, counted
+from ..files import open_regular
 from ..pictures import save_png
 from .decoding import read_picture, reason
-from .folder import list_images, progress_bar, quiet_pillow, summary
+from .finding import list_images
+from .folder import progress_bar, quiet_pillow, summary
 
 HEADER = ["file", "x", "y", "width", "height"]
 OPENCV = 'pip install "minigan[faces]", or give boxes, a CSV file of where the faces are'
@@ -149,7 +152,7 @@ def _listed(boxes: Path, source: Path, names: list[Path]) -> Finder:
     listed: dict[Path, list[tuple[int, Box]]] = {name: [] for name in names}
     for line, row in _rows(boxes):
         if len(row) != len(HEADER):
-            raise DataError(f"{boxes} line {line}: {len(row)} columns; wanted {','.join(HEADER)}")
+            raise DataError(f"{boxes} line {line}: {counted(len(row), 'column')}; wanted {','.join(HEADER)}")
         if Path(row[0]) not in listed:
             raise DataError(f"{boxes} line {line}: {row[0]} is not among the images of {source}")
         try:
@@ -173,7 +176,7 @@ def _listed(boxes: Path, source: Path, names: list[Path]) -> Finder:
 def _rows(boxes: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row below the header that is not blank."""
     try:
-        with open(boxes, encoding="utf-8-sig", newline="") as file:
+        with open_regular(boxes) as content, io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = [cell.strip() for cell in next(reader, [])]
             if header != HEADER:

@@ -1,31 +1,30 @@
-"""Folders of pictures: found, decoded in parallel, and kept ready for the next time."""
+"""Folders of pictures: decoded in parallel, and kept ready for the next time."""
 
 import contextlib
-import hashlib
 import math
 import os
-import re
 import sys
 import warnings
-import zlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import DataError, FileError
-from ..files import write_atomically
-from ..version import __version__
-from .decoding import ARRAYS, SUFFIXES, check_target, fitted, read_picture, reason
+from ..errors import DataError, counted
+from .decoding import FULL_RANGE, Levels, levels_in, read_picture, reason
+from .finding import NAMED, class_names, list_images
+from .fitting import Target, fitted
 from .image_set import ImageSet
+from .levels import note_odd_levels
 from .notes import note
+from .picture_cache import PictureCache, Signature, signature
 
 MOST_THREADS = 8  # each may hold a whole photograph
 CHUNK = 8  # pictures that a thread takes at a time; after Ctrl-C, these are finished
-NAMED = 5  # of the files that cannot be read
+
+T = TypeVar("T")
 
 
 def images(
@@ -34,40 +33,49 @@ def images(
     *,
     fit: str = "crop",
     channels: int = 3,
+    background: str = "white",
+    resample: str = "lanczos",
+    stretch: bool = False,
+    skip_damaged: bool = False,
     cache: str | Path | None = None,
 ) -> ImageSet:
     """All pictures below `folder` as one array in memory.    (n, h, w, channels) uint8
 
     size: (h, w) in pixels, or one number for both.
 
-    PNG, JPEG, WebP, BMP and GIF (first frame) files of any mode, in folders of any depth, in natural order of their
-    paths; hidden ones are skipped. Each is turned upright, laid over white, made grey or RGB, and resized with Lanczos'
-    filter: fit="crop" cuts out the largest centred part that has the shape of `size`, "squash" stretches. The array is
-    kept in the folder `cache`, if one is given, and used again as long as no file has changed.
+    PNG, JPEG, WebP, BMP, GIF, TIFF, PPM and AVIF files of any mode, of animations the first frame, in folders of any
+    depth, in natural order of their paths; hidden ones are skipped, and a note counts what else is left out. Each is
+    turned upright, laid over `background`, made grey or RGB, and brought to `size` by `fit` and `resample`: see Target.
+    stretch=True makes the darkest level of the whole set black and the brightest white.
+
+    The array is kept in the folder `cache`, if one is given; the next time, only files that are new or have changed are
+    read. Damaged files are an error, or, with skip_damaged=True, left out, each with a note.
 
     If every picture lies in a folder within `folder`, and there are two such folders or more, these are the classes:
     `class_names` are their names, in natural order, and `labels` say which one each picture came from.
 
-    Raises SettingsError for a size, fit or channels that make no sense; DataError for a folder without pictures, for
-    an array that does not fit into memory, and, naming the first five, for files that cannot be read.
+    Raises SettingsError for a size, fit, channels, background or resample that make no sense; DataError for a folder
+    without pictures, for an array that does not fit into memory, and, naming the first five, for files that are
+    damaged: empty ones before any is read, the others after all are.
     """
-    size = (size, size) if isinstance(size, int) else size
-    check_target(size, fit, channels)
+    target = Target((size, size) if isinstance(size, int) else size, channels, fit, background, resample)
     folder = Path(folder)
     names = list_images(folder)
-    shape = (len(names), *size, channels)
-    described = "x".join(map(str, shape[1:]))
-    amount = f"{math.prod(shape) / 1e6:,.1f} MB in memory"
-    kept = None if cache is None else _cache_file(Path(cache), folder, names, (*shape[1:], fit))
-    if kept is not None and (cached := _read_cache(kept, shape)) is not None:
-        note(f"{len(names):,} images of {described} from {kept}: {amount}")
-        return _image_set(cached, folder, names)
-    note(f"reading {len(names):,} images to {described}: {amount}")
-    array = _allocated(shape, amount, folder)
-    _decode_all(array, folder, names, fit)
-    if kept is not None:
-        _write_cache(kept, folder, array)
-    return _image_set(array, folder, names)
+    signatures = [signature(folder, name) for name in names]
+    empty = {i: f"{names[i]}: an empty file" for i, (_, length, _) in enumerate(signatures) if length == 0}
+    if not skip_damaged:
+        _refuse(empty, folder, names, "these were looked for first: the others have not been read")
+    kept = _cache(cache, folder, target, signatures if stretch else None)
+    array, faults = _read(folder, names, signatures, target, empty, kept, stretch)
+    if not skip_damaged:
+        others = "" if kept is None else f"the others are kept in {kept.path.parent}: they are not read again"
+        _refuse(faults, folder, names, others)
+    if len(faults) == len(names):
+        raise DataError(summary(list(faults.values()), folder, len(names)))
+    for fault in [f"{len(faults):,} of {counted(len(names), 'image')} of {folder}", *faults.values()] if faults else []:
+        note(f"note: left out: {fault}")
+    note_odd_levels(array, str(folder))
+    return _image_set(array, folder, [name for i, name in enumerate(names) if i not in faults])
 
 
 def _image_set(array: np.ndarray, folder: Path, names: list[Path]) -> ImageSet:
@@ -79,64 +87,124 @@ def _image_set(array: np.ndarray, folder: Path, names: list[Path]) -> ImageSet:
     return ImageSet(array, str(folder), labels, class_names=classes)
 
 
-def class_names(names: Sequence[Path]) -> list[str]:
-    """The topmost folders of relative paths, in natural order; none unless there are two, and every file is in one."""
-    if any(len(name.parts) == 1 for name in names):
-        return []
-    folders = {name.parts[0] for name in names}
-    return sorted(folders, key=lambda name: _natural(Path(name))) if len(folders) > 1 else []
+def _cache(
+    cache: str | Path | None, folder: Path, target: Target, all_of: Sequence[Signature] | None
+) -> PictureCache | None:
+    """`all_of`: the pictures that together decide how each one looks; None if none depends on the others."""
+    return None if cache is None else PictureCache(Path(cache), folder, (target, all_of))
 
 
-# Finding -------------------------------------------------------------------------------------------------------------
+def _refuse(faults: dict[int, str], folder: Path, names: Sequence[Path], others: str) -> None:
+    if faults:
+        raise DataError(
+            f"{summary(list(faults.values()), folder, len(names))}\nreplace these files, move them out of the folder, "
+            f"or leave them out with skip_damaged=True{f'; {others}' if others else ''}"
+        )
 
 
-def list_images(folder: str | Path) -> list[Path]:
-    """Paths of all pictures below `folder`, relative to it, "2.png" before "10.png". DataError if there are none."""
-    folder = Path(folder)
-    files = list(_files_below(folder))
-    found = [file for file in files if file.suffix.lower() in SUFFIXES]
-    if not found:
-        raise DataError(_nothing_found(folder, files))
-    return sorted(found, key=_natural)
+def summary(faults: Sequence[str], folder: Path, total: int) -> str:
+    """How many pictures cannot be used, and the first of them."""
+    more = [f"and {len(faults) - NAMED:,} more"] if len(faults) > NAMED else []
+    listed = "\n  ".join([*faults[:NAMED], *more])
+    return f"{folder}: {len(faults):,} of {counted(total, 'image')} cannot be used:\n  {listed}"
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Relative paths; links are followed, but no folder is visited twice, so that none goes round in circles."""
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename} cannot be read: {error.strerror or error}") from error
-
-    if not os.path.isdir(folder):
-        what = "is a file" if os.path.lexists(folder) else "does not exist"
-        raise DataError(f"{folder} {what}; wanted a folder of images")
-    visited = set()
-    for here, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        real = os.path.realpath(here)
-        folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
-        if real not in visited:
-            yield from (Path(here, name).relative_to(folder) for name in files if not name.startswith("."))
-        visited.add(real)
+# Reading -------------------------------------------------------------------------------------------------------------
 
 
-def _natural(path: Path) -> tuple[list[list[str | int]], str]:
-    """Numbers in names count as numbers. The path itself decides between "1.png" and "01.png"."""
-    parts = [re.split("([0-9]+)", part.casefold()) for part in path.parts]
-    return [[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], str(path)
+def _read(
+    folder: Path,
+    names: Sequence[Path],
+    signatures: Sequence[Signature],
+    target: Target,
+    empty: dict[int, str],
+    kept: PictureCache | None,
+    stretch: bool,
+) -> tuple[np.ndarray, dict[int, str]]:
+    """The images in the order of their names, from the cache where they are, and what is wrong with the others."""
+    shape = (len(names) - len(empty), *target.shape)
+    described, amount = "x".join(map(str, target.shape)), f"{math.prod(shape) / 1e6:,.1f} MB in memory"
+    rows, places = (None, {}) if kept is None else kept.read(target.shape)
+    unknown = [i for i in range(len(names)) if i not in empty and signatures[i] not in places]
+    whole = [i for i in range(len(names)) if i not in empty]
+    if kept is not None and not unknown:
+        note(f"{counted(len(whole), 'image')} of {described} from {kept.path}: {amount}")
+    else:
+        others = f", and {len(whole) - len(unknown):,} are kept from before" if len(unknown) < len(whole) else ""
+        note(f"reading {counted(len(unknown), 'image')} to {described}{others}: {amount}")
+    array = _allocated(shape, amount, folder)
+    row_of = {i: row for row, i in enumerate(whole)}
+    for i in whole:
+        if signatures[i] in places:
+            array[row_of[i]] = rows[places[signatures[i]]]  # type: ignore[index]
+    del rows  # Windows replaces no file that is mapped
+    faults = dict(empty)
+    if unknown:
+        faults |= _decode_all(array, folder, names, {i: row_of[i] for i in unknown}, target, stretch)
+        array = _without(array, {row_of[i] for i in faults if i not in empty})
+        if kept is not None and len(array):
+            kept.write(array, [signatures[i] for i in whole if i not in faults])
+    return array, dict(sorted(faults.items()))
 
 
-def _nothing_found(folder: Path, others: Sequence[Path]) -> str:
-    message = f"{folder} holds no images: looked for {', '.join(SUFFIXES)} in it and in the folders below"
-    if not others:
-        return f"{message}; it is empty"
-    kinds = Counter(file.suffix.lower() or "without an ending" for file in others).most_common(NAMED)
-    message += "; found other files: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds)
-    arrays = sorted(file for file in others if file.suffix.lower() in ARRAYS or "-idx" in file.name)
-    if arrays:
-        message += f"; {folder / arrays[0]} is an array file: give its path, not the folder's"
-    return message
+def _without(array: np.ndarray, unwanted: set[int]) -> np.ndarray:
+    """The array without some of its rows, in its own memory."""
+    if unwanted:
+        for new, old in enumerate(row for row in range(len(array)) if row not in unwanted):
+            array[new] = array[old]
+    return array[: len(array) - len(unwanted)]
 
 
-# Decoding ------------------------------------------------------------------------------------------------------------
+def _decode_all(
+    array: np.ndarray, folder: Path, names: Sequence[Path], row_of: dict[int, int], target: Target, stretch: bool
+) -> dict[int, str]:
+    """Picture i into its row, for all that `row_of` has. Returns what is wrong with those that cannot be read."""
+    h, w, channels = target.shape
+    levels, unread = FULL_RANGE, dict[int, str]()
+    if stretch:
+        found, unread = _in_parallel(row_of, folder, names, lambda i: levels_in(folder / names[i]))
+        lows, highs = [level.low for level in found.values()], [level.high for level in found.values()]
+        if min(lows, default=math.inf) < math.inf:
+            levels = Levels(min(lows), max(highs))
+
+    def decode(i: int) -> bool:
+        """Returns whether the picture was enlarged."""
+        picture = read_picture(folder / names[i], channels, target.side, target.background, levels)
+        array[row_of[i]] = np.asarray(fitted(picture, target)).reshape(h, w, channels)
+        return picture.height < h or picture.width < w
+
+    enlarged, faults = _in_parallel([i for i in row_of if i not in unread], folder, names, decode)
+    if any(enlarged.values()) and not faults:
+        note(
+            f"note: {sum(enlarged.values()):,} of {counted(len(row_of), 'image')} are smaller than {h}x{w} and were "
+            f"enlarged"
+        )
+    return unread | faults
+
+
+def _in_parallel(
+    chosen: Iterable[int], folder: Path, names: Sequence[Path], act: Callable[[int], T]
+) -> tuple[dict[int, T], dict[int, str]]:
+    """act(i) of every one, and what is wrong with the pictures where it raised: Pillow releases the GIL."""
+    chosen = list(chosen)
+
+    def attempt(i: int) -> tuple[int, T | None, str | None]:
+        try:
+            return i, act(i), None
+        except Exception as error:  # Pillow raises many kinds for a damaged file
+            return i, None, f"{names[i]}: {reason(folder / names[i], error)}"
+
+    def attempts(start: int) -> list[tuple[int, T | None, str | None]]:
+        return [attempt(i) for i in chosen[start : start + CHUNK]]
+
+    results, faults = dict[int, Any](), dict[int, str]()
+    threads = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS))
+    with quiet_pillow(), progress_bar(len(chosen)) as bar, threads:
+        for outcomes in threads.map(attempts, range(0, len(chosen), CHUNK)):
+            results |= {i: result for i, result, fault in outcomes if fault is None}
+            faults |= {i: fault for i, _, fault in outcomes if fault is not None}
+            bar.update(len(outcomes))
+    return results, faults
 
 
 def _allocated(shape: tuple[int, ...], amount: str, folder: Path) -> np.ndarray:
@@ -146,8 +214,8 @@ def _allocated(shape: tuple[int, ...], amount: str, folder: Path) -> np.ndarray:
         return np.empty(shape, np.uint8)
     except (MemoryError, ValueError) as error:  # ValueError: more than any machine could address
         raise DataError(
-            f"{folder}: {shape[0]:,} images of {shape[1]}x{shape[2]} need {amount}, which is more than there is: "
-            f"choose a smaller size, or use fewer images"
+            f"{folder}: {counted(shape[0], 'image')} of {shape[1]}x{shape[2]} need {amount}, which is more than there "
+            f"is: choose a smaller size, or use fewer images"
         ) from error
 
 
@@ -157,43 +225,6 @@ def _machine_memory() -> float:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # Windows has no such call, and keeps its promises
         return math.inf
-
-
-def _decode_all(array: np.ndarray, folder: Path, names: list[Path], fit: str) -> None:
-    """Fill the array, in parallel: Pillow releases the GIL while it decodes and resizes."""
-    h, w, channels = array.shape[1:]
-
-    def decode(i: int) -> tuple[bool, str | None]:
-        """Picture i into its place. Returns whether it was enlarged, and what is wrong with the file."""
-        path = folder / names[i]
-        try:
-            picture = read_picture(path, channels, max(h, w))
-            array[i] = np.asarray(fitted(picture, (h, w), fit)).reshape(h, w, channels)
-        except Exception as error:  # Pillow raises many kinds for a damaged file
-            return False, f"{names[i]}: {reason(path, error)}"
-        return picture.height < h or picture.width < w, None
-
-    def decode_chunk(start: int) -> list[tuple[bool, str | None]]:
-        return [decode(i) for i in range(start, min(start + CHUNK, len(names)))]
-
-    enlarged, faults = 0, []
-    threads = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS))
-    with quiet_pillow(), progress_bar(len(names)) as bar, threads:
-        for outcomes in threads.map(decode_chunk, range(0, len(names), CHUNK)):
-            enlarged += sum(small for small, _ in outcomes)
-            faults += [fault for _, fault in outcomes if fault is not None]
-            bar.update(len(outcomes))
-    if faults:
-        raise DataError(f"{summary(faults, folder, len(names))}\nreplace these files, or move them out of the folder")
-    if enlarged:
-        note(f"note: {enlarged:,} of {len(names):,} images are smaller than {h}x{w} and were enlarged")
-
-
-def summary(faults: Sequence[str], folder: Path, total: int) -> str:
-    """How many pictures cannot be used, and the first of them."""
-    more = [f"and {len(faults) - NAMED:,} more"] if len(faults) > NAMED else []
-    listed = "\n  ".join([*faults[:NAMED], *more])
-    return f"{folder}: {len(faults):,} of {total:,} images cannot be used:\n  {listed}"
 
 
 @contextlib.contextmanager
@@ -210,49 +241,3 @@ def progress_bar(total: int) -> Any:
 
     terminal = sys.stderr is not None and sys.stderr.isatty()  # None: a program without a console
     return tqdm(total=total, unit="image", dynamic_ncols=True, disable=not terminal)
-
-
-# The cache -----------------------------------------------------------------------------------------------------------
-
-
-def _cache_file(cache: Path, folder: Path, names: Sequence[Path], target: tuple[int | str, ...]) -> Path:
-    """Its name is a checksum of all that decides the pixels: which files, their sizes and times, and the target."""
-    checksum = hashlib.sha256(repr((__version__, os.path.realpath(folder), target)).encode())
-    for name in names:
-        try:
-            status = os.stat(folder / name)
-            checksum.update(repr((name.as_posix(), status.st_size, status.st_mtime_ns)).encode())
-        except OSError:  # such as a broken link: decoding will say so
-            checksum.update(repr((name.as_posix(), "missing")).encode())
-    return cache / f"images-{checksum.hexdigest()[:16]}.npy"
-
-
-def _read_cache(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The array in a cache file; None if there is no file, or one that is not what `_write_cache` wrote."""
-    try:
-        with open(path, "rb") as file:
-            array = np.load(file, allow_pickle=False)
-            whole = file.read() == _checksum(array)
-    except Exception:  # NumPy raises many kinds for a damaged file
-        return None
-    return array if whole and array.shape == shape and array.dtype == np.uint8 else None
-
-
-def _write_cache(path: Path, folder: Path, array: np.ndarray) -> None:
-    """Keep the array, and a checksum behind it. What goes wrong is worth a note: the images are there all the same."""
-
-    def write(file: Any) -> None:
-        np.save(file, array)
-        file.write(_checksum(array))
-
-    try:
-        if path.parent.resolve().is_relative_to(folder.resolve()):
-            raise FileError(f"the cache {path.parent} is in the folder of the images itself; name another")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, write)
-    except OSError as error:
-        note(f"note: the decoded images are not kept for the next time: {error}")
-
-
-def _checksum(array: np.ndarray) -> bytes:
-    return zlib.crc32(array.data).to_bytes(4)

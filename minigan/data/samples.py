@@ -78,14 +78,18 @@ class Samples:
         return {"type": type(self).__name__, "sampling": self.sampling, "labels": labels}
 
     def steps_per_epoch(self, n: int) -> int:
-        """The whole batches of n samples in one pass over the data. Raises DataError for n < 1 and n > len(self)."""
+        """The whole batches of n samples in one pass over the data; 1 where a batch has more than there are.
+
+        Raises DataError for n < 1, and, in epochs, for n > len(self).
+        """
         if n < 1:
             raise DataError(f"a batch of {n} samples from {self.name}: use at least 1")
-        if n > len(self):
+        if n > len(self) and self.sampling == "epochs":
             raise DataError(
-                f"a batch of {counted(n, 'sample')} from {self.name}, which has {len(self)}: use a smaller batch"
+                f"a batch of {counted(n, 'sample')} from {self.name}, which has {len(self)}: use a smaller batch, or "
+                f"sampling='replacement'"
             )
-        return len(self) // n
+        return max(len(self) // n, 1)
 
     def batch(
         self, n: int, seed: int = 0, step: int = 0, backend: str | Backend | None = None, dtype: Any = "float32"
@@ -94,7 +98,7 @@ class Samples:
 
         Which ones is a function of (seed, step): a resumed run sees those that an uninterrupted one would. In epochs of
         k = steps_per_epoch(n) steps, step `step` gets part step % k of the pass step // k. Raises DataError for n < 1
-        and for more samples than there are.
+        and, in epochs, for more samples than there are.
         """
         backend = get_backend(backend)
         chooser = backend if backend.gathers(self.array) else get_backend("numpy")

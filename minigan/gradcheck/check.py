@@ -1,7 +1,8 @@
 """`check`: from a target to a report."""
 
-import traceback
+import inspect
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,31 @@ from ..layers import Layer
 from ..losses import Loss
 from ..network import Sequential
 from ..objectives import Objective
-from .contract import examine, tangent_complaints
+from ..penalties import Penalty
+from .contract import examine
 from .experiments import explain_row
 from .judge import MODES, Comparison, Judge
-from .networks import NetworkSubject, of_layer, of_network
+from .networks import NetworkSubject, of_layer, of_network, small_batches
 from .numeric import METHODS
 from .report import GradientError, Report, Row
 from .steps import StepSubject, both_halves, step_cause, without_penalty
-from .subjects import Functions, FunctionSubject, LossSubject, ObjectiveSubject, Subject, normal
+from .subjects import (
+    Functions,
+    FunctionSubject,
+    LossSubject,
+    ObjectiveSubject,
+    PenaltySubject,
+    Subject,
+    class_labels,
+    how_to_be_a_layer,
+    normal,
+    slopes,
+)
+from .tangents import tangent_complaints
+from .visits import SHAPES, first_fit, visits
 
-Target = Layer | Sequential | Loss | Objective | GAN | Functions
-SHAPES = ((4, 3), (4, 5, 6, 3), (3, 11, 9, 2), (4, 5, 3))  # tried in turn, where no x is given
+Target = Layer | Sequential | Loss | Objective | Penalty | GAN | Functions
+VISIT_ENTRIES = 8  # of each array at other inputs than the first, with directions through all of it
 STEP_ENTRIES = 20  # of each array, where every difference costs two whole steps
 
 
@@ -45,11 +60,13 @@ def check(
 ) -> Report:
     """Compare every gradient of a target with derivatives that need no backward. In float64, on a copy.
 
-    target       a Layer, a Sequential, a Loss, an Objective; a GAN, of which one whole step is checked: D's gradient of
-                 d_loss and G's of g_loss; or two functions (forward, backward): forward(x, **params) -> y, and
-                 backward(dy) -> dx, or (dx, {name: gradient}) if there are params
+    target       a Layer, a Sequential, a Loss, an Objective, a Penalty (its term); a GAN, of which one whole step is
+                 checked: D's gradient of d_loss and G's of g_loss; or two functions (forward, backward):
+                 forward(x, **params) -> y, and backward(dy) -> dx, or (dx, {name: gradient}) if there are params; or
+                 forward(x, **params) -> (y, cache), and backward(dy, cache) -> dx, or (dx, dw, ...)
     x            an input, or its shape with the batch, for a random one; for a loss or an objective the predictions,
-                 for a GAN the real images. None: small, odd and unequal sizes that the target takes
+                 for a GAN the real images. None: small, odd and unequal sizes that the target takes; and where all is
+                 well, every other shape of a list that it takes, one sample, and larger numbers (visits.py)
     params       for two functions: the parameters' values by name
     labels       for a loss: its targets; by default 0 and 1 in turn
     upstream     dy: "random", or an array of y's shape
@@ -79,6 +96,8 @@ def check(
     subject = subject_of(target, x, params or {}, labels, seed, train)
     v = upstream_of(upstream, output_shape(subject), seed)
     report = _check_subject(subject, v, judge, wanted)
+    if report and x is None and upstream == "random" and wanted == ("all",) and method == "central":
+        report = _visited(report, target, subject, judge, train)
     if isinstance(subject, NetworkSubject) and sum(1 for _ in subject.net.walk()) > 2 and not report:
         _localise(report, subject, v, judge)
     return report
@@ -95,6 +114,10 @@ def subject_of(
     target: Any, x: Any, params: dict[str, Any], labels: Any = None, seed: int = 0, train: bool = True
 ) -> Subject:
     """What is to be checked, at this input."""
+    if isinstance(target, Loss) and labels is None:
+        pred = 1 / (1 + np.exp(-normal((5, 4), seed, "x"))) if x is None else _values(x, seed)
+        labels = class_labels(target, pred)
+        x = x if labels is None else pred
     if isinstance(target, Loss | Objective):
         shape = (5, 4) if isinstance(target, Loss) and target.decision is None else (7, 1)
         default = 1 / (1 + np.exp(-normal(shape, seed, "x")))  # probabilities, which are logits, too
@@ -108,12 +131,22 @@ def subject_of(
     if is_network:
         return of_network(target, _values(x, seed), seed, train)
     if isinstance(target, Layer):
-        return of_layer(target, _values(x, seed), seed, train) if x is not None else _first_fit(target, seed, train)
+        return of_layer(target, _values(x, seed), seed, train) if x is not None else first_fit(target, seed, train)
+    if isinstance(target, Penalty):
+        return PenaltySubject(target, slopes(seed) if x is None else _values(x, seed))
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
         return FunctionSubject(target, _values(SHAPES[0] if x is None else x, seed), params)
+    if isinstance(target, type) and issubclass(target, Layer | Loss | Objective | Penalty | GAN):
+        arguments = ", ".join(inspect.signature(target).parameters)
+        raise SettingsError(
+            f"check takes an object, and {target.__name__} is its class; write parentheses behind it: "
+            f"check({target.__name__}({arguments}))"
+        )
+    if hasattr(target, "forward") and hasattr(target, "backward"):
+        raise SettingsError(how_to_be_a_layer(type(target)))
     raise SettingsError(
-        f"check takes a Layer, a Sequential, a Loss, an Objective, a GAN or two functions (forward, backward); it got "
-        f"a {type(target).__name__}"
+        f"check takes a Layer, a Sequential, a Loss, an Objective, a Penalty, a GAN or two functions (forward, "
+        f"backward); it got a {type(target).__name__}"
     )
 
 
@@ -130,30 +163,6 @@ def _values(x: Any, seed: int) -> np.ndarray:
     return normal(x, seed, "x") if isinstance(x, tuple) else np.array(x, dtype=np.float64)
 
 
-def _first_fit(layer: Layer, seed: int, train: bool) -> NetworkSubject:
-    """The layer with the first of a few input shapes that it takes. If it takes none: the error that came furthest."""
-    refusals: list[Exception] = []
-    for shape in SHAPES:
-        try:
-            return of_layer(layer, normal(shape, seed, "x"), seed, train)
-        except SettingsError:
-            raise  # no shape would help
-        except Exception as error:  # noqa: BLE001 - a layer may refuse in any way
-            error.add_note(
-                f"with an input of shape {shape}; give one that it takes, as in check(layer, (2, 7, 5, 3)) or --shape"
-            )
-            refusals.append(error)
-    raise max(refusals, key=lambda error: _progress(error, type(layer)))
-
-
-def _progress(error: Exception, kind: type) -> int:
-    """The line of the layer's own file at which it was raised: of one that wants images, the others stop earlier."""
-    frames = traceback.extract_tb(error.__traceback__)
-    file = kind.forward.__code__.co_filename  # type: ignore[attr-defined]
-    own = [frame.lineno or 0 for frame in frames if frame.filename == file]
-    return own[-1] if own and not isinstance(error, MiniganError) else 0
-
-
 def upstream_of(upstream: Any, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """dy: random, 1.0 for a number, or what was given."""
     if isinstance(upstream, str) and upstream == "random":
@@ -167,7 +176,9 @@ def upstream_of(upstream: Any, shape: tuple[int, ...], seed: int) -> np.ndarray:
 def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[str, ...]) -> Report:
     report = Report(subject.name)
     yours, report.complaints = examine(subject, v, judge.seed)
-    names = list(subject.arrays)
+    names = [name for name in subject.arrays if name != "x" or not subject.no_dx]
+    if subject.no_dx:
+        report.notes.append("x has no gradient: backward gives none, and y does not follow x in small steps")
     report.complaints += _unknown(names, wanted, judge)
     if not yours:
         return report
@@ -178,12 +189,52 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
             row, found[name] = judge.compare(measured, name, np.asarray(yours[name]), v)
             report.rows.append(row)
     if report and isinstance(subject, NetworkSubject):
-        report.complaints += tangent_complaints(subject, v)
+        report.complaints += tangent_complaints(subject, v, judge)
     alone = not isinstance(subject, NetworkSubject) or sum(1 for _ in subject.net.walk()) == 2
     report.explain(
         lambda row: explain_row(row, found[row.name], subject, v, found) if alone or not row.is_wrong else ""
     )
     return report
+
+
+def _visited(report: Report, target: Any, first: Subject, judge: Judge, train: bool) -> Report:
+    """The report, and at which other inputs all is well, too; or the report of the first at which it is not."""
+    for k, (words, subject) in enumerate(visits(target, first, judge.seed, train)):
+        if isinstance(subject, str):
+            return replace(report, complaints=[subject])
+        few = replace(judge, max_entries=VISIT_ENTRIES, mode="auto", seed=judge.seed + k, rtol=10 * judge.rtol)
+        with np.errstate(all="ignore"):
+            found = _visit(subject, few)
+        if found is None:
+            continue
+        if found.is_wrong:
+            found.target = f"{report.target} at {words}"
+            found.notes.append(f"at {first_shape(first)} all is well")
+            return found
+        report.visited.append(words)
+    return report
+
+
+def _visit(subject: Subject, judge: Judge) -> Report | None:
+    """What is wrong at another input; None if the target cannot be called there, or nothing can be told."""
+    try:
+        v = upstream_of("random", output_shape(subject), judge.seed)
+    except Exception:  # noqa: BLE001 - a layer may refuse in any way
+        return None
+    try:
+        found = _check_subject(subject, v, judge, ("all",))
+    except MiniganError:
+        return None
+    except Exception as error:  # noqa: BLE001
+        return Report(subject.name, complaints=[f"backward raises {type(error).__name__}: {error}"])
+    few = small_batches(subject.net) if isinstance(subject, NetworkSubject) else []
+    found.complaints = [complaint for complaint in found.complaints if complaint not in few]
+    return None if few else found
+
+
+def first_shape(subject: Subject) -> tuple[int, ...]:
+    """Of its first array, the input."""
+    return next(iter(subject.arrays.values())).shape
 
 
 def _unknown(names: list[str], wanted: tuple[str, ...], judge: Judge) -> list[str]:

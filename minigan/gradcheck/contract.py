@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MiniganError
-from ..layers import Layer
 from .networks import NetworkSubject, small_batches
-from .subjects import Subject, normal
+from .subjects import Subject
 
 Gradients = dict[str, np.ndarray]
 OWN = "write into an array of your own, in a layer self.buf(name, shape)"
@@ -33,7 +31,7 @@ def examine(subject: Subject, v: Any, seed: int) -> tuple[Gradients, list[str]]:
     yours = subject.backward(dy)
     found = _dtypes(yours) + _repeats(subject, v, y, yours)
     if isinstance(subject, NetworkSubject):
-        found = found or _switches(subject, v, yours)
+        found = found or _switches(subject, v, yours) + _first_call(subject, v, yours)
         found += _undeclared(subject) + small_batches(subject.net)
         if subject.train:
             yours, complaints = _poisoned(subject, v, y, yours)
@@ -49,6 +47,11 @@ def _shape_complaint(name: str, gradient: Any, shape: tuple[int, ...]) -> str | 
     """That backward returned something else than an array of this shape."""
     if isinstance(gradient, np.ndarray) and gradient.shape == shape:
         return None
+    if isinstance(gradient, tuple):
+        return (
+            f"backward returned a tuple of {len(gradient)}; a layer returns dx alone, and writes the gradient of a "
+            f"parameter W into its place: self.dW[...] = ..."
+        )
     returned = "None" if gradient is None else f"something of shape {getattr(gradient, 'shape', '()')}"
     return f"backward returned {returned} for d{name}; d{name} must have the shape of {name}, {shape}"
 
@@ -95,10 +98,15 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
     net, found = subject.net, []
     subject.forward()
     net.grads.fill(7.0)
-    if not np.array_equal(np.asarray(net.backward(v, params=False)), yours["x"], equal_nan=True) or (
-        not (net.grads == 7.0).all()
-    ):
-        found.append("backward(params=False) returns another dx, or writes into the parameters' gradients")
+    dx = subject.dx_of(net.backward(v, params=False))
+    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True):
+        found.append("backward(params=False) returns another dx: `params` says only whether dW is written")
+    written = [slot.name.rpartition(".")[2] for slot in net.slots if not (slot.view(net.grads) == 7.0).all()]
+    if written:
+        found.append(
+            f"backward(params=False) writes {', '.join(f'd{name}' for name in written)}, which holds the sum that an "
+            f"optimizer still needs: put it under `if params:`"
+        )
         net.grads.fill(7.0)
     subject.forward()
     net.backward(v, inputs=False)
@@ -115,30 +123,36 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
     return found
 
 
-def tangent_complaints(subject: NetworkSubject, v: np.ndarray) -> list[str]:
-    """<v, J t> = <J^T v, t>, for layers that have a tangent, and whose backward is right."""
-    if not subject.train or any(type(layer).tangent is Layer.tangent for layer in subject.net.walk()):
-        return []
-    t = normal(subject.x.shape, 0, "tangent")
-    try:
-        subject.forward()
-        left = float(np.sum(v * subject.net.tangent(t)))
-        dx = subject.net.backward(v)
-    except MiniganError:  # a layer that refuses: it has no tangent in this place
-        return []
-    right = float(np.sum(dx * t))
-    if abs(left - right) <= 1e-9 * max(abs(left), abs(right), float(np.linalg.norm(v))):
-        return []
-    return [f"tangent and backward disagree: <dy, J t> is {left:.6g} and <J^T dy, t> is {right:.6g}"]
+def _first_call(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[str]:
+    """Whether a layer that has seen no other x than this one gives the same gradients."""
+    if not subject.train:
+        return []  # running statistics come from training
+    fresh = subject.fresh().backward(np.array(v))
+    odd = [name for name, gradient in yours.items() if not np.array_equal(fresh[name], gradient, equal_nan=True)]
+    return [
+        f"d{name} depends on what the very first forward left: is something made only once, as in `if self.mask is "
+        f"None`? Make it in every forward"
+        for name in odd[:1]
+    ]
 
 
 def _poisoned(subject: NetworkSubject, v: Any, y: np.ndarray, yours: Gradients) -> tuple[Gradients, list[str]]:
     """The gradients from buffers that are full of NaN: what was not written is not a number then."""
     copy = subject.poisoned()
     try:
+        copy.visit_elsewhere()
         if not np.array_equal(copy.forward(), y, equal_nan=True):
             return yours, ["forward uses what is left in a buffer: write to all of self.buf(...) before you read it"]
-        copy.visit_elsewhere()
-        return copy.backward(np.array(v)), []
+        poisoned = copy.backward(np.array(v))
+        if not _equal(poisoned, yours) and _equal(subject.poisoned(temporaries=False).backward(np.array(v)), yours):
+            return yours, [
+                "backward uses what forward left in self.temporary(...), which every layer may overwrite in between: "
+                "keep it in self.buf(name, shape)"
+            ]
+        return poisoned, []
     except ValueError as error:  # a view that refuses to be written to
         return yours, [f"x or dy was written to: {error}"]
+
+
+def _equal(one: Gradients, other: Gradients) -> bool:
+    return all(np.array_equal(one[name], other[name], equal_nan=True) for name in other)

@@ -24,6 +24,8 @@ class NetworkSubject(Subject):
         self.net, self.x, self.short, self.name, self.train = net, x, short, name, train
         hold_power_iteration(net, x)
         self.first, self.state = net.forwards, net.state.copy()
+        self.spoils_temporaries = False
+        self.counters: frozenset[tuple[str, str]] | None = None
         self.arrays = {"x": x} | {short[slot.name]: slot.view(net.params) for slot in net.slots}
 
     def forward(self) -> Array:
@@ -36,9 +38,31 @@ class NetworkSubject(Subject):
     def backward(self, dy: Any) -> dict[str, Any]:
         """dx and every gradient of the network."""
         self.forward()
-        dx: Any = self.net.backward(dy)
+        if self.spoils_temporaries:
+            self.net.workspace.poison_temporaries()
+        dx = self.dx_of(self.net.backward(dy))
         grads = {self.short[slot.name]: slot.view(self.net.grads).copy() for slot in self.net.slots}
         return {"x": dx.copy() if isinstance(dx, np.ndarray) else dx} | grads
+
+    def dx_of(self, returned: Any) -> Any:
+        """What backward returned; zeros for None where x has no derivative, since y does not follow it."""
+        if returned is None:
+            self.no_dx = self.no_dx or not self._follows()
+        return np.zeros(self.x.shape) if returned is None and self.no_dx else returned
+
+    def _follows(self) -> bool:
+        """Whether y changes when x moves a little: whole numbers away from 0, where a cast cuts off what was added."""
+        x, y = self.x.copy(), np.array(self.forward())
+        try:
+            for k, h in enumerate((1e-7, 1e-6, 1e-5)):
+                move = normal(x.shape, k, "move")
+                self.x[...] = x + h * np.where(x % 1, move, np.copysign(move, x))
+                if not np.array_equal(self.forward(), y, equal_nan=True):
+                    return True
+            return False
+        finally:
+            self.x[...] = x
+            self.forward()
 
     def repeat(self) -> Array:
         """y with the running statistics that a forward left: in training they must not matter."""
@@ -60,8 +84,14 @@ class NetworkSubject(Subject):
         self.net.grads[...] = 0
 
     def pattern(self) -> bytes:
-        """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps."""
-        return masks_of(self.net)
+        """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps and
+        that is the same after the same forward: not a counter.
+        """
+        if self.counters is None:
+            before = masks_of(self.net)
+            self.forward()
+            self.counters = frozenset(name for name, mask in masks_of(self.net).items() if mask != before.get(name))
+        return b"".join(mask for name, mask in masks_of(self.net).items() if name not in self.counters)
 
     def _clone(self) -> Sequential:
         """A network with the same numbers, at the same point in its noise."""
@@ -69,11 +99,19 @@ class NetworkSubject(Subject):
         net.forwards, net.state[...] = self.first, self.state
         return net
 
-    def poisoned(self) -> "NetworkSubject":
-        """A copy whose buffers are full of NaN when a layer gets them, and whose inputs cannot be written to."""
+    def fresh(self) -> "NetworkSubject":
+        """A copy whose layers were never called."""
+        return NetworkSubject(self._clone(), self.x, self.short, self.name, self.train)
+
+    def poisoned(self, temporaries: bool = True) -> "NetworkSubject":
+        """A copy whose buffers are full of NaN when a layer gets them, and whose inputs cannot be written to; and whose
+        temporaries are full of NaN after each forward.
+        """
         net = self._clone()
         net.workspace = Workspace(net.backend, "poison")
-        return NetworkSubject(net, self.x, self.short, self.name, self.train)
+        copy = NetworkSubject(net, self.x, self.short, self.name, self.train)
+        copy.spoils_temporaries = temporaries
+        return copy
 
     def complex(self) -> "NetworkSubject":
         """A copy with complex vectors and buffers."""
@@ -119,14 +157,15 @@ class NetworkSubject(Subject):
         return xs, dys
 
 
-def masks_of(net: Sequential) -> bytes:
-    """On which piece of a piecewise function the network's last forward was."""
-    masks = []
+def masks_of(net: Sequential) -> dict[tuple[str, str], bytes]:
+    """On which piece of a piecewise function the network's last forward was: each mask, by its layer and its name."""
+    masks: dict[tuple[str, str], Any] = {}
     for layer in net.walk():
         if isinstance(layer, ReLU | LeakyReLU):
-            masks.append(layer.x > 0)
-        masks += [a for a in vars(layer).values() if isinstance(a, np.ndarray) and a.dtype.kind in "bi"]
-    return b"".join(mask.tobytes() for mask in masks)
+            masks[layer.name, "x"] = layer.x > 0
+        arrays = ((name, a) for name, a in vars(layer).items() if isinstance(a, np.ndarray) and a.dtype.kind in "bi")
+        masks |= {(layer.name, name): a for name, a in arrays}
+    return {name: mask.tobytes() for name, mask in masks.items()}
 
 
 def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Callable:
@@ -138,8 +177,11 @@ def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Call
 
 
 def short_names(net: Sequential) -> dict[str, str]:
-    """Names without the layer, for a network of one: "W"; of a layer inside it "0.Conv2D.W"."""
-    return {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
+    """Names without the layer, for a network of one: "W"; of a layer inside it "0.Conv2D.W". A parameter x keeps its
+    layer's name: x is the input.
+    """
+    names = {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
+    return {name: name if short == "x" else short for name, short in names.items()}
 
 
 def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> NetworkSubject:
@@ -149,7 +191,7 @@ def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> Netw
         [layer.clone()], input_shape=x.shape[1:], name="alone", backend="numpy", dtype="float64", seed=seed
     )
     net.params[...] = normal(net.params.shape, seed, "parameters")
-    _require_output(net, x)
+    _require_output(net, elsewhere(x))  # what the very first forward leaves must not matter
     return NetworkSubject(net, x, short_names(net), repr(layer), train)
 
 
@@ -188,7 +230,9 @@ def _require_methods(layer: Layer) -> None:
         except TypeError as error:
             given = ", ".join(inspect.signature(method).parameters)
             raise SettingsError(
-                f"{type(layer).__name__}.{name} takes ({given}); a network calls {name}({', '.join(wanted)})"
+                f"{type(layer).__name__}.{name} takes ({given}); a network calls {name}({', '.join(wanted)}). Write\n"
+                f"    def forward(self, x, train):\n"
+                f"    def backward(self, dy, params=True, inputs=True):"
             ) from error
 
 
@@ -197,9 +241,34 @@ def _require_output(net: Sequential, x: np.ndarray) -> None:
     layer = net.layers[0]
     net.workspace.begin_pass(keep=True)
     net.workspace.begin_call(layer.name)
-    y = layer.forward(x.copy(), True)
+    try:
+        y = layer.forward(x.copy(), True)
+    except (AttributeError, IndexError) as error:
+        for hint in _hints(layer, error):
+            error.add_note(hint)
+        raise
     if not isinstance(y, np.ndarray):
         raise ShapeError(
             f"{type(layer).__name__}.forward returned {'None' if y is None else type(y).__name__}; it must return its "
             f"output, an array: does it end with `return y`?"
         )
+    if type(layer).build is Layer.build and y.shape[1:] != layer.output_shape and len(y) == len(x):
+        raise SettingsError(
+            f"{type(layer).__name__} has no build, and makes {y.shape} of {x.shape}. Write\n"
+            f"    def build(self, in_shape):\n"
+            f"        return {y.shape[1:]}  # the shape of y without the batch, computed from in_shape"
+        )
+
+
+def _hints(layer: Layer, error: AttributeError | IndexError) -> list[str]:
+    """What to write, where a layer lacks what it did not declare, or takes what it gets for whole numbers."""
+    if isinstance(error, IndexError):
+        return ["x comes as floating-point numbers; an index is x.astype(int)"] * ("must be of integer" in str(error))
+    if error.obj is not layer or type(layer).build is not Layer.build:
+        return []
+    return [
+        f"{type(layer).__name__} has no build. If {error.name} is a parameter, write\n"
+        f"        def build(self, in_shape):\n"
+        f"            self.param({error.name!r}, in_shape, normal(0.1))  # its name and shape, and an initializer\n"
+        f"            return in_shape  # the shape of y without the batch"
+    ]
