@@ -824,7 +824,7 @@ def test_the_rest_is_cut_out_before_a_bad_box_or_file_is_reported(album, tmp_pat
         "a/10.png: truncated",
         f"{boxes} line 4: b/1.png: the box (90, 40, 10, 10) is outside",
         "60 pixels wide and 100 high",
-        "has the 1 faces of the others",
+        "has the 1 face of the others",
     ):
         assert words in message
     assert [path.name for path in (tmp_path / "faces").iterdir()] == ["000000-1-0.png"]

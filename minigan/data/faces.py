@@ -90,7 +90,7 @@ def crop_faces(
     if faults:
         raise DataError(
             f"{summary(faults, source, len(names))}\ncorrect these and start again with a new folder; "
-            f"{target} has the {written:,} faces of the others"
+            f"{target} has the {counted(written, 'face')} of the others"
         )
     return Crops(len(names), written, without)
 
