@@ -7,8 +7,8 @@
     python examples/anime_dcgan.py --resume RUN            go on with a run that was stopped
 
 The tutorial that it comes from calls the same noise for D and G "very important", others draw fresh noise: compare with
---noise fresh. Its text has the learning rate 2e-4 and weights from N(0, 0.02^2), as here, its code 1e-4 and 0.01:
---lr 1e-4 --init-std 0.01.
+--noise fresh. Its text has the learning rate 2e-4, as here, its code 1e-4 and weights from N(0, 0.01^2): --lr 1e-4
+--init-std 0.01. The 0.02 here is DCGAN's.
 """
 
 import sys
@@ -30,7 +30,7 @@ class Settings(FaceSettings, DCGANSettings):
     init_std: float = option(0.02, "weights start from N(0, this^2), gamma from N(1, this^2)", minimum=1e-9, maximum=10)
     noise: str = option("same", "G's update takes the noise of D's fakes, or draws fresh", choices=("same", "fresh"))
     grid: int = option(8, "rows, and columns, of a sample grid", minimum=1, below=65)
-    sample_every: int = option(1_250, "steps between sample grids: 20 epochs of 4,000 images", minimum=1)
+    sample_every: int = option(1_250, "steps between sample grids: some 20 epochs of 4,000 images", minimum=1)
     checkpoint_every: int = option(500, "steps between checkpoints", minimum=1)
 
 

@@ -8,8 +8,8 @@
 
 The column w_estimate of history.csv, E[critic(x)] - E[critic(G(z))], estimates the distance between real and generated
 images, up to a factor. The original clamps all parameters, BatchNorm's gamma with them, which starts near 1 and is 0.01
-after one update; --clip-scope kernels leaves it alone. It also turns real images by up to 20 degrees (--rotate 20), and
-then G makes turned ones.
+after one update; --clip-scope kernels leaves it alone (a narrow critic can need that: docs/optimizers.md). It also
+turns real images by up to 20 degrees (--rotate 20), and then G makes turned ones.
 """
 
 import sys

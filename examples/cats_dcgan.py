@@ -6,7 +6,8 @@
     python examples/cats_dcgan.py --quick                  a short run, to see that it works
     python examples/cats_dcgan.py --resume RUN             go on with a run that was stopped
 
-Clean and aligned data beat more data: `python -m minigan crop-faces PHOTOGRAPHS --out CATS --cascade
+The rate is cut every 10 epochs, as the original's code has it; its long run cut every 100 (--lr-every 100). Clean and
+aligned data beat more data: `python -m minigan crop-faces PHOTOGRAPHS --out CATS --cascade
 haarcascade_frontalcatface.xml` cuts the faces out first.
 """
 

@@ -6,7 +6,9 @@
     python examples/celeba_dcgan.py --quick                a short run, to see that it works
     python examples/celeba_dcgan.py --resume RUN           go on with a run that was stopped
 
-The noise is uniform on [-1, 1), as the description has it; the other systems draw theirs from N(0, 1).
+The noise is uniform on [-1, 1), as the description has it; the other systems draw theirs from N(0, 1). The description
+has the label 1 for real images, and fakes of its own for G's update: --real-target 1 --noise fresh. Ours keep D from
+winning, with other changes that docs/gallery.md names.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
     python examples/faces_dcgan.py                         drawn faces, 4,000 steps: some hours without a GPU
     python examples/faces_dcgan.py --size 32 --width 16 --steps 1500     small: docs/gallery.md has the result
-    python examples/faces_dcgan.py --data PHOTOGRAPHS      a folder of your own
+    python examples/faces_dcgan.py --data PHOTOGRAPHS      a folder of your own (--fit squash: as the original does)
     python examples/faces_dcgan.py --quick                 a short run, to see that it works
     python examples/faces_dcgan.py --resume RUN            go on with a run that was stopped
 

@@ -1,6 +1,8 @@
 """The MNIST GAN with nothing hidden: both updates written out, no trainer.
 
-    python examples/gan_by_hand.py [STEPS] [PICTURE]      the picture is by_hand.png; 3,000 steps show digits
+    python examples/gan_by_hand.py [STEPS] [PICTURE]      3,000 steps show digits
+
+Without PICTURE it is by_hand.png, and by_hand2.png the next time.
 
 This is Algorithm 1 of Goodfellow et al. 2014 with k = 1 and the loss for G that they recommend at the end of section 3.
 The networks are those of mnist_mlp_gan.py, which follows a tutorial that updates D on real and on fake images in turn.
@@ -15,11 +17,13 @@ from minigan.layers import BatchNorm, Dense, Flatten, LeakyReLU, Reshape, Tanh
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("steps", nargs="?", type=int, default=3_000, metavar="STEPS")
-parser.add_argument("picture", nargs="?", type=Path, default="by_hand.png", metavar="PICTURE")
+parser.add_argument("picture", nargs="?", type=Path, metavar="PICTURE")
 STEPS, PICTURE = vars(parser.parse_args()).values()
 BATCH, LATENT, SEED = 32, 100, 0
-if PICTURE.exists():
-    print(f"error: {PICTURE} exists already: name another, {sys.argv[0]} {STEPS} another.png", file=sys.stderr)
+names = [PICTURE] if PICTURE else [Path(f"by_hand{i}.png") for i in ("", *range(2, 1_000))]
+PICTURE = next((name for name in names if not name.exists()), None)
+if PICTURE is None:
+    print(f"error: {names[0]} exists already, and is not overwritten: name another picture", file=sys.stderr)
     sys.exit(2)
 
 # Two networks. G turns noise z into an image, D turns an image into one number, a logit: above 0 means "real".

@@ -20,7 +20,7 @@ from .archive import MAGIC, PICKLED, Archive, finite, read_arrays, require_numbe
 from .backend import get_backend
 from .blueprint import MOST_LAYERS, Blueprint, Declared, declared_by
 from .config import config_of, differences
-from .errors import FileError, MiniganError, SettingsError, ShapeError
+from .errors import FileError, MiniganError, SettingsError, ShapeError, counted
 from .files import open_regular, write_atomically
 from .gan import GAN
 from .layers import Layer
@@ -167,7 +167,7 @@ def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
     other shapes; SettingsError for a GAN that was trained already. The GAN is as it was then.
     """
     if gan.steps:
-        raise SettingsError(f"load_weights is for a new GAN, and this one has {gan.steps:,} steps already")
+        raise SettingsError(f"load_weights is for a new GAN, and this one has {counted(gan.steps, 'step')} already")
     path = Path(path)
     path = path / "checkpoint.npz" if path.is_dir() else path
     with _opened(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a checkpoint or a model file") as archive:

@@ -14,7 +14,7 @@ from . import pictures
 from .backend import usability
 from .checkpoint import load_model
 from .data import crop_faces
-from .errors import FileError, MiniganError, SettingsError, ShapeError, did_you_mean
+from .errors import FileError, MiniganError, SettingsError, ShapeError, counted, did_you_mean
 from .example_files import copy_examples, example_programs, purpose
 from .files import write_atomically
 from .generator import classes_of, draw_noise, with_labels
@@ -197,7 +197,7 @@ def sample(
         save_numbered(G, count, seed, labels, pattern)
     else:
         _save_together(G, count, seed, labels, len(classes), columns, file)
-    print(f"{count:,} image{'s' * (count != 1)} of {model} with seed {seed}: {out}")
+    print(f"{counted(count, 'image')} of {model} with seed {seed}: {out}")
 
 
 def _save_together(
@@ -248,7 +248,7 @@ def _chosen_classes(G: Sequential, label: str | None, model: Path) -> list[int]:
         )
     chosen = _labels(label)
     if not all(0 <= one < classes for one in chosen):
-        raise SettingsError(f"--label {label}: {model} makes images of {classes} classes, 0 to {classes - 1}")
+        raise SettingsError(f"--label {label}: {model} makes images of {counted(classes, 'class')}, 0 to {classes - 1}")
     return chosen
 
 
@@ -294,7 +294,8 @@ def _class_option(model: str, classes: int | None) -> dict[str, Any]:
 def cut_faces(photographs: Path, out: Path, **where: Any) -> None:
     """Cut the faces out of photographs into the new folder `out`.    where: boxes or cascade of `crop_faces`"""
     images, faces, without_face = crop_faces(photographs, out, **where)
-    print(f"{images:,} photographs of {photographs}, {faces:,} faces: {out}  ({without_face:,} without a face)")
+    found = f"{counted(images, 'photograph')} of {photographs}, {counted(faces, 'face')}"
+    print(f"{found}: {out}  ({without_face:,} without a face)")
 
 
 def backends() -> None:
@@ -306,7 +307,8 @@ def backends() -> None:
 def combined(G: Sequential, D: Sequential) -> str:
     """The totals of G followed by D, as G's update sees them: D's parameters are not trained there."""
     learned, fixed = G.params.size, G.state.size + D.params.size + D.state.size
-    return f"G and D combined: total {learned + fixed:,} parameters; in G's update {learned:,} trainable, {fixed:,} not"
+    total = counted(learned + fixed, "parameter")
+    return f"G and D combined: total {total}; in G's update {learned:,} trainable, {fixed:,} not"
 
 
 COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], None], str]] = {

@@ -53,3 +53,9 @@ def did_you_mean(word: str, known: Iterable[str], folder: str = "") -> str:
     """For the end of a message, where a known word is near: "; did you mean mnist_dcgan?"; else ""."""
     near = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {folder}{near[0]}?" if near else ""
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things in words: "1 image", "2,000 images", "3 classes"."""
+    ending = "" if n == 1 else "es" if noun.endswith("ss") else "s"
+    return f"{n:,} {noun}{ending}"

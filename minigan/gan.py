@@ -11,7 +11,7 @@ import numpy as np
 
 from .backend import Array, Backend
 from .config import config_of
-from .errors import OrderError, SettingsError, ShapeError
+from .errors import OrderError, SettingsError, ShapeError, counted
 from .gan_parts import (
     Losses,
     as_objective,
@@ -179,7 +179,7 @@ class GAN:
         """
         n = len(x_real)
         if n % self.d_steps:
-            raise ShapeError(f"step got {n} real images, which {self.d_steps} updates of D cannot share")
+            raise ShapeError(f"step got {counted(n, 'real image')}, which {self.d_steps} updates of D cannot share")
         if self.steps == 0 or getattr(x_real, "dtype", None) != self.D.dtype:
             require_range(x_real, self.D)
         labels = checked_labels(labels, n, self.classes, "the GAN")
@@ -385,7 +385,8 @@ class GAN:
         G, D = self.G, self.D
         return (
             f"GAN of {G.name} ({G.params.size:,} parameters) and {D.name} ({D.params.size:,}): {self.objective!r}, "
-            f"{type(self.g_optimizer).__name__} and {type(self.d_optimizer).__name__}, {self.steps:,} steps so far"
+            f"{type(self.g_optimizer).__name__} and {type(self.d_optimizer).__name__}, "
+            f"{counted(self.steps, 'step')} so far"
         )
 
 

@@ -6,7 +6,7 @@ Each of the checks raises SettingsError or ShapeError, and says what was given a
 from typing import Any, NamedTuple
 
 from .backend import Array
-from .errors import SettingsError, ShapeError
+from .errors import SettingsError, ShapeError, counted
 from .generator import classes_of
 from .layers import Layer, Sigmoid
 from .losses import BCE, BCEWithLogits
@@ -123,8 +123,8 @@ def require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
         )
     if classes and D.output_shape != (classes,):
         raise ShapeError(
-            f"G makes images of {classes} classes, and D ends in {D.output_shape}: end it in one number for each "
-            f"class, Dense({classes}), of which that of the label counts"
+            f"G makes images of {counted(classes, 'class')}, and D ends in {D.output_shape}: end it in one number "
+            f"for each class, Dense({classes}), of which that of the label counts"
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, backend_of
-from .errors import SettingsError, ShapeError
+from .errors import SettingsError, ShapeError, counted
 from .layers import Layer
 from .losses import one_hot
 from .network import Sequential
@@ -104,7 +104,8 @@ def checked_labels(labels: Any, n: int, classes: int, name: str) -> np.ndarray |
         return None
     if labels is None:
         raise SettingsError(
-            f"{name} makes images of {classes} classes: give labels, {n} numbers from 0 to {classes - 1}"
+            f"{name} makes images of {counted(classes, 'class')}: give labels, {counted(n, 'number')} from 0 to "
+            f"{classes - 1}"
         )
     on_device = hasattr(labels, "get") and hasattr(labels, "device")  # of CuPy
     found = np.asarray(labels.get() if on_device else list(labels) if isinstance(labels, range) else labels)
@@ -112,6 +113,7 @@ def checked_labels(labels: Any, n: int, classes: int, name: str) -> np.ndarray |
         raise ShapeError(f"{name}: labels are {found.dtype} of shape {found.shape}; wanted {n} whole numbers, ({n},)")
     if found.min() < 0 or found.max() >= classes:
         raise ShapeError(
-            f"{name}: labels from {found.min()} to {found.max()}; with {classes} classes they are 0 to {classes - 1}"
+            f"{name}: labels from {found.min()} to {found.max()}; with {counted(classes, 'class')} they are 0 to "
+            f"{classes - 1}"
         )
     return found.astype(np.int64)

@@ -29,7 +29,7 @@ from .data.kinds import ARRAYS, TABLES, ends_in
 from .data.levels import grey, require_levels
 from .data.notes import note
 from .data.sources import has_array_file, split_part
-from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError
+from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError, counted
 from .gan import GAN
 from .gan_parts import NOISE
 from .losses import BCEWithLogits
@@ -194,7 +194,7 @@ def _cache_beside(command: Command[Any], folder: Path) -> Path:
 
 def _drawn(settings: FaceSettings) -> ImageSet:
     h, w, c = settings.image_shape
-    note(f"drawing {settings.faces:,} faces of {h}x{w}x{c}")
+    note(f"drawing {counted(settings.faces, 'face')} of {h}x{w}x{c}")
     found = draw_faces(settings.faces, h if h == w else (h, w))
     return found if c == 3 else ImageSet(grey(found.images), found.name)
 
@@ -318,12 +318,13 @@ def train_on_images(
         real = real.with_batches(sampling="replacement", transforms=real.transforms)
     if taken > len(real) and real.sampling == "epochs":
         raise DataError(
-            f"{real.name}: {len(real):,} images, and a step takes {taken:,}: use a smaller --batch-size, more images, "
-            f"or --sampling replacement, which draws images again and again"
+            f"{real.name}: {counted(len(real), 'image')}, and a step takes {taken:,}: use a smaller --batch-size, "
+            f"more images, or --sampling replacement, which draws images again and again"
         )
     epoch = real.steps_per_epoch(taken)
     if settings.epochs is not None:
-        note(f"note: {settings.epochs:,} epochs of {epoch:,} steps: {settings.epochs * epoch:,} steps in all")
+        passes, steps = counted(settings.epochs, "epoch"), counted(epoch, "step")
+        note(f"note: {passes} of {steps}: {counted(settings.epochs * epoch, 'step')} in all")
         settings = dataclasses.replace(settings, steps=settings.epochs * epoch)
         command = dataclasses.replace(command, settings=settings)
     run_command(game(settings, *networks, epoch), real, command, name)

@@ -176,7 +176,7 @@ def anime96(
     """The DCGAN for anime heads of a Chinese PyTorch tutorial ("GAN notes: theory and practice").
 
     G: 4,600,704 parameters and 1,920 not trained. D: 2,770,176 and 1,792. No biases; weights from N(0, std^2), gamma
-    from N(1, std^2). BatchNorm as PyTorch's. The tutorial's text follows DCGAN, std 0.02; its code has 0.01.
+    from N(1, std^2). BatchNorm as PyTorch's. Ours, after DCGAN: std 0.02; the tutorial's code has 0.01.
 
     image_shape  (h, w, c); h and w are multiples of 16, and at least 32
     width        channels of the widest images
@@ -210,8 +210,9 @@ def anime96_wgan(image_shape: Shape = (96, 96, 3), latent: int = 100, width: int
     """The WGAN of the same notes, in Keras, after the code of Arjovsky, Chintala and Bottou 2017. D is a critic.
 
     G: 12,067,712 parameters and 1,920 not trained. D: 11,157,248 and 3,840. No biases; weights from N(0, 0.02^2), gamma
-    from N(1, 0.02^2); BatchNorm eps 1.01e-5, momentum 0.9. As in the original, G's first layer has neither BatchNorm
-    nor activation. The original's BatchNorm uses the batch's statistics always, ours the running ones in `predict`.
+    from N(1, 0.02^2); BatchNorm eps 1.01e-5. As in the original, G's first layer has neither BatchNorm nor activation.
+    The original's BatchNorm uses the batch's statistics always, ours the running ones in `predict`. So its momentum,
+    Keras's 0.99, has no effect there; ours, 0.9, keeps up with G.
 
     image_shape  (h, w, c); h and w are multiples of 32
     width        channels of the widest images

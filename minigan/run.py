@@ -13,7 +13,7 @@ import numpy as np
 
 from . import pictures
 from .checkpoint import load_model, steps_of
-from .errors import FileError, SettingsError
+from .errors import FileError, SettingsError, counted
 from .gan import GAN
 from .layers import Layer
 from .means import Means
@@ -171,7 +171,7 @@ class Run:
 
     def __repr__(self) -> str:
         where = f" in {self.path}" if self.path else ""
-        return f"Run({self.name}{where}: {self.steps:,} steps{_last_row(self._rows())}{self._ending()})"
+        return f"Run({self.name}{where}: {counted(self.steps, 'step')}{_last_row(self._rows())}{self._ending()})"
 
     def _repr_html_(self) -> str:
         """The last sample grid, and the last rows of the history."""
@@ -179,7 +179,7 @@ class Run:
         png = None if picture is None else picture._repr_png_()
         image = f'<img src="data:image/png;base64,{b64encode(png).decode()}">' if png else ""
         where = f" in <code>{html.escape(str(self.path))}</code>" if self.path else ""
-        head = f"<b>{html.escape(self.name)}</b>{where}: {self.steps:,} steps{html.escape(self._ending())}"
+        head = f"<b>{html.escape(self.name)}</b>{where}: {counted(self.steps, 'step')}{html.escape(self._ending())}"
         return f"<div>{head}<br>{image}{_table(self._rows()[-SHOWN_ROWS:])}</div>"
 
     def _ending(self) -> str:

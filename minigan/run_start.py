@@ -21,7 +21,7 @@ from .checkpoint import load_checkpoint, save_model, steps_of
 from .config import config_of, differences
 from .data import check_batch, check_batch_labels, class_count, data_identity, data_name, has_labels
 from .data.protocol import Data
-from .errors import DataError, FileError, SettingsError, ShapeError
+from .errors import DataError, FileError, SettingsError, ShapeError, counted
 from .files import is_older
 from .gan import GAN
 from .gan_parts import require_range
@@ -183,7 +183,7 @@ class Start:
         if self.gan.steps:
             raise SettingsError(
                 f"resume={str(resume)!r} would put the run's numbers in place of this GAN's, which has "
-                f"{self.gan.steps:,} steps: give it a new GAN"
+                f"{counted(self.gan.steps, 'step')}: give it a new GAN"
             )
         directory = RunDirectory(resume.parent if resume.name == "checkpoint.npz" else resume)
         self.stored = directory.read_config()
@@ -296,7 +296,9 @@ def _require_fit(gan: GAN, data: Data) -> None:
     if gan.D.input_shape != tuple(data.shape):
         raise ShapeError(f"{name} has samples of shape {tuple(data.shape)}; the GAN makes {gan.D.input_shape}")
     if gan.classes and not has_labels(data):
-        raise SettingsError(f"{name} has no labels, and the GAN makes samples of {gan.classes} classes: give labels")
+        raise SettingsError(
+            f"{name} has no labels, and the GAN makes samples of {counted(gan.classes, 'class')}: give labels"
+        )
     if gan.classes and class_count(data) > gan.classes:
         raise SettingsError(f"{name} has {class_count(data)} classes, and the GAN makes {gan.classes}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from .errors import counted
 from .layers import Layer
 from .parameters import Slot
 
@@ -14,7 +15,7 @@ def table(net: Layer, slots: Sequence[Slot], state_slots: Sequence[Slot]) -> str
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
     lines.insert(1, "-" * len(lines[0]))
     learned, kept = _size(slots), _size(state_slots)
-    total = f"total {learned + kept:,} parameters: {learned:,} trainable, {kept:,} not"
+    total = f"total {counted(learned + kept, 'parameter')}: {learned:,} trainable, {kept:,} not"
     return "\n".join([f"{net.name}  (input {net.input_shape})", *lines, lines[1], total])
 
 

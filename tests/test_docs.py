@@ -68,10 +68,29 @@ def test_links_lead_somewhere(page):
             assert (page.parent / link).exists(), link
 
 
+def slug(heading):
+    """What a heading is called in links to it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@every_page
+def test_links_lead_to_headings_that_exist(page):
+    for file, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text()):
+        if not file.startswith("http"):
+            target = page.parent / file if file else page
+            assert anchor in map(slug, re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)), (file, anchor)
+
+
 def test_the_readme_has_the_two_commands():
     readme = (ROOT / "README.md").read_text()
-    assert "pip install . && python examples/mnist_mlp_gan.py" in readme
-    assert 'pip install ".[test]" && pytest' in readme
+    assert "pip install .\npython examples/mnist_mlp_gan.py\n" in readme
+    assert 'pip install ".[test]"\npytest\n' in readme
+
+
+@every_page
+def test_commands_stand_on_lines_of_their_own(page):
+    """Windows PowerShell 5 knows no &&."""
+    assert not any("&&" in code for language, code, _ in blocks(page) if language == "console")
 
 
 @every_page

@@ -212,7 +212,7 @@ def test_pictures_are_turned_upright(tmp_path, orientation, ending):
 )
 def test_odd_metadata_are_nobodys_trouble(tmp_path, exif, capfd):
     assert abs(only(saved(tmp_path / "a.jpg", RED, exif=exif), (H, W)) - RED.astype(int)).max() <= 3
-    assert capfd.readouterr().err == "reading 1 images to 6x4x3: 0.0 MB in memory\n"
+    assert capfd.readouterr().err == "reading 1 image to 6x4x3: 0.0 MB in memory\n"
 
 
 # Sizes ---------------------------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def test_what_does_not_fit_into_memory_is_refused_in_words(tmp_path, monkeypatch
     saved(tmp_path / "a.png", COLOURS)
     if not known:
         monkeypatch.delattr(os, "sysconf", raising=False)
-    with pytest.raises(DataError, match=r"1 images of 10+x10+ need [\d,.]+ MB.*smaller size"):
+    with pytest.raises(DataError, match=r"1 image of 10+x10+ need [\d,.]+ MB.*smaller size"):
         images(tmp_path, (side, side))
 
 
@@ -824,7 +824,7 @@ def test_the_rest_is_cut_out_before_a_bad_box_or_file_is_reported(album, tmp_pat
         "a/10.png: truncated",
         f"{boxes} line 4: b/1.png: the box (90, 40, 10, 10) is outside",
         "60 pixels wide and 100 high",
-        "has the 1 faces of the others",
+        "has the 1 face of the others",
     ):
         assert words in message
     assert [path.name for path in (tmp_path / "faces").iterdir()] == ["000000-1-0.png"]

@@ -432,13 +432,15 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(name, sources, no_pi
 
 
 @every_system
-def test_a_run_goes_on_for_more_steps_and_for_more_epochs(name, sources, no_pictures):
+def test_a_run_goes_on_for_more_steps_and_for_more_epochs(name, sources, no_pictures, capsys):
     """However long it was asked for at first."""
     given = base(name, sources) | {"batch_size": 5 if name in WASSERSTEIN else 10, "sample_every": 100}
     epoch = 2
     assert train(name, *flags(given | {"steps": 1, "out": "run"})) == 0
     for asked, steps in (({"steps": 2}, 2), ({"epochs": 2}, 2 * epoch), ({"steps": 5}, 5)):
+        capsys.readouterr()
         assert train(name, "--resume", "run", *flags(asked)) == 0
+        assert ("note: 2 epochs of 2 steps: 4 steps in all\n" in capsys.readouterr().err) == ("epochs" in asked)
         assert config("run")["steps"] == steps and config("run")["epochs"] == asked.get("epochs")
         assert arrays("run/checkpoint.npz")["steps"] == steps
 

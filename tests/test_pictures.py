@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from minigan import data, pictures
@@ -220,6 +221,13 @@ def curves(path, columns, undecided=1.386):
 def test_curves_are_drawn_of_any_number_of_rows(tmp_path, rows):
     """No rows: a run that was stopped before its first row still gets its picture."""
     assert (curves(tmp_path / "losses.png", history(rows)) != 255).any()
+
+
+@pytest.mark.parametrize(("losses", "marker"), [([1.0], "o"), ([np.nan, 1.0], "o"), ([1.0, 2.0], "None")])
+def test_a_lone_row_is_a_point_since_its_line_has_no_length(losses, marker):
+    axes = Figure().subplots()
+    pictures._plot(axes, {"step": range(len(losses)), "d_loss": losses}, "d_loss", "D", "tab:red")
+    assert axes.lines[0].get_marker() == marker
 
 
 @pytest.mark.parametrize("name", ["d_loss", "g_loss", "d_accuracy"])

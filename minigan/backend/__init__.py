@@ -4,7 +4,7 @@ import os
 
 import numpy
 
-from ..errors import BackendError
+from ..errors import BackendError, counted
 from .base import Array, Backend, Counter, StepRunner
 from .convolution import Sides, Window, same_padding
 from .numpy_backend import NumpyBackend, shared_backend
@@ -50,6 +50,6 @@ def usability() -> dict[str, tuple[bool, str]]:
 
     reason = unusable_reason()
     return {
-        "numpy": (True, f"NumPy {numpy.__version__} on {usable_cores()} cores"),
+        "numpy": (True, f"NumPy {numpy.__version__} on {counted(usable_cores(), 'core')}"),
         "cupy": (False, reason) if reason else (True, device_name()),
     }

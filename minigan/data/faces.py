@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, FileError, SettingsError
+from ..errors import DataError, FileError, SettingsError, counted
 from ..files import open_regular
 from ..pictures import save_png
 from .decoding import read_picture, reason
@@ -90,7 +90,7 @@ def crop_faces(
     if faults:
         raise DataError(
             f"{summary(faults, source, len(names))}\ncorrect these and start again with a new folder; "
-            f"{target} has the {written:,} faces of the others"
+            f"{target} has the {counted(written, 'face')} of the others"
         )
     return Crops(len(names), written, without)
 
@@ -152,7 +152,7 @@ def _listed(boxes: Path, source: Path, names: list[Path]) -> Finder:
     listed: dict[Path, list[tuple[int, Box]]] = {name: [] for name in names}
     for line, row in _rows(boxes):
         if len(row) != len(HEADER):
-            raise DataError(f"{boxes} line {line}: {len(row)} columns; wanted {','.join(HEADER)}")
+            raise DataError(f"{boxes} line {line}: {counted(len(row), 'column')}; wanted {','.join(HEADER)}")
         if Path(row[0]) not in listed:
             raise DataError(f"{boxes} line {line}: {row[0]} is not among the images of {source}")
         try:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from .decoding import FULL_RANGE, Levels, levels_in, read_picture, reason
 from .finding import NAMED, class_names, list_images
 from .fitting import Target, fitted
@@ -72,7 +72,7 @@ def images(
         _refuse(faults, folder, names, others)
     if len(faults) == len(names):
         raise DataError(summary(list(faults.values()), folder, len(names)))
-    for fault in [f"{len(faults):,} of {len(names):,} images of {folder}", *faults.values()] if faults else []:
+    for fault in [f"{len(faults):,} of {counted(len(names), 'image')} of {folder}", *faults.values()] if faults else []:
         note(f"note: left out: {fault}")
     note_odd_levels(array, str(folder))
     return _image_set(array, folder, [name for i, name in enumerate(names) if i not in faults])
@@ -106,7 +106,7 @@ def summary(faults: Sequence[str], folder: Path, total: int) -> str:
     """How many pictures cannot be used, and the first of them."""
     more = [f"and {len(faults) - NAMED:,} more"] if len(faults) > NAMED else []
     listed = "\n  ".join([*faults[:NAMED], *more])
-    return f"{folder}: {len(faults):,} of {total:,} images cannot be used:\n  {listed}"
+    return f"{folder}: {len(faults):,} of {counted(total, 'image')} cannot be used:\n  {listed}"
 
 
 # Reading -------------------------------------------------------------------------------------------------------------
@@ -128,10 +128,10 @@ def _read(
     unknown = [i for i in range(len(names)) if i not in empty and signatures[i] not in places]
     whole = [i for i in range(len(names)) if i not in empty]
     if kept is not None and not unknown:
-        note(f"{len(whole):,} images of {described} from {kept.path}: {amount}")
+        note(f"{counted(len(whole), 'image')} of {described} from {kept.path}: {amount}")
     else:
         others = f", and {len(whole) - len(unknown):,} are kept from before" if len(unknown) < len(whole) else ""
-        note(f"reading {len(unknown):,} images to {described}{others}: {amount}")
+        note(f"reading {counted(len(unknown), 'image')} to {described}{others}: {amount}")
     array = _allocated(shape, amount, folder)
     row_of = {i: row for row, i in enumerate(whole)}
     for i in whole:
@@ -175,7 +175,10 @@ def _decode_all(
 
     enlarged, faults = _in_parallel([i for i in row_of if i not in unread], folder, names, decode)
     if any(enlarged.values()) and not faults:
-        note(f"note: {sum(enlarged.values()):,} of {len(row_of):,} images are smaller than {h}x{w} and were enlarged")
+        note(
+            f"note: {sum(enlarged.values()):,} of {counted(len(row_of), 'image')} are smaller than {h}x{w} and were "
+            f"enlarged"
+        )
     return unread | faults
 
 
@@ -211,8 +214,8 @@ def _allocated(shape: tuple[int, ...], amount: str, folder: Path) -> np.ndarray:
         return np.empty(shape, np.uint8)
     except (MemoryError, ValueError) as error:  # ValueError: more than any machine could address
         raise DataError(
-            f"{folder}: {shape[0]:,} images of {shape[1]}x{shape[2]} need {amount}, which is more than there is: "
-            f"choose a smaller size, or use fewer images"
+            f"{folder}: {counted(shape[0], 'image')} of {shape[1]}x{shape[2]} need {amount}, which is more than there "
+            f"is: choose a smaller size, or use fewer images"
         ) from error
 
 

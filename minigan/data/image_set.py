@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend, get_backend
-from ..errors import DataError, SettingsError
+from ..errors import DataError, SettingsError, counted
 from .samples import Samples, checksum, finite_range
 from .transforms import Draw, Transform
 
@@ -43,8 +43,8 @@ class ImageSet(Samples):
             raise DataError(f"{name}: transforms take uint8, and these images are floats: store uint8, 0 to 255")
 
     def __repr__(self) -> str:
-        classes = f", {self.classes} classes" if self.classes else ""
-        return f"ImageSet({self.name}: {len(self):,} images of {self.shape}, {self.images.dtype}{classes})"
+        classes = f", {counted(self.classes, 'class')}" if self.classes else ""
+        return f"ImageSet({self.name}: {counted(len(self), 'image')} of {self.shape}, {self.images.dtype}{classes})"
 
     @property
     def images(self) -> np.ndarray:

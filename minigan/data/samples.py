@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend, get_backend
-from ..errors import DataError, SettingsError
+from ..errors import DataError, SettingsError, counted
 from .labels import as_labels
 
 SAMPLINGS = ("replacement", "epochs")
@@ -49,7 +49,7 @@ class Samples:
         self._orders: dict[tuple[int, int, str], Array] = {}
 
     def __repr__(self) -> str:
-        classes = f", {self.classes} classes" if self.classes else ""
+        classes = f", {counted(self.classes, 'class')}" if self.classes else ""
         return f"{type(self).__name__}({self.name}: {len(self):,} of {self.shape}, {self.array.dtype}{classes})"
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class Samples:
             raise DataError(f"a batch of {n} samples from {self.name}: use at least 1")
         if n > len(self) and self.sampling == "epochs":
             raise DataError(
-                f"a batch of {n} samples from {self.name}, which has {len(self)}: use a smaller batch, or "
+                f"a batch of {counted(n, 'sample')} from {self.name}, which has {len(self)}: use a smaller batch, or "
                 f"sampling='replacement'"
             )
         return max(len(self) // n, 1)

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from ..files import open_regular
 
 LABELS = ("label", "labels", "class", "target", "y")  # names of the column of labels
@@ -84,7 +84,7 @@ def _layout(path: Path, cells: list[str], has_names: bool) -> tuple[int, int | N
     pixels = n - 1 if named or math.isqrt(n) ** 2 != n else n
     side = math.isqrt(pixels)
     if side < 2 or side * side != pixels or len(named) > 1:
-        raise DataError(f"{path} has {n} columns; {WANTED}: 785 or 784 for images of 28x28")
+        raise DataError(f"{path} has {counted(n, 'column')}; {WANTED}: 785 or 784 for images of 28x28")
     return side, named[0] if named else None if pixels == n else 0
 
 
@@ -94,7 +94,9 @@ def _numbers(path: Path, lines: list[str], separator: str, columns: int, line: i
     except ValueError as error:
         raise DataError(f"{path}, in line {line} or below: {error}; {WANTED}") from error
     if rows.shape[1] != columns:
-        raise DataError(f"{path}, in line {line} or below: {rows.shape[1]} columns and not {columns}; {WANTED}")
+        raise DataError(
+            f"{path}, in line {line} or below: {counted(rows.shape[1], 'column')} and not {columns}; {WANTED}"
+        )
     return rows
 
 
