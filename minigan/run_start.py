@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array
-from .backend.workers import usable_cores
+from .backend.cores import usable_cores
 from .checkpoint import load_checkpoint, save_model, steps_of
 from .config import config_of, differences
 from .data import check_batch, check_batch_labels, class_count, data_identity, data_name, has_labels

@@ -13,9 +13,11 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 FLOORS = [
     ["errors", "version"],
     ["config", "gradcheck.report"],
-    ["backend.philox", "backend.convolution", "backend.workers", "files"],
+    ["backend.philox", "backend.convolution", "backend.cores", "files"],
+    ["backend.workers"],
     ["backend.base"],
-    ["backend.rows", "backend.winograd"],
+    ["backend.rows", "backend.products"],
+    ["backend.winograd"],
     ["backend.cublas", "backend.graph"],
     ["backend.numpy_backend", "backend.cupy_backend"],
     ["backend"],

@@ -10,12 +10,13 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..backend.cores import thread_count
+from ..backend.workers import started_pool
 from ..errors import DataError, FileError
 from ..files import write_atomically
 from ..version import __version__
@@ -177,9 +178,10 @@ def _decode_all(array: np.ndarray, folder: Path, names: list[Path], fit: str) ->
         return [decode(i) for i in range(start, min(start + CHUNK, len(names)))]
 
     enlarged, faults = 0, []
-    threads = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS))
-    with quiet_pillow(), progress_bar(len(names)) as bar, threads:
-        for outcomes in threads.map(decode_chunk, range(0, len(names), CHUNK)):
+    threads = started_pool(min(thread_count(), MOST_THREADS))
+    in_turn = threads.map if threads else map
+    with quiet_pillow(), progress_bar(len(names)) as bar, threads or contextlib.nullcontext():
+        for outcomes in in_turn(decode_chunk, range(0, len(names), CHUNK)):
             enlarged += sum(small for small, _ in outcomes)
             faults += [fault for _, fault in outcomes if fault is not None]
             bar.update(len(outcomes))
