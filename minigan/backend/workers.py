@@ -68,6 +68,10 @@ class Workers:
     def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
         """task(start, stop) for every block. A thread that has finished a block takes the next one."""
         threads, todo = min(self.count, len(blocks)), Shared(blocks)
+        if threads == 1:
+            for start, stop in blocks:
+                task(start, stop)
+            return
 
         def work() -> None:
             try:
