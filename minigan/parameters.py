@@ -6,12 +6,12 @@ saving and the gradient check are then statements about vectors.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .backend import Array, Backend
-from .errors import ShapeError
+from .errors import SettingsError, ShapeError
 from .initializers import Initializer, Random
 
 
@@ -24,6 +24,21 @@ class Declaration:
     init: Initializer
     fan_in: int
     fan_out: int
+
+
+def require_free(
+    layer: str, declared: dict[str, list[Declaration]], kind: str, name: str, attributes: Iterable[str]
+) -> None:
+    """Raises SettingsError unless the layer may declare this name: no array or gradient has it, and the layer has no
+    attribute of that name. Of two arrays with one name, only one would be trained.
+    """
+    taken = {item.name for items in declared.values() for item in items}
+    taken |= {f"d{item.name}" for item in declared["params"]}
+    for mine in (name, f"d{name}") if kind == "params" else (name,):
+        if mine in taken:
+            raise SettingsError(f"{layer} declares {mine!r} twice: each array needs a name of its own")
+        if mine in attributes:
+            raise SettingsError(f"{layer} declares {mine!r}, which every layer has already: choose another name")
 
 
 @dataclass(frozen=True)
