@@ -5,6 +5,7 @@ import os
 import sys
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
 from .models import MODELS
 from .network import Sequential
+from .printing import note
 from .settings import Parser, near_path
 from .version import __version__
 
@@ -30,6 +32,8 @@ COUNT, PER_CLASS = 25, 10  # images in a sample, and of each of several classes
 
 def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] | None = None) -> int:
     """Run a command, and return its exit status. What is wrong becomes one message and status 2, Ctrl-C 130."""
+    with suppress(AttributeError, ValueError):  # it is closed, or a notebook's
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # names of files have any characters
     try:
         status = command(argv)
         return _flush() or status or 0
@@ -49,12 +53,13 @@ def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] |
 
 def _flush() -> int:
     """Write out what was printed, here, where a full disk or a reader that has gone can still be answered."""
-    if sys.stdout is None:  # it was closed before the program began
+    if sys.stdout is None or sys.stdout.closed:  # it may have been before the program began
         return 0
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end
+        with suppress(OSError, AttributeError):  # a notebook's has no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end
         if isinstance(error, BrokenPipeError):  # `| head` has seen enough
             return 0
         return _fail(f"the output cannot be written: {error.strerror or error}")
@@ -62,7 +67,7 @@ def _flush() -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    note(f"error: {message}")
     return 2
 
 

@@ -23,7 +23,6 @@ from .data import (
     load,
 )
 from .data.decoding import ARRAYS
-from .data.notes import note
 from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError
 from .gan import GAN
 from .gan_parts import NOISE
@@ -31,7 +30,8 @@ from .losses import BCEWithLogits
 from .network import Sequential
 from .objectives import NonSaturating
 from .optimizers import Adam, StepLR
-from .progress import number, say
+from .printing import note, say
+from .progress import number
 from .run import Run
 from .run_directory import RunDirectory
 from .settings import Command, RunSettings, near_path, option, speaking_of_flags

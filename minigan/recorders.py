@@ -12,7 +12,7 @@ from .errors import SettingsError
 from .files import is_older
 from .gan import GAN
 from .loop import Training
-from .progress import say
+from .printing import say
 from .run import Record, columns_of
 from .run_directory import Row, RunDirectory
 

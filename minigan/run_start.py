@@ -27,7 +27,7 @@ from .gan import GAN
 from .gan_parts import require_range
 from .generator import with_labels
 from .means import Means
-from .progress import say
+from .printing import say
 from .run import FIXED, Plan, Record, plan_of, whole_number
 from .run_directory import RunDirectory
 from .version import __version__

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 
 # Each file imports only from the ones before it (the files of one line may not import each other).
 FLOORS = [
-    ["errors", "version"],
+    ["errors", "version", "printing"],
     ["config", "gradcheck.report"],
     ["backend.philox", "backend.convolution", "backend.cores", "files"],
     ["backend.workers"],
@@ -23,7 +23,7 @@ FLOORS = [
     ["backend"],
     ["gradcheck.numeric"],
     ["workspace", "initializers", "losses", "pictures", "data.idx", "data.transforms", "data.decoding"],
-    ["data.labels", "data.notes"],
+    ["data.labels"],
     ["data.samples", "data.protocol"],
     ["parameters", "context", "copies", "data.image_set", "objectives"],
     ["data.sources", "data.drawn", "data.folder", "data.array_data"],
@@ -114,7 +114,7 @@ SCREEN, SITTING = 60, 400
 # Not the engine: data, files and runs, known networks, the gradient check, and what only a GPU needs.
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
-    "recorders", "callbacks", "means", "loop",
+    "recorders", "callbacks", "means", "loop", "printing",
     "gradcheck", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]

@@ -2,8 +2,10 @@
 
 import csv
 import dataclasses
+import errno
 import importlib.metadata
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -18,6 +20,7 @@ from PIL import Image
 
 from minigan import __version__, cli, load_model, loop, models, pictures, save_model, settings
 from minigan.cli import guarded, main
+from minigan.data import images, load
 from minigan.errors import FileError
 from minigan.generator import draw_noise, with_labels
 from minigan.layers import Dense, Residual
@@ -1013,3 +1016,33 @@ def test_without_an_output_nothing_is_said(monkeypatch, argv):
         assert minigan(*argv.split()) == 0
     except SystemExit as ended:
         assert ended.code == 0
+
+
+class Full:
+    """An output that nothing can be written to, with characters that no text has."""
+
+    encoding, closed = "no-such-encoding", False
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    flush = write
+
+
+@pytest.mark.parametrize("stream", [Full(), object(), None], ids=["full", "no stream", "none"])
+def test_a_message_that_cannot_be_printed_changes_no_status(monkeypatch, folder, no_pictures, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    Path("photos").mkdir()
+    Image.new("RGB", (9, 9)).save("photos/1.png")
+    assert train("--lr", "-1") == 2
+    assert load("images.npy").shape == (6, 5, 1) and images("photos", 6).shape == (6, 6, 3)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_names_that_an_output_cannot_show(monkeypatch, generator, encoding):
+    """After the work, a name that has no characters there would end the command in a traceback."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert minigan("sample", generator, "--out", "東.png") == 0
+    assert stream.buffer.getvalue().decode(encoding).endswith("東.png\n" if encoding == "utf-8" else "?.png\n")
+    assert Path("東.png").exists()

@@ -23,7 +23,20 @@ import pytest
 from PIL import Image
 
 import minigan as mg
-from minigan import StepLR, Wasserstein, WeightClipping, cli, data, files, means, models, pictures, progress, run_start
+from minigan import (
+    StepLR,
+    Wasserstein,
+    WeightClipping,
+    cli,
+    data,
+    files,
+    means,
+    models,
+    pictures,
+    printing,
+    progress,
+    run_start,
+)
 from minigan.errors import DataError, DivergedError, FileError, SettingsError, ShapeError
 
 from .conftest import ROOT
@@ -1174,7 +1187,7 @@ def test_a_narrow_output_gets_what_it_can_show():
     import io
 
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    progress.say("done: Läufe/größer", stream)
+    printing.say("done: Läufe/größer", stream)
     assert stream.buffer.getvalue() == b"done: L?ufe/gr??er\n"
 
 

@@ -19,10 +19,10 @@ from ..backend.cores import thread_count
 from ..backend.workers import started_pool
 from ..errors import DataError, FileError
 from ..files import write_atomically
+from ..printing import is_terminal, note
 from ..version import __version__
 from .decoding import ARRAYS, SUFFIXES, check_target, fitted, read_picture, reason
 from .image_set import ImageSet
-from .notes import note
 
 MOST_THREADS = 8  # each may hold a whole photograph
 CHUNK = 8  # pictures that a thread takes at a time; after Ctrl-C, these are finished
@@ -210,8 +210,7 @@ def progress_bar(total: int) -> Any:
     """A tqdm bar over pictures on a terminal; elsewhere nothing."""
     from tqdm import tqdm
 
-    terminal = sys.stderr is not None and sys.stderr.isatty()  # None: a program without a console
-    return tqdm(total=total, unit="image", dynamic_ncols=True, disable=not terminal)
+    return tqdm(total=total, unit="image", dynamic_ncols=True, disable=not is_terminal(sys.stderr))
 
 
 # The cache -----------------------------------------------------------------------------------------------------------

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..printing import note
 from .decoding import ARRAYS
 from .idx import read_idx
 from .image_set import ImageSet
 from .labels import as_labels
-from .notes import note
 
 MNIST_FILES = Path(__file__).parent / "mnist_files"
 COMPRESSED = (".gz", ".xz")
