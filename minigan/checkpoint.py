@@ -54,15 +54,18 @@ def _build_layer(entry: Any, known: dict[str, type[Layer]]) -> Any:
     return known[kind].from_config(settings)
 
 
-def save_model(path: str | Path, network: Sequential, overwrite: bool = True) -> None:
+def save_model(path: str | Path, network: Sequential, overwrite: bool = True, steps: int | None = None) -> None:
     """Write one network, architecture and numbers, to a model file.
+
+    steps: at which step of its training this is, if that shall be in the file (`steps_in` reads it)
 
     Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold.
     """
     if not isinstance(network, Sequential) or not network.is_network:
         raise SettingsError(f"save_model(path, network): network is a {type(network).__name__}")
     arrays = {"format": np.array(MODEL_FORMATS[0]), "architecture": np.array(json.dumps(network.describe()))}
-    _write(path, arrays | _numbers(network, ""), overwrite)
+    counted = {} if steps is None else {"steps": np.array(steps)}
+    _write(path, arrays | counted | _numbers(network, ""), overwrite)
 
 
 def load_model(path: str | Path, layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
@@ -163,6 +166,16 @@ def _require_whole(gan: GAN, arrays: Mapping[str, np.ndarray]) -> None:
 def steps_of(path: str | Path) -> int:
     """The steps of the GAN in a checkpoint. Raises FileError if it is missing or damaged."""
     return int(_read(path, CHECKPOINT_FORMATS, "a checkpoint", only=("format", "steps"))["steps"])
+
+
+def steps_in(path: str | Path) -> int | None:
+    """The steps of training in a checkpoint or a model file; None if there is no such file, or it does not say."""
+    try:
+        return int(
+            _read(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a file of steps", only=("format", "steps"))["steps"]
+        )
+    except (FileError, TypeError, ValueError):
+        return None
 
 
 def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import pictures
 from .backend import usability
-from .checkpoint import load_model
+from .checkpoint import load_model, steps_in
 from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError, did_you_mean
 from .files import write_atomically
@@ -164,6 +164,7 @@ def sample(
     _require_new(out)
     model = _model_file(model)
     G = load_model(model, backend=backend)
+    _note_other_step(model)
     if len(G.output_shape) != 3 or G.output_shape[-1] not in (1, 3):
         raise ShapeError(f"{model} makes {G.output_shape}, not images (h, w, 1 or 3): is it a generator?")
     classes = _chosen_classes(G, label, model)
@@ -194,6 +195,17 @@ def _model_file(model: Path) -> Path:
     if not file.exists():
         raise FileError(f"{file} does not exist{near_path(file)}; wanted a run's folder or a model file")
     return file
+
+
+def _note_other_step(generator: Path) -> None:
+    """Say so if the checkpoint beside a run's generator is of another step: a kill may have come between the two."""
+    steps, checkpoint = steps_in(generator), generator.with_name("checkpoint.npz")
+    other = steps_in(checkpoint)
+    if steps is not None and other is not None and steps != other:
+        note(
+            f"note: {generator} is of step {steps:,}, and {checkpoint.name} beside it of step {other:,}: the run was "
+            f"stopped between the two, or is being trained; --resume {generator.parent} brings them together"
+        )
 
 
 def _labels(text: str) -> list[int]:

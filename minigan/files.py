@@ -51,5 +51,5 @@ def patiently(act: Callable[[], T]) -> T:
 
 
 def is_older(path: Path, than: Path) -> bool:
-    """Whether `path` is missing, or was written before `than`."""
-    return than.exists() and (not path.exists() or path.stat().st_mtime_ns < than.stat().st_mtime_ns)
+    """Whether `path` is missing, or was not written after `than`: some file systems count in whole seconds."""
+    return than.exists() and (not path.exists() or path.stat().st_mtime_ns <= than.stat().st_mtime_ns)

@@ -17,12 +17,11 @@ import numpy as np
 
 from .backend import Array
 from .backend.cores import usable_cores
-from .checkpoint import load_checkpoint, save_model, steps_of
+from .checkpoint import load_checkpoint, save_model, steps_in, steps_of
 from .config import config_of, differences
 from .data import check_batch, check_batch_labels, class_count, data_identity, data_name, has_labels
 from .data.protocol import Data
 from .errors import FileError, SettingsError, ShapeError
-from .files import is_older
 from .gan import GAN
 from .gan_parts import require_range
 from .generator import with_labels
@@ -118,8 +117,8 @@ class Start:
             | {"settings": kept, "training": {"steps": steps} | dataclasses.asdict(record.plan), "stopped": None}
             | {"data": config_of(record.data), "gan": gan.config(), "id": record.token}
         )
-        if record.saved_at is not None and is_older(directory.generator, directory.checkpoint):
-            save_generator(gan, directory)  # a kill came between the two
+        if record.saved_at is not None and steps_in(directory.generator) != gan.steps:
+            save_generator(gan, directory)  # a kill came between the two files
 
     def undo(self) -> None:
         """After a failed start: no folder, no run."""
@@ -340,4 +339,4 @@ def draw_samples(gan: GAN, columns: int) -> np.ndarray:
 def save_generator(gan: GAN, directory: RunDirectory) -> None:
     """generator.npz, with averaged parameters where there is an average."""
     with gan.averaged():
-        save_model(directory.generator, gan.G)
+        save_model(directory.generator, gan.G, steps=gan.steps)

@@ -731,6 +731,19 @@ def test_a_checkpoint_is_no_generator(refused, finished):
     refused(status, "checkpoint.npz", "a run's generator.npz is one")
 
 
+def test_a_generator_of_another_step_than_its_checkpoint_is_named(folder, no_pictures, capsys):
+    """A kill came between the two files, or the run is under way."""
+    for steps in ("2", "3"):
+        assert train("--data", "images.npy", "--batch-size", "4", "--steps", steps, "--out", steps) == 0
+    assert minigan("sample", "3", "--out", "a.png") == 0 and capsys.readouterr().err == ""
+    shutil.copy("2/generator.npz", "3/generator.npz")
+    assert minigan("sample", "3", "--out", "b.png") == 0
+    said = capsys.readouterr().err
+    assert said.startswith("note: 3/generator.npz is of step 2, and checkpoint.npz beside it of step 3: ")
+    assert train("--resume", "3") == 0
+    assert minigan("sample", "3", "--out", "c.png") == 0 and capsys.readouterr().err == ""
+
+
 def test_a_runs_folder_is_its_generator(finished):
     of_folder, of_file = sampled(finished, "a.npy"), sampled(finished / "generator.npz", "b.npy")
     assert np.array_equal(of_folder, of_file)

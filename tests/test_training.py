@@ -784,6 +784,12 @@ def test_half_a_row_at_the_end_of_the_history_is_written_anew(whole, tmp_path):
 # Finishing a finished run --------------------------------------------------------------------------------------------
 
 
+def earlier(folder):
+    """The generator of a run at an earlier step, in a file that is newer than all others."""
+    start(folder / "earlier", steps=30)
+    return folder / "earlier" / "generator.npz"
+
+
 @pytest.mark.parametrize("name", ["evolution.gif", "losses.png", "generator.npz"])
 @pytest.mark.parametrize("how", ["missing", "older"])
 def test_a_finished_run_makes_anew_what_is_missing_or_older(whole, tmp_path, name, how):
@@ -792,6 +798,8 @@ def test_a_finished_run_makes_anew_what_is_missing_or_older(whole, tmp_path, nam
     wanted = (run / name).read_bytes()
     if how == "missing":
         (run / name).unlink()
+    elif name == "generator.npz":
+        shutil.copy(earlier(tmp_path), run / name)  # a kill came between the two files
     else:
         (run / name).write_bytes(b"of another time")
         os.utime(run / name, (1, 1))
