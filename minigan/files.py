@@ -1,5 +1,6 @@
 """Writing files so that a kill at any moment, or a full disk, leaves the last good one."""
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import BinaryIO, TypeVar
 from .errors import FileError
 
 PATIENCE = 2.0  # seconds in which another program, a virus scanner or a viewer, may hold a file
+HELD = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EAGAIN, errno.ETXTBSY)  # what the system says then
 
 T = TypeVar("T")
 
@@ -26,7 +28,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object], over
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         try:
-            with open(temporary, "wb") as file:
+            with patiently(lambda: open(temporary, "wb")) as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -39,15 +41,21 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object], over
 
 
 def patiently(act: Callable[[], T]) -> T:
-    """act(), tried again for up to PATIENCE seconds while it is refused: a file may be locked for a moment."""
+    """act(), tried again for up to PATIENCE seconds while another program holds what it needs."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
             return act()
-        except PermissionError:
-            if time.monotonic() >= end:
+        except OSError as error:
+            if not is_held(error) or time.monotonic() >= end:
                 raise
             time.sleep(0.02)
+
+
+def is_held(error: BaseException | None) -> bool:
+    """Whether this error, or a FileError because of it, says that another program holds a file."""
+    error = error.__cause__ if isinstance(error, FileError) else error
+    return isinstance(error, OSError) and error.errno in HELD
 
 
 def is_older(path: Path, than: Path) -> bool:

@@ -68,6 +68,7 @@ class Record:
     data: dict[str, Any]  # data.data_identity
     directory: RunDirectory | None = None
     rows: list[Row] = field(default_factory=list)  # of the history
+    waiting: list[Row] = field(default_factory=list)  # all rows, while another program holds history.csv
     means: Means = field(default_factory=Means)  # of the losses since the last one
     seconds: float = 0.0
     steps: int = 0

@@ -11,6 +11,7 @@ generator.npz      all that sampling needs
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import re
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import FileError, SettingsError
-from .files import patiently, write_atomically
+from .files import is_held, patiently, write_atomically
 
 try:
     import fcntl
@@ -31,6 +32,7 @@ except ImportError:  # Windows has no such locks: there, two programs on one run
 Row = dict[str, Any]  # a column's name and its number; without an entry where a callback gave none
 
 NUMBERED = re.compile(r"[0-9]{6,}")  # 003000.png
+TEMPORARY = re.compile(r"\.config\.json\.[0-9]+\.tmp")  # of files.write_atomically
 KEPT = re.compile(r"(?<=checkpoint-)[0-9]{6,}")  # checkpoint-003000.npz
 
 
@@ -71,12 +73,12 @@ class RunDirectory:
         except FileExistsError:
             if not may_exist:
                 raise
-            _require_empty(path)
+            require_free(path)
         try:
             run._open_lock("x")  # of two starts at once, one makes this file
-        except FileExistsError as error:
-            raise FileError(f"{path} is in use by another program: name another folder") from error
-        run.samples.mkdir()
+        except FileExistsError:
+            run._open_lock("w")  # it is that of a start that was killed, unless it is locked
+        run.samples.mkdir(exist_ok=True)
         return run
 
     def discard(self) -> None:
@@ -99,17 +101,19 @@ class RunDirectory:
     def _open_lock(self, mode: str) -> None:
         """The system lets go of the lock when the program ends, however it ends."""
         try:
-            self.lock = open(self.path / ".lock", mode)  # noqa: SIM115 - held as long as the run
+            self.lock = patiently(lambda: open(self.path / ".lock", mode))  # noqa: SIM115 - held as long as the run
             if fcntl is not None:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileExistsError:
             raise
-        except BlockingIOError as error:
-            self.release()
-            raise FileError(f"{self.path} is in use by another program: wait for it, or name another folder") from error
         except OSError as error:
             if self.lock is None:
                 raise FileError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                self.release()
+                raise FileError(
+                    f"{self.path} is in use by another program: wait for it, or name another folder"
+                ) from error
             # Some file systems of networks have no locks, and say so in many ways: go on without.
 
     def release(self) -> None:
@@ -123,7 +127,7 @@ class RunDirectory:
     def read_config(self) -> dict[str, Any]:
         """config.json. Raises FileError if it is missing or damaged."""
         try:
-            return dict(json.loads(self.config.read_text()))
+            return dict(json.loads(patiently(self.config.read_text)))
         except FileNotFoundError as error:
             raise FileError(f"{self.path}: no run is there ({self.config} does not exist)") from error
         except OSError as error:
@@ -134,6 +138,18 @@ class RunDirectory:
     def write_config(self, config: dict[str, Any]) -> None:
         """Replace config.json."""
         write_atomically(self.config, lambda file: file.write((json.dumps(config, indent=2) + "\n").encode()))
+
+    def require_untrained(self) -> None:
+        """Raises FileError if a run without a checkpoint.npz was trained: its first checkpoint is that of step 0, so a
+        run that was killed before it can begin anew.
+        """
+        kept = [path.name for _, path in self.kept_checkpoints()]
+        later = self.generator, self.evolution, self.curves
+        trained = any(path.exists() for path in later) or self.sample_paths()[1:] or self.read_rows()[1]
+        if kept:
+            raise FileError(f"{self.checkpoint} is missing: copy {kept[-1]} to that name to go on from there")
+        if trained:
+            raise FileError(f"{self.checkpoint} is missing, and the run cannot go on without it: start a new run")
 
     # Samples and checkpoints. ----------------------------------------------------------------------------------------
 
@@ -177,13 +193,21 @@ class RunDirectory:
         except OSError as error:
             raise FileError(f"{self.history} cannot be written: {error.strerror or error}") from error
 
+    def holds_history(self) -> bool:
+        """Whether another program lets nobody write history.csv, at this moment."""
+        try:
+            open(self.history, "a").close()
+        except OSError as error:
+            return is_held(error)
+        return False
+
     def read_rows(self) -> tuple[list[str], list[Row]]:
         """The columns and the rows, but for half a row at the end, which a kill may have left.
 
         Raises FileError, naming the line, for what is not a history: a spreadsheet may have saved it in its own way.
         """
         try:
-            text = self.history.read_text(encoding="utf-8-sig")
+            text = patiently(lambda: self.history.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             return [], []
         except UnicodeDecodeError as error:
@@ -218,14 +242,24 @@ def _first_free(kind: type[RunDirectory], path: Path) -> RunDirectory:
     raise AssertionError
 
 
-def _require_empty(path: Path) -> None:
+def require_free(path: Path) -> None:
+    """Raises SettingsError unless the path may become a run: nothing is there but what a start leaves that was killed
+    before it wrote its config.json.
+    """
     if not path.is_dir():
-        raise SettingsError(f"out={str(path)!r} exists already and is never overwritten: name another folder")
-    if any(path.iterdir()):
+        if path.exists() or path.is_symlink():
+            raise SettingsError(f"out={str(path)!r} exists already and is never overwritten: name another folder")
+    elif not all(_is_leftover(entry) for entry in path.iterdir()):
         raise SettingsError(
             f"out={str(path)!r} exists already and is never overwritten: name another folder, or go on with the run in "
             f"there: resume={str(path)!r}"
         )
+
+
+def _is_leftover(entry: Path) -> bool:
+    if entry.is_dir():
+        return entry.name == "samples" and not any(entry.iterdir())
+    return entry.name == ".lock" or TEMPORARY.fullmatch(entry.name) is not None
 
 
 def _numbered(folder: Path, suffix: str) -> list[tuple[int, Path]]:

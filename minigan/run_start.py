@@ -5,6 +5,7 @@ leaves nothing behind.
 """
 
 import dataclasses
+import json
 import platform
 import secrets
 import sys
@@ -28,7 +29,7 @@ from .generator import with_labels
 from .means import Means
 from .printing import say
 from .run import FIXED, Plan, Record, plan_of, whole_number
-from .run_directory import RunDirectory
+from .run_directory import Row, RunDirectory
 from .version import __version__
 
 NEW = "a new folder in runs/"  # what out=True means
@@ -128,7 +129,7 @@ class Start:
         if self.makes_folder and record.directory is not None:
             record.directory.discard()
             record.directory = None
-        if self.is_new:
+        if self.is_new or self.resume is not None:
             self.gan._record = None
 
     # The three kinds. ------------------------------------------------------------------------------------------------
@@ -191,22 +192,27 @@ class Start:
             record = self._stored_record(directory)
             plan = self._same_run(record)
             try_batch(self.gan, self.data, plan)
-            extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)
-            record.means, record.seconds = _unfinished(extra, directory.checkpoint)
+            if directory.checkpoint.exists():
+                extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)
+                record.means, record.seconds = _unfinished(extra, directory.checkpoint)
+                record.waiting = _waiting(extra, directory.checkpoint)
+                record.rows = list(record.waiting) or record.rows
+                record.steps = record.saved_at = self.gan.steps
+                record.sampled_at = record.steps if directory.sample_path(record.steps).exists() else None
+            else:
+                self.gan.require_finite()
         except BaseException:
             directory.release()
             raise
         self.plan = plan
         record.token = str(self.stored.get("id") or secrets.token_hex(8))  # runs of 0.1 have none
-        record.steps = record.saved_at = self.gan.steps
-        record.sampled_at = record.steps if directory.sample_path(record.steps).exists() else None
         self.gan._record = record
         return record
 
     def _stored_record(self, directory: RunDirectory) -> Record:
         """What the folder says of its run."""
         if not directory.checkpoint.exists():
-            raise FileError(f"{directory.path}: it ended before its first checkpoint; start a new run")
+            directory.require_untrained()
         plan = plan_of(self.stored, directory.config)
         try:
             data, name = dict(self.stored["data"]), str(self.stored["system"])
@@ -267,6 +273,14 @@ def _unfinished(extra: dict[str, np.ndarray], path: Path) -> tuple[Means, float]
         return means, float(extra["seconds"])
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _waiting(extra: dict[str, np.ndarray], path: Path) -> list[Row]:
+    """The rows of a run whose history.csv another program held; [] if they are in the file."""
+    try:
+        return [dict(row) for row in json.loads(str(extra.get("rows", "[]")))]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FileError(f"{path} is damaged: its rows: {error}") from error
 
 
 def _description(name: str) -> dict[str, Any]:

@@ -280,7 +280,7 @@ RESUME = {
     "a value out of range": (setting(beta1=2), [], ["beta1", "2"]),
     "a setting too many": (setting(depth=3), [], ["program or version", "depth"]),
     "another system": (changed(lambda whole: whole.update(system="dcgan")), [], ["run of dcgan", "of mnist_mlp_gan"]),
-    "no checkpoint": (remove("checkpoint.npz"), [], ["run: ", "first checkpoint", "start a new run"]),
+    "no checkpoint": (remove("checkpoint.npz"), [], ["run/checkpoint.npz is missing", "start a new run"]),
     "half a checkpoint": (lambda run: os.truncate(run / "checkpoint.npz", 10**6), [], ["run/checkpoint.npz"]),
     "no real checkpoint": (write("checkpoint.npz", b"x"), [], ["run/checkpoint.npz"]),
     "another seed": (None, ["--seed", "9"], ["--seed 9 (the run has 0)", "leave them out"]),
@@ -295,7 +295,7 @@ RESUME = {
     "no more steps": (None, ["--more", "0"], ["--more is 0; it must be at least 1"]),
     "more and all": (None, ["--more", "2", "--steps", "9"], ["--steps and --more each say how long", "give one"]),
     "other weights": (None, ["--start-from", "run"], ["--resume run goes on", "--start-from begins a new one"]),
-    "more without a checkpoint": (remove("checkpoint.npz"), ["--more", "2"], ["before its first checkpoint"]),
+    "more without a checkpoint": (remove("checkpoint.npz"), ["--more", "2"], ["checkpoint.npz is missing"]),
     "more of half a checkpoint": (
         lambda run: os.truncate(run / "checkpoint.npz", 10**6), ["--more", "2"], ["run/checkpoint.npz"]
     ),
