@@ -10,12 +10,10 @@ generator.npz      all that sampling needs
 """
 
 import contextlib
-import csv
 import errno
-import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -23,13 +21,12 @@ from typing import IO, Any
 
 from .errors import FileError, SettingsError
 from .files import is_held, patiently, write_atomically
+from .history_csv import Row, rows_in, text_of
 
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there, two programs on one run are not kept apart
     fcntl = None  # type: ignore[assignment]
-
-Row = dict[str, Any]  # a column's name and its number; without an entry where a callback gave none
 
 NUMBERED = re.compile(r"[0-9]{6,}")  # 003000.png
 TEMPORARY = re.compile(r"\.config\.json\.[0-9]+\.tmp")  # of files.write_atomically
@@ -182,14 +179,14 @@ class RunDirectory:
 
     def write_rows(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Replace history.csv."""
-        text = _csv([columns, *(_cells(columns, row) for row in rows)])
+        text = text_of(columns, rows)
         write_atomically(self.history, lambda file: file.write(text.encode()))
 
     def append_row(self, columns: Sequence[str], row: Row) -> None:
         """Add one row, its columns in the order of the header, at once on its way to the disk."""
         try:
             with patiently(lambda: open(self.history, "a", newline="", encoding="utf-8")) as file:
-                file.write(_csv([_cells(columns, row)]))
+                file.write(text_of(columns, [row], header=False))
         except OSError as error:
             raise FileError(f"{self.history} cannot be written: {error.strerror or error}") from error
 
@@ -201,37 +198,16 @@ class RunDirectory:
             return is_held(error)
         return False
 
-    def read_rows(self) -> tuple[list[str], list[Row]]:
-        """The columns and the rows, but for half a row at the end, which a kill may have left.
-
-        Raises FileError, naming the line, for what is not a history: a spreadsheet may have saved it in its own way.
-        """
+    def read_rows(self, needed: Iterable[str] = (), saved: int = -1) -> tuple[list[str], list[Row]]:
+        """The columns and rows, as history_csv.rows_in. Raises FileError, naming the line, for what is no history."""
         try:
-            text = patiently(lambda: self.history.read_text(encoding="utf-8-sig"))
+            return rows_in(patiently(self.history.read_bytes), needed, saved)
         except FileNotFoundError:
             return [], []
-        except UnicodeDecodeError as error:
-            raise FileError(f"{self.history} is damaged: it is not text ({error.reason})") from error
         except OSError as error:
             raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
-        lines = list(csv.reader(text[: text.rfind("\n") + 1].replace("\r\n", "\n").splitlines()))
-        if not lines:
-            return [], []
-        columns = lines[0]
-        if columns[0] != "step":
-            raise FileError(
-                f"{self.history} is damaged: its first line begins with {columns[0]!r}; wanted columns with commas "
-                f"between, 'step' first: a spreadsheet may have changed it"
-            )
-        return columns, [self._row(columns, cells, number) for number, cells in enumerate(lines[1:], 2)]
-
-    def _row(self, columns: list[str], cells: list[str], line: int) -> Row:
-        if len(cells) != len(columns):
-            raise FileError(f"{self.history} is damaged: line {line} has {len(cells)} cells, and there are {columns}")
-        try:
-            return {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
         except ValueError as error:
-            raise FileError(f"{self.history} is damaged: line {line}: {error}") from error
+            raise FileError(f"{self.history} is damaged: {error}") from error
 
 
 def _first_free(kind: type[RunDirectory], path: Path) -> RunDirectory:
@@ -266,21 +242,3 @@ def _numbered(folder: Path, suffix: str) -> list[tuple[int, Path]]:
     """(step, path) of the files that are named by a step, in the order of the steps."""
     found = [(NUMBERED.fullmatch(path.stem), path) for path in folder.glob(f"*{suffix}")]
     return sorted((int(match[0]), path) for match, path in found if match)
-
-
-def _cells(columns: Sequence[str], row: Row) -> Iterator[str]:
-    return (repr(row[name]) if name in row else "" for name in columns)
-
-
-def _csv(lines: Sequence[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()
-
-
-def _number(text: str) -> float:
-    """A whole number stays one, so that a row is written again as it was."""
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)

@@ -211,8 +211,10 @@ class Start:
 
     def _stored_record(self, directory: RunDirectory) -> Record:
         """What the folder says of its run."""
-        if not directory.checkpoint.exists():
+        saved = steps_in(directory.checkpoint)
+        if saved is None and not directory.checkpoint.exists():
             directory.require_untrained()
+        saved = -1 if saved is None else saved
         plan = plan_of(self.stored, directory.config)
         try:
             data, name = dict(self.stored["data"]), str(self.stored["system"])
@@ -224,7 +226,7 @@ class Start:
             sampling = self.stored.get("settings", {}).get("sampling", ours["config"].get("sampling"))
             config = ours["config"] | ({"sampling": sampling} if "sampling" in ours["config"] else {})
             data = ours | {name: data[name] for name in ("name", "fingerprint", "shape")} | {"config": config}
-        return Record(name, plan, data, directory, rows=directory.read_rows()[1])
+        return Record(name, plan, data, directory, rows=directory.read_rows(self.gan.measures, saved)[1])
 
     def _same_run(self, record: Record) -> Plan:
         """The run's plan with what is asked for now. Raises SettingsError, naming what differs, for another run's."""

@@ -50,7 +50,8 @@ FLOORS = [
     ["gradcheck.adjoint", "gradcheck.curve", "gradcheck.own_files"],
     ["gradcheck"],
     ["gradcheck.command", "pytest_plugin"],
-    ["checkpoint", "run_directory"],
+    ["checkpoint", "history_csv"],
+    ["run_directory"],
     ["run"],
     ["run_start"],
     ["loop"],
@@ -114,7 +115,7 @@ SCREEN, SITTING = 60, 400
 # Not the engine: data, files and runs, known networks, the gradient check, and what only a GPU needs.
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
-    "recorders", "callbacks", "means", "loop", "printing",
+    "recorders", "callbacks", "means", "loop", "printing", "history_csv",
     "gradcheck", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]
