@@ -31,7 +31,7 @@ from .network import Sequential
 from .objectives import NonSaturating
 from .optimizers import Adam, StepLR
 from .printing import note, say
-from .progress import number
+from .progress import in_notebook, number
 from .run import Run
 from .run_directory import RunDirectory
 from .settings import Command, RunSettings, near_path, option, speaking_of_flags
@@ -182,7 +182,10 @@ def run_command(gan: GAN, real: ImageSet, command: Command[Any], name: str) -> R
     except Interrupted as error:
         say(f"{error}{how_to_resume(error.run.path)}")
         raise
-    say(describe(run))
+    if run.stopped and run.path is not None:  # a notebook's cell ends normally
+        say(f"stopped at step {run.steps:,}, which {run.checkpoint} holds{how_to_resume(run.path)}")
+    else:
+        say(describe(run))
     return run
 
 
@@ -208,9 +211,11 @@ def start_from(gan: GAN, path: Path) -> Path:
 
 
 def how_to_resume(path: Path) -> str:
-    """The command that goes on with a run, where it was started by one (a notebook's is not)."""
-    script = Path(sys.argv[0])
-    return f"; to go on: python {shlex.quote(str(script))} --resume {shlex.quote(str(path))}" * (script.suffix == ".py")
+    """What goes on with a run, where it was started by a program of its own or in a notebook."""
+    script, flags = Path(sys.argv[0]), f"--resume {shlex.quote(str(path))}"
+    if in_notebook():
+        return f"; to go on: main({flags!r})"
+    return f"; to go on: python {shlex.quote(str(script))} {flags}" * (script.suffix == ".py")
 
 
 def describe(run: Run) -> str:

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -505,6 +506,26 @@ def test_arguments_of_a_notebook(monkeypatch):
         settings.parse_command(example.Settings, None, {}, None)
     monkeypatch.setattr(settings, "in_notebook", lambda: True)
     assert settings.parse_command(example.Settings, None, {}, None).settings == example.Settings()
+
+
+def test_after_ctrl_c_a_notebook_is_told_what_it_can_type(monkeypatch, no_pictures, capsys):
+    """Its kernel's launcher is a program, too, but nobody started it."""
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    for module in ("settings", "training", "image_runs"):
+        monkeypatch.setattr(f"minigan.{module}.in_notebook", lambda: True)
+    usual = loop.Training.take_step
+
+    def interrupted(training):
+        os.kill(os.getpid(), signal.SIGINT)
+        return usual(training)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Training, "take_step", interrupted)
+        example.main(" ".join([*BASE, "--out my_run"]))
+    said = capsys.readouterr()
+    assert said.out == "stopped at step 1, which my_run/checkpoint.npz holds; to go on: main('--resume my_run')\n"
+    example.main("--resume my_run")
+    assert "done: my_run" in capsys.readouterr().out
 
 
 def test_quick_stands_for_its_settings_and_flags_win_over_it(no_pictures):
