@@ -825,6 +825,21 @@ def test_a_film_or_curves_that_cannot_be_made_end_no_run(tmp_path, monkeypatch, 
     assert (tmp_path / "run" / name).exists()
 
 
+@pytest.mark.parametrize("where", ["save_gif", "save_curves"])
+def test_ctrl_c_while_the_film_or_the_curves_are_made(whole, tmp_path, monkeypatch, where):
+    """Once: they are finished. Twice: all is saved, and they are made when the run is resumed."""
+    usual = getattr(pictures, where)
+    for times in (1, 2):
+        run = tmp_path / f"run{times}"
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(pictures, where, lambda *arguments, n=times: (kill(times=n)(), usual(*arguments)))
+            start(run)
+        assert (run / ("evolution.gif" if where == "save_gif" else "losses.png")).exists() == (times == 1)
+        resume(run)
+        assert (run / "losses.png").exists()
+        assert_same_run(run, whole)
+
+
 def test_the_film_is_made_of_the_frames_that_are_whole(tmp_path):
     start(tmp_path / "run", steps=12)
     samples = tmp_path / "run" / "samples"
