@@ -15,7 +15,7 @@ from .printing import is_terminal, note, say
 
 LINE_SECONDS = 10.0  # between plain lines, where no progress bar can be shown
 CTRL_C = "Ctrl-C"
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows has the last one in place of SIGHUP
 NO_SCORE = ("step", "d_loss", "d_loss_real", "d_loss_fake", "d_penalty", "g_loss", "lr", "seconds")
 WORDS = {"w_estimate": "Wasserstein estimate"}
 

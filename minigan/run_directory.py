@@ -164,11 +164,13 @@ class RunDirectory:
 
     def prune(self, keep: int, step: int) -> None:
         """Delete all kept checkpoints up to this step but the last `keep`. Later ones are of a run that went further
-        before it was taken back to an earlier step: they are left alone.
+        before it was taken back to an earlier step: they are left alone. One that another program holds is deleted at the
+        next checkpoint.
         """
         kept = [path for at, path in self.kept_checkpoints() if at <= step]
         for path in kept[:-keep]:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def kept_checkpoints(self) -> list[tuple[int, Path]]:
         """(step, path) of the checkpoints that have names of their own, in the order of the steps."""

@@ -859,6 +859,29 @@ def test_kept_checkpoints(tmp_path):
     assert int(arrays(run.checkpoint_path(30))["steps"]) == 30
 
 
+def test_a_kept_checkpoint_that_cannot_be_deleted_now_is_deleted_later(tmp_path, monkeypatch):
+    """On Windows a program that reads it prevents that."""
+    unlink, refusals = Path.unlink, []
+
+    def refusing(path, **options):
+        if path.name == "checkpoint-000000.npz" and len(refusals) < 2:
+            refusals.append(path)
+            raise PermissionError(errno.EACCES, "held by another program")
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    start(tmp_path / "run", keep_checkpoints=1)
+    assert len(refusals) == 2
+    assert [path.name for path in (tmp_path / "run").glob("checkpoint-*.npz")] == ["checkpoint-000040.npz"]
+
+
+def test_training_leaves_the_gans_switches_alone():
+    for graph in (False, True):
+        gan = small_gan(graph=graph)
+        train(gan, steps=2)
+        assert gan.graph is graph
+
+
 # Things that go wrong ------------------------------------------------------------------------------------------------
 
 
