@@ -164,8 +164,8 @@ class RunDirectory:
 
     def prune(self, keep: int, step: int) -> None:
         """Delete all kept checkpoints up to this step but the last `keep`. Later ones are of a run that went further
-        before it was taken back to an earlier step: they are left alone. One that another program holds is deleted at the
-        next checkpoint.
+        before it was taken back to an earlier step: they are left alone. One that another program holds is deleted
+        later.
         """
         kept = [path for at, path in self.kept_checkpoints() if at <= step]
         for path in kept[:-keep]:
