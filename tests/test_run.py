@@ -147,6 +147,16 @@ def test_a_damaged_config_is_not_gone_on_with(made, tmp_path, changes, said):
         resume(run, small_gan(ema=0.9))
 
 
+def test_the_picture_of_a_run_is_its_last_whole_one(made, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(made[1], run)
+    whole = mg.open_run(run).picture
+    (run / "samples" / "999999.png").write_bytes(b"")
+    (run / "samples" / "9999999.png").mkdir()
+    (run / "samples" / "²³.png").write_bytes(b"no picture")
+    assert np.array_equal(mg.open_run(run).picture, whole) and "<img" in mg.open_run(run)._repr_html_()
+
+
 def test_a_run_that_lost_its_files(made, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(made[1], run)
