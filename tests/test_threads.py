@@ -132,9 +132,9 @@ def test_an_error_ends_the_work_of_all_threads():
     workers.count = 2
 
     def task(start, stop):
-        if start == 0:
-            raise KeyboardInterrupt
         time.sleep(1e-3)
+        if start == 20:
+            raise KeyboardInterrupt
         done.append(start)
 
     with pytest.raises(KeyboardInterrupt):
