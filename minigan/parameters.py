@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from .backend import Array, Backend
 from .errors import SettingsError, ShapeError
 from .initializers import Initializer, Random
@@ -84,7 +86,8 @@ def pack(
     vector = backend.xp.zeros(size, dtype)
     for slot, (layer, item) in zip(slots, declared, strict=True):
         random = Random(backend, seed, f"{stream}.{slot.name}")
-        value = backend.asarray(item.init(random, item.shape, item.fan_in, item.fan_out), dtype)
+        with np.errstate(all="ignore"):  # of products within: backend/products.py
+            value = backend.asarray(item.init(random, item.shape, item.fan_in, item.fan_out), dtype)
         if value.shape != item.shape:
             raise ShapeError(f"the initializer of {stream}.{slot.name} made {value.shape}; wanted {item.shape}")
         slot.view(vector)[...] = value

@@ -1,6 +1,5 @@
 """How many threads compute, ours or the BLAS's; that the numbers do not depend on it; and where none can start."""
 
-import gc
 import json
 import os
 import subprocess
@@ -147,14 +146,14 @@ def starts(monkeypatch):
     """starts(n): the system lets n threads start at a time, and then no more."""
 
     def limit(most):
-        usual = threading.Thread.start
+        usual, started = threading.Thread.start, []
 
         def start(thread):
-            if sum(other.name.startswith("minigan") for other in threading.enumerate()) >= most:
+            if sum(other.is_alive() for other in started) >= most:
                 raise RuntimeError("can't start new thread")
             usual(thread)
+            started.append(thread)
 
-        gc.collect()  # pools of other tests end here
         monkeypatch.setattr(threading.Thread, "start", start)
         monkeypatch.setattr("minigan.backend.workers.WORKERS.pool", None)
         monkeypatch.setattr("minigan.backend.workers.WORKERS.process", 0)

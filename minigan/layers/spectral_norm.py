@@ -96,14 +96,11 @@ class SpectralNorm(Layer):
 
     def W_times(self, u: Array) -> Array:
         """W u.    (columns,) -> (rows,)"""
-        return self.backend.matmul(self.layer.W, u[:, None], out=self.xp.empty((len(self.layer.W), 1), self.dtype))[
-            :, 0
-        ]
+        return self.backend.matmul(self.layer.W, u[:, None], out=self.xp.empty((len(self.v), 1), self.dtype))[:, 0]
 
     def times_W(self, v: Array) -> Array:
         """v^T W.    (rows,) -> (columns,)"""
-        W = self.layer.W
-        return self.backend.matmul(v[None], W, out=self.xp.empty((1, W.shape[1]), self.dtype))[0]
+        return self.backend.matmul(v[None], self.layer.W, out=self.xp.empty((1, len(self.u)), self.dtype))[0]
 
     # The vectors. ----------------------------------------------------------------------------------------------------
 
@@ -117,13 +114,13 @@ class SpectralNorm(Layer):
         u = random.normal(shape)
         u = self.unit(u, u)
         for _ in range(STARTING_ITERATIONS):
-            u = self.unit(self.times_W(self.W_times(u)), u)
+            u = self.unit((self.layer.W @ u) @ self.layer.W, u)
         return u
 
     def first_v(self, random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
         """v = W u / |W u|, with the first u."""
         v = random.normal(shape)
-        return self.unit(self.W_times(self.u), self.unit(v, v))
+        return self.unit(self.layer.W @ self.u, self.unit(v, v))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.layer!r}, iterations={self.iterations})"
