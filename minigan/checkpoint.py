@@ -32,8 +32,10 @@ LONGEST_TEXT = 2**22  # bytes, four a character: an architecture of thousands of
 SHOWN = 6  # differences in a message
 
 
-def save_model(path: str | Path, network: Sequential, overwrite: bool = True) -> None:
+def save_model(path: str | Path, network: Sequential, overwrite: bool = True, steps: int | None = None) -> None:
     """Write one network, architecture and numbers, to a model file.
+
+    steps: at which step of its training this is, if that shall be in the file (`steps_in` reads it)
 
     Raises FileError if it cannot be written, SettingsError for a layer with an argument that a file cannot hold or more
     than 2,000 layers, DivergedError, naming the array, for numbers that are not finite.
@@ -44,7 +46,7 @@ def save_model(path: str | Path, network: Sequential, overwrite: bool = True) ->
     network.require_finite()
     if (count := sum(1 for _ in network.walk())) > MOST_LAYERS:
         raise SettingsError(f"save_model: {network.name} has {count:,} layers; a file may have {MOST_LAYERS:,}")
-    arrays |= _numbers(network, "")
+    arrays |= _numbers(network, "") | ({} if steps is None else {"steps": np.array(steps)})
     write_atomically(path, lambda file: write_archive(file, arrays), overwrite)
 
 
@@ -152,6 +154,15 @@ def steps_of(path: str | Path) -> int:
     """The steps of the GAN in a checkpoint. Raises FileError if it is missing or damaged."""
     with _opened(path, CHECKPOINT_FORMATS, "a checkpoint") as archive:
         return _count(archive, "steps")
+
+
+def steps_in(path: str | Path) -> int | None:
+    """The steps of training in a checkpoint or a model file; None if there is no such file, or it does not say."""
+    try:
+        with _opened(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a file of steps") as archive:
+            return _count(archive, "steps") if "steps" in archive else None
+    except FileError:
+        return None
 
 
 def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
@@ -335,6 +346,8 @@ def _extra(archive: Archive, name: str) -> np.ndarray:
     header = archive.header(name)
     if header.nbytes > max(archive.size, LONGEST_TEXT):
         raise ValueError(f"{name} has shape {header.shape}, {header.nbytes:,} bytes, in a file of {archive.size:,}")
+    if header.dtype.kind == "U" and header.is_scalar:
+        return archive[name]
     require_numbers(header.dtype, name)
     return finite(archive[name], header.dtype, name)
 

@@ -5,6 +5,7 @@ import os
 import sys
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from . import pictures
 from .backend import usability
-from .checkpoint import load_model
+from .checkpoint import load_model, steps_in
 from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError, counted, did_you_mean
 from .example_files import copy_examples, example_programs, purpose
@@ -21,6 +22,7 @@ from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
 from .models import MODELS
 from .network import Sequential
+from .printing import note
 from .sampling import numbered, save_numbered
 from .settings import Parser, near_path
 from .version import __version__
@@ -32,6 +34,8 @@ COUNT, PER_CLASS = 25, 10  # images in a sample, and of each of several classes
 
 def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] | None = None) -> int:
     """Run a command, and return its exit status. What is wrong becomes one message and status 2, Ctrl-C 130."""
+    with suppress(AttributeError, ValueError):  # it is closed, or a notebook's
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # names of files have any characters
     try:
         status = command(argv)
         return _flush() or status or 0
@@ -51,12 +55,13 @@ def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] |
 
 def _flush() -> int:
     """Write out what was printed, here, where a full disk or a reader that has gone can still be answered."""
-    if sys.stdout is None:  # it was closed before the program began
+    if sys.stdout is None or sys.stdout.closed:  # it may have been before the program began
         return 0
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end
+        with suppress(OSError, AttributeError):  # a notebook's has no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end
         if isinstance(error, BrokenPipeError):  # `| head` has seen enough
             return 0
         return _fail(f"the output cannot be written: {error.strerror or error}")
@@ -64,7 +69,7 @@ def _flush() -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    note(f"error: {message}")
     return 2
 
 
@@ -187,6 +192,7 @@ def sample(
         _require_new(file)
     model = _model_file(model)
     G = load_model(model, backend=backend)
+    _note_other_step(model)
     if len(G.output_shape) != 3 or G.output_shape[-1] not in (1, 3):
         raise ShapeError(f"{model} makes {G.output_shape}, not images (h, w, 1 or 3): is it a generator?")
     classes = _chosen_classes(G, label, model)
@@ -227,6 +233,17 @@ def _model_file(model: Path) -> Path:
     if not file.exists():
         raise FileError(f"{file} does not exist{near_path(file)}; wanted a run's folder or a model file")
     return file
+
+
+def _note_other_step(generator: Path) -> None:
+    """Say so if the checkpoint beside a run's generator is of another step: a kill may have come between the two."""
+    steps, checkpoint = steps_in(generator), generator.with_name("checkpoint.npz")
+    other = steps_in(checkpoint)
+    if steps is not None and other is not None and steps != other:
+        note(
+            f"note: {generator} is of step {steps:,}, and {checkpoint.name} beside it of step {other:,}: the run was "
+            f"stopped between the two, or is being trained; --resume {generator.parent} brings them together"
+        )
 
 
 def _labels(text: str) -> list[int]:

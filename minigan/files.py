@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 from .errors import FileError
 
 PATIENCE = 2.0  # seconds in which another program, a virus scanner or a viewer, may hold a file
+HELD = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EAGAIN, errno.ETXTBSY)  # what the system says then
 
 KINDS = {
     stat.S_IFIFO: "a named pipe, which may never end",
@@ -47,7 +48,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object], over
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         try:
-            with open(temporary, "wb") as file:
+            with patiently(lambda: open(temporary, "wb")) as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -60,17 +61,23 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object], over
 
 
 def patiently(act: Callable[[], T]) -> T:
-    """act(), tried again for up to PATIENCE seconds while it is refused: a file may be locked for a moment."""
+    """act(), tried again for up to PATIENCE seconds while another program holds what it needs."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
             return act()
-        except PermissionError:
-            if time.monotonic() >= end:
+        except OSError as error:
+            if not is_held(error) or time.monotonic() >= end:
                 raise
             time.sleep(0.02)
 
 
+def is_held(error: BaseException | None) -> bool:
+    """Whether this error, or a FileError because of it, says that another program holds a file."""
+    error = error.__cause__ if isinstance(error, FileError) else error
+    return isinstance(error, OSError) and error.errno in HELD
+
+
 def is_older(path: Path, than: Path) -> bool:
-    """Whether `path` is missing, or was written before `than`."""
-    return than.exists() and (not path.exists() or path.stat().st_mtime_ns < than.stat().st_mtime_ns)
+    """Whether `path` is missing, or was not written after `than`: some file systems count in whole seconds."""
+    return than.exists() and (not path.exists() or path.stat().st_mtime_ns <= than.stat().st_mtime_ns)

@@ -27,7 +27,6 @@ from .data.finding import has_pictures
 from .data.fitting import require_colour
 from .data.kinds import ARRAYS, TABLES, ends_in
 from .data.levels import grey, require_levels
-from .data.notes import note
 from .data.sources import has_array_file, split_part
 from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError, counted
 from .gan import GAN
@@ -36,7 +35,8 @@ from .losses import BCEWithLogits
 from .network import Sequential
 from .objectives import NonSaturating
 from .optimizers import Adam, StepLR
-from .progress import number, say
+from .printing import note, say
+from .progress import in_notebook, number
 from .run import Run
 from .run_directory import RunDirectory
 from .settings import Command, RunSettings, image_size, in_flags, near_path, option, sides, speaking_of_flags
@@ -250,7 +250,10 @@ def run_command(gan: GAN, real: ImageSet, command: Command[Any], name: str) -> R
     except Interrupted as error:
         say(f"{error}{how_to_resume(error.run.path)}")
         raise
-    say(describe(run))
+    if run.stopped and run.path is not None:  # a notebook's cell ends normally
+        say(f"stopped at step {run.steps:,}, which {run.checkpoint} holds{how_to_resume(run.path)}")
+    else:
+        say(describe(run))
     return run
 
 
@@ -276,9 +279,11 @@ def start_from(gan: GAN, path: Path) -> Path:
 
 
 def how_to_resume(path: Path) -> str:
-    """The command that goes on with a run, where it was started by one (a notebook's is not)."""
-    script = Path(sys.argv[0])
-    return f"; to go on: python {shlex.quote(str(script))} --resume {shlex.quote(str(path))}" * (script.suffix == ".py")
+    """What goes on with a run, where it was started by a program of its own or in a notebook."""
+    script, flags = Path(sys.argv[0]), f"--resume {shlex.quote(str(path))}"
+    if in_notebook():
+        return f"; to go on: main({flags!r})"
+    return f"; to go on: python {shlex.quote(str(script))} {flags}" * (script.suffix == ".py")
 
 
 def describe(run: Run) -> str:

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -195,6 +196,8 @@ class Training:
         if directory is not None:
             extra = {"sums": record.means.sums, "count": record.means.count, "seconds": self.seconds}
             arrays = {name: np.asarray(value) for name, value in extra.items()}
+            if record.waiting:
+                arrays["rows"] = np.array(json.dumps(record.waiting))
             save_checkpoint(directory.checkpoint, self.gan, arrays, record.identity)
             save_generator(self.gan, directory)
             if keep:

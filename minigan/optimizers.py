@@ -43,7 +43,7 @@ class Optimizer:
     def __init__(self, network: Trainable, learning_rate: float) -> None:
         if not hasattr(network, "params"):
             raise SettingsError(f"{type(self).__name__} takes the network to train, not a {type(network).__name__}")
-        _require("learning_rate", learning_rate, "at least 0", lambda rate: rate >= 0)
+        _require("learning_rate", learning_rate, "at least 0, and finite", lambda rate: 0 <= rate < math.inf)
         self.network, self.backend = network, network.backend
         self.rate = self.backend.xp.full((), learning_rate, "float64")
         self._learning_rate, self.steps = float(learning_rate), 0

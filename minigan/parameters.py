@@ -6,9 +6,11 @@ saving and the gradient check are then statements about vectors.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from .backend import Array, Backend
 from .errors import SettingsError, ShapeError
@@ -24,6 +26,21 @@ class Declaration:
     init: Initializer
     fan_in: int
     fan_out: int
+
+
+def require_free(
+    layer: str, declared: dict[str, list[Declaration]], kind: str, name: str, attributes: Iterable[str]
+) -> None:
+    """Raises SettingsError unless the layer may declare this name: no array or gradient has it, and the layer has no
+    attribute of that name. Of two arrays with one name, only one would be trained.
+    """
+    taken = {item.name for items in declared.values() for item in items}
+    taken |= {f"d{item.name}" for item in declared["params"]}
+    for mine in (name, f"d{name}") if kind == "params" else (name,):
+        if mine in taken:
+            raise SettingsError(f"{layer} declares {mine!r} twice: each array needs a name of its own")
+        if mine in attributes:
+            raise SettingsError(f"{layer} declares {mine!r}, which every layer has already: choose another name")
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,8 @@ def pack(
     vector = backend.xp.zeros(size, dtype)
     for slot, (layer, item) in zip(slots, declared, strict=True):
         random = Random(backend, seed, f"{stream}.{slot.name}")
-        value = backend.asarray(_first_value(item, random, slot.name), dtype)
+        with np.errstate(all="ignore"):  # of products within: backend/products.py
+            value = backend.asarray(_first_value(item, random, slot.name), dtype)
         if value.shape != item.shape:
             raise ShapeError(f"the initializer of {stream}.{slot.name} made {value.shape}; wanted {item.shape}")
         slot.view(vector)[...] = value

@@ -9,21 +9,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
+
+from .printing import is_terminal, note, say
 
 LINE_SECONDS = 10.0  # between plain lines, where no progress bar can be shown
 CTRL_C = "Ctrl-C"
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows has the last one in place of SIGHUP
 NO_SCORE = ("step", "d_loss", "d_loss_real", "d_loss_fake", "d_penalty", "g_loss", "lr", "seconds")
 WORDS = {"w_estimate": "Wasserstein estimate"}
-
-
-def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line as well as it can be printed."""
-    stream = sys.stdout if stream is None else stream
-    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # AttributeError: there is no console
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
 
 def in_notebook() -> bool:
@@ -119,10 +113,7 @@ def _bar_class() -> Any:
         from tqdm.notebook import tqdm as widget
 
         return widget
-    try:
-        if not sys.stderr.isatty():
-            return None
-    except (AttributeError, ValueError):  # there is no console, or it is closed
+    if not is_terminal(sys.stderr):
         return None
     from tqdm import tqdm
 
@@ -145,7 +136,7 @@ def stop_requests(stop: Callable[[str], None]) -> Iterator[None]:
             raise KeyboardInterrupt
         asked = True
         stop(CTRL_C if number == signal.SIGINT else signal.Signals(number).name)
-        say("\nfinishing this step; once more to stop at once", sys.stderr)
+        note("\nfinishing this step; once more to stop at once")
 
     with contextlib.suppress(ValueError):
         for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):

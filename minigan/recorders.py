@@ -8,43 +8,65 @@ from typing import Any
 import numpy as np
 
 from . import pictures
-from .errors import SettingsError
-from .files import is_older
+from .errors import FileError, SettingsError
+from .files import is_held, is_older
 from .gan import GAN
 from .loop import Training
-from .progress import say
+from .printing import say
 from .run import Record, columns_of
 from .run_directory import Row, RunDirectory
 
 
 class History:
-    """The rows, in memory and in history.csv."""
+    """The rows, in memory and in history.csv. While another program holds the file, they wait in memory and in the
+    checkpoint.
+    """
 
     def __init__(self, record: Record) -> None:
         self.record = record
 
     def on_start(self, training: Training) -> None:
         """Write the rows so far, unless no step is to come and they are there: curves are made of newer ones only."""
-        rows, directory, ends = self.record.rows, self.record.directory, not training.goes_on()
-        self.columns = list(dict.fromkeys([*training.columns, *(name for row in rows for name in row)]))
-        self.is_as_found = ends and directory is not None and directory.history.exists()
+        record, directory = self.record, self.record.directory
+        self.columns = list(dict.fromkeys([*training.columns, *(name for row in record.rows for name in row)]))
+        is_there = directory is not None and directory.history.exists() and not record.waiting
+        self.is_as_found = is_there and not training.goes_on()
         if not self.is_as_found:
-            self._write(rows)
+            self._write(record.rows)
 
     def on_log(self, training: Training, row: Row) -> None:
         """Add the row. A column that is new gets its place in the file."""
         row = {name: _plain(name, value, training.step) for name, value in row.items()}
         new = [name for name in row if name not in self.columns]
         self.columns += new
-        if new or self.is_as_found:
-            self._write([*self.record.rows, row])
-        elif self.record.directory is not None:
-            self.record.directory.append_row(self.columns, row)
+        rows = [*self.record.rows, row]
+        if self.record.waiting and self.record.directory is not None and self.record.directory.holds_history():
+            self.record.waiting = rows
+        else:
+            self._write(rows, append=not (new or self.is_as_found or self.record.waiting))
         self.record.rows.append(row)
 
-    def _write(self, rows: list[Row]) -> None:
-        if self.record.directory is not None:
-            self.record.directory.write_rows(self.columns, rows)
+    def on_stop(self, training: Training) -> None:
+        """The last attempt to write what waits."""
+        if self.record.waiting:
+            self._write(self.record.rows)
+
+    def _write(self, rows: list[Row], append: bool = False) -> None:
+        """All rows, or the last one behind the others, if the file is still there."""
+        directory, record = self.record.directory, self.record
+        if directory is None:
+            return
+        try:
+            if append and directory.history.exists():
+                directory.append_row(self.columns, rows[-1])
+            else:
+                directory.write_rows(self.columns, rows)
+            record.waiting = []
+        except FileError as error:
+            if not is_held(error):
+                raise
+            say(f"note: {error}; its rows wait, and checkpoint.npz has them until they are written")
+            record.waiting = rows
         self.is_as_found = False
 
 
@@ -70,6 +92,7 @@ class SampleGrids:
         """Write what can be drawn."""
         picture = training.picture(images)
         if picture is not None:
+            self.directory.samples.mkdir(exist_ok=True)  # it may have been cleared away
             pictures.save_png(self.directory.sample_path(training.step), picture)
 
 

@@ -1,5 +1,6 @@
 """Runs, looked at: their history, their samples, their generator. What `train` returns and `open_run` opens."""
 
+import contextlib
 import dataclasses
 import html
 import os
@@ -68,6 +69,7 @@ class Record:
     data: dict[str, Any]  # data.data_identity
     directory: RunDirectory | None = None
     rows: list[Row] = field(default_factory=list)  # of the history
+    waiting: list[Row] = field(default_factory=list)  # all rows, while another program holds history.csv
     means: Means = field(default_factory=Means)  # of the losses since the last one
     seconds: float = 0.0
     steps: int = 0
@@ -150,10 +152,15 @@ class Run:
 
     @property
     def picture(self) -> Picture | None:
-        """The last sample grid; None where the samples are no images, or there are none yet."""
+        """The last sample grid, of a folder the last that is whole; None where the samples are no images, or there are
+        none yet.
+        """
         if self._record is not None:
             return picture_of(self._record, self._record.samples)
-        return pictures.load_png(self.samples[-1]) if self.samples else None
+        for path in reversed(self.samples):
+            with contextlib.suppress(FileError):
+                return pictures.load_png(path)
+        return None
 
     def generator(self, layers: Iterable[type[Layer]] = (), backend: Any = None) -> Sequential:
         """A copy of the generator, with averaged parameters where there is an average.

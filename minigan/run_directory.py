@@ -10,29 +10,27 @@ generator.npz      all that sampling needs
 """
 
 import contextlib
-import csv
-import io
+import errno
 import json
-import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import FileError, SettingsError
-from .files import open_regular, patiently, write_atomically
+from .files import is_held, open_regular, patiently, write_atomically
+from .history_csv import Row, rows_in, text_of
 
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there, two programs on one run are not kept apart
     fcntl = None  # type: ignore[assignment]
 
-Row = dict[str, Any]  # a column's name and its number; without an entry where a callback gave none
-
 LARGEST_CONFIG = 2**24  # bytes; a thousand times what the largest of ours takes
 NUMBERED = re.compile(r"[0-9]{6,}")  # 003000.png
+TEMPORARY = re.compile(r"\.config\.json\.[0-9]+\.tmp")  # of files.write_atomically
 KEPT = re.compile(r"(?<=checkpoint-)[0-9]{6,}")  # checkpoint-003000.npz
 
 
@@ -73,12 +71,12 @@ class RunDirectory:
         except FileExistsError:
             if not may_exist:
                 raise
-            _require_empty(path)
+            require_free(path)
         try:
             run._open_lock("x")  # of two starts at once, one makes this file
-        except FileExistsError as error:
-            raise FileError(f"{path} is in use by another program: name another folder") from error
-        run.samples.mkdir()
+        except FileExistsError:
+            run._open_lock("w")  # it is that of a start that was killed, unless it is locked
+        run.samples.mkdir(exist_ok=True)
         return run
 
     def discard(self) -> None:
@@ -104,17 +102,19 @@ class RunDirectory:
         if path.exists() and not path.is_file():
             raise FileError(f"{path} is no file: delete it")
         try:
-            self.lock = open(path, mode)  # noqa: SIM115 - held as long as the run
+            self.lock = patiently(lambda: open(path, mode))  # noqa: SIM115 - held as long as the run
             if fcntl is not None:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileExistsError:
             raise
-        except BlockingIOError as error:
-            self.release()
-            raise FileError(f"{self.path} is in use by another program: wait for it, or name another folder") from error
         except OSError as error:
             if self.lock is None:
                 raise FileError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                self.release()
+                raise FileError(
+                    f"{self.path} is in use by another program: wait for it, or name another folder"
+                ) from error
             # Some file systems of networks have no locks, and say so in many ways: go on without.
 
     def release(self) -> None:
@@ -128,7 +128,7 @@ class RunDirectory:
     def read_config(self) -> dict[str, Any]:
         """config.json. Raises FileError if it is missing or damaged."""
         try:
-            with open_regular(self.config) as file:
+            with patiently(lambda: open_regular(self.config)) as file:
                 text = file.read(LARGEST_CONFIG + 1)
             if len(text) > LARGEST_CONFIG:
                 raise ValueError(f"it has more than {LARGEST_CONFIG:,} bytes")
@@ -143,6 +143,18 @@ class RunDirectory:
     def write_config(self, config: dict[str, Any]) -> None:
         """Replace config.json."""
         write_atomically(self.config, lambda file: file.write((json.dumps(config, indent=2) + "\n").encode()))
+
+    def require_untrained(self) -> None:
+        """Raises FileError if a run without a checkpoint.npz was trained: its first checkpoint is that of step 0, so a
+        run that was killed before it can begin anew.
+        """
+        kept = [path.name for _, path in self.kept_checkpoints()]
+        later = self.generator, self.evolution, self.curves
+        trained = any(path.exists() for path in later) or self.sample_paths()[1:] or self.read_rows()[1]
+        if kept:
+            raise FileError(f"{self.checkpoint} is missing: copy {kept[-1]} to that name to go on from there")
+        if trained:
+            raise FileError(f"{self.checkpoint} is missing, and the run cannot go on without it: start a new run")
 
     # Samples and checkpoints. ----------------------------------------------------------------------------------------
 
@@ -160,11 +172,13 @@ class RunDirectory:
 
     def prune(self, keep: int, step: int) -> None:
         """Delete all kept checkpoints up to this step but the last `keep`. Later ones are of a run that went further
-        before it was taken back to an earlier step: they are left alone.
+        before it was taken back to an earlier step: they are left alone. One that another program holds is deleted
+        later.
         """
         kept = [path for at, path in self.kept_checkpoints() if at <= step]
         for path in kept[:-keep]:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def kept_checkpoints(self) -> list[tuple[int, Path]]:
         """(step, path) of the checkpoints that have names of their own, in the order of the steps."""
@@ -175,55 +189,36 @@ class RunDirectory:
 
     def write_rows(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Replace history.csv."""
-        text = _csv([columns, *(_cells(columns, row) for row in rows)])
+        text = text_of(columns, rows)
         write_atomically(self.history, lambda file: file.write(text.encode()))
 
     def append_row(self, columns: Sequence[str], row: Row) -> None:
         """Add one row, its columns in the order of the header, at once on its way to the disk."""
         try:
             with patiently(lambda: open(self.history, "a", newline="", encoding="utf-8")) as file:
-                file.write(_csv([_cells(columns, row)]))
+                file.write(text_of(columns, [row], header=False))
         except OSError as error:
             raise FileError(f"{self.history} cannot be written: {error.strerror or error}") from error
 
-    def read_rows(self) -> tuple[list[str], list[Row]]:
-        """The columns and the rows, but for half a row at the end, which a kill may have left.
-
-        Raises FileError, naming the line, for what is not a history: a spreadsheet may have saved it in its own way.
-        """
+    def holds_history(self) -> bool:
+        """Whether another program lets nobody write history.csv, at this moment."""
         try:
-            with open_regular(self.history) as file:
-                text = file.read().decode("utf-8-sig")
+            open(self.history, "a").close()
+        except OSError as error:
+            return is_held(error)
+        return False
+
+    def read_rows(self, needed: Iterable[str] = (), saved: int = -1) -> tuple[list[str], list[Row]]:
+        """The columns and rows, as history_csv.rows_in. Raises FileError, naming the line, for what is no history."""
+        try:
+            with patiently(lambda: open_regular(self.history)) as file:
+                return rows_in(file.read(), needed, saved)
         except FileNotFoundError:
             return [], []
-        except UnicodeDecodeError as error:
-            raise FileError(f"{self.history} is damaged: it is not text ({error.reason})") from error
         except OSError as error:
             raise FileError(f"{self.history} cannot be read: {error.strerror or error}") from error
-        try:
-            lines = list(csv.reader(text[: text.rfind("\n") + 1].replace("\r\n", "\n").splitlines()))
-        except csv.Error as error:  # such as a cell of 200,000 letters
-            raise FileError(f"{self.history} is damaged: {error}") from error
-        if not lines:
-            return [], []
-        columns = lines[0]
-        if columns[0] != "step":
-            raise FileError(
-                f"{self.history} is damaged: its first line begins with {columns[0]!r}; wanted columns with commas "
-                f"between, 'step' first: a spreadsheet may have changed it"
-            )
-        return columns, [self._row(columns, cells, number) for number, cells in enumerate(lines[1:], 2)]
-
-    def _row(self, columns: list[str], cells: list[str], line: int) -> Row:
-        if len(cells) != len(columns):
-            raise FileError(f"{self.history} is damaged: line {line} has {len(cells)} cells, and there are {columns}")
-        try:
-            row = {name: _number(cell) for name, cell in zip(columns, cells, strict=True) if cell}
-            if not isinstance(row.get("step"), int) or row["step"] < 0:
-                raise ValueError(f"its step is {cells[0]!r}; wanted a whole number from 0 on")
-            return row
         except ValueError as error:
-            raise FileError(f"{self.history} is damaged: line {line}: {error}") from error
+            raise FileError(f"{self.history} is damaged: {error}") from error
 
 
 def _first_free(kind: type[RunDirectory], path: Path) -> RunDirectory:
@@ -234,40 +229,27 @@ def _first_free(kind: type[RunDirectory], path: Path) -> RunDirectory:
     raise AssertionError
 
 
-def _require_empty(path: Path) -> None:
+def require_free(path: Path) -> None:
+    """Raises SettingsError unless the path may become a run: nothing is there but what a start leaves that was killed
+    before it wrote its config.json.
+    """
     if not path.is_dir():
-        raise SettingsError(f"out={str(path)!r} exists already and is never overwritten: name another folder")
-    if any(path.iterdir()):
+        if path.exists() or path.is_symlink():
+            raise SettingsError(f"out={str(path)!r} exists already and is never overwritten: name another folder")
+    elif not all(_is_leftover(entry) for entry in path.iterdir()):
         raise SettingsError(
             f"out={str(path)!r} exists already and is never overwritten: name another folder, or go on with the run in "
             f"there: resume={str(path)!r}"
         )
 
 
+def _is_leftover(entry: Path) -> bool:
+    if entry.is_dir():
+        return entry.name == "samples" and not any(entry.iterdir())
+    return entry.name == ".lock" or TEMPORARY.fullmatch(entry.name) is not None
+
+
 def _numbered(folder: Path, suffix: str) -> list[tuple[int, Path]]:
     """(step, path) of the files that are named by a step, in the order of the steps."""
     found = [(NUMBERED.fullmatch(path.stem), path) for path in folder.glob(f"*{suffix}")]
     return sorted((int(match[0]), path) for match, path in found if match)
-
-
-def _cells(columns: Sequence[str], row: Row) -> Iterator[str]:
-    return (repr(row[name]) if name in row else "" for name in columns)
-
-
-def _csv(lines: Sequence[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()
-
-
-def _number(text: str) -> float:
-    """A whole number stays one, so that a row is written again as it was. Raises ValueError."""
-    try:
-        whole = int(text)
-    except ValueError:
-        whole = None
-    value = float(text) if whole is None else whole
-    too_large = abs(value) >= 2**63 if whole is not None else math.isinf(value) and "inf" not in text.lower()
-    if "_" in text or too_large:
-        raise ValueError(f"{text[:20]!r} is no number that a run writes")
-    return value

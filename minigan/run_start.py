@@ -5,6 +5,7 @@ leaves nothing behind.
 """
 
 import dataclasses
+import json
 import platform
 import secrets
 import sys
@@ -16,20 +17,19 @@ from typing import Any
 import numpy as np
 
 from .backend import Array
-from .backend.workers import usable_cores
-from .checkpoint import load_checkpoint, save_model, steps_of
+from .backend.cores import usable_cores
+from .checkpoint import load_checkpoint, save_model, steps_in, steps_of
 from .config import config_of, differences
 from .data import check_batch, check_batch_labels, class_count, data_identity, data_name, has_labels
 from .data.protocol import Data
 from .errors import DataError, FileError, SettingsError, ShapeError, counted
-from .files import is_older
 from .gan import GAN
 from .gan_parts import require_range
 from .generator import with_labels
 from .means import Means
-from .progress import say
+from .printing import say
 from .run import FIXED, Plan, Record, plan_of, whole_number
-from .run_directory import RunDirectory
+from .run_directory import Row, RunDirectory
 from .version import __version__
 
 NEW = "a new folder in runs/"  # what out=True means
@@ -118,8 +118,8 @@ class Start:
             | {"settings": kept, "training": {"steps": steps} | dataclasses.asdict(record.plan), "stopped": None}
             | {"data": config_of(record.data), "gan": gan.config(), "id": record.token}
         )
-        if record.saved_at is not None and is_older(directory.generator, directory.checkpoint):
-            save_generator(gan, directory)  # a kill came between the two
+        if record.saved_at is not None and steps_in(directory.generator) != gan.steps:
+            save_generator(gan, directory)  # a kill came between the two files
 
     def undo(self) -> None:
         """After a failed start: no folder, no run."""
@@ -129,7 +129,7 @@ class Start:
         if self.makes_folder and record.directory is not None:
             record.directory.discard()
             record.directory = None
-        if self.is_new:
+        if self.is_new or self.resume is not None:
             self.gan._record = None
 
     # The three kinds. ------------------------------------------------------------------------------------------------
@@ -192,22 +192,29 @@ class Start:
             record = self._stored_record(directory)
             plan = self._same_run(record)
             _try_stored_batch(self.gan, self.data, plan, directory)
-            extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)
-            record.means, record.seconds = _unfinished(extra, directory.checkpoint, len(self.gan.measures))
+            if directory.checkpoint.exists():
+                extra = load_checkpoint(directory.checkpoint, self.gan, record.identity)
+                record.means, record.seconds = _unfinished(extra, directory.checkpoint, len(self.gan.measures))
+                record.waiting = _waiting(extra, directory.checkpoint)
+                record.rows = list(record.waiting) or record.rows
+                record.steps = record.saved_at = self.gan.steps
+                record.sampled_at = record.steps if directory.sample_path(record.steps).exists() else None
+            else:
+                self.gan.require_finite()
         except BaseException:
             directory.release()
             raise
         self.plan = plan
         record.token = str(self.stored.get("id") or secrets.token_hex(8))  # runs of 0.1 have none
-        record.steps = record.saved_at = self.gan.steps
-        record.sampled_at = record.steps if directory.sample_path(record.steps).exists() else None
         self.gan._record = record
         return record
 
     def _stored_record(self, directory: RunDirectory) -> Record:
         """What the folder says of its run."""
-        if not directory.checkpoint.exists():
-            raise FileError(f"{directory.path}: it ended before its first checkpoint; start a new run")
+        saved = steps_in(directory.checkpoint)
+        if saved is None and not directory.checkpoint.exists():
+            directory.require_untrained()
+        saved = -1 if saved is None else saved
         plan = plan_of(self.stored, directory.config)
         try:
             data, name = dict(self.stored["data"]), str(self.stored["system"])
@@ -219,7 +226,7 @@ class Start:
             sampling = self.stored.get("settings", {}).get("sampling", ours["config"].get("sampling"))
             config = ours["config"] | ({"sampling": sampling} if "sampling" in ours["config"] else {})
             data = ours | {name: data[name] for name in ("name", "fingerprint", "shape")} | {"config": config}
-        return Record(name, plan, data, directory, rows=directory.read_rows()[1])
+        return Record(name, plan, data, directory, rows=directory.read_rows(self.gan.measures, saved)[1])
 
     def _same_run(self, record: Record) -> Plan:
         """The run's plan with what is asked for now. Raises SettingsError, naming what differs, for another run's."""
@@ -275,6 +282,14 @@ def _unfinished(extra: dict[str, np.ndarray], path: Path, measures: int) -> tupl
         return means, seconds
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _waiting(extra: dict[str, np.ndarray], path: Path) -> list[Row]:
+    """The rows of a run whose history.csv another program held; [] if they are in the file."""
+    try:
+        return [dict(row) for row in json.loads(str(extra.get("rows", "[]")))]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FileError(f"{path} is damaged: its rows: {error}") from error
 
 
 def _description(name: str) -> dict[str, Any]:
@@ -357,4 +372,4 @@ def draw_samples(gan: GAN, columns: int) -> np.ndarray:
 def save_generator(gan: GAN, directory: RunDirectory) -> None:
     """generator.npz, with averaged parameters where there is an average."""
     with gan.averaged():
-        save_model(directory.generator, gan.G)
+        save_model(directory.generator, gan.G, steps=gan.steps)

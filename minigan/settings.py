@@ -22,7 +22,7 @@ from .data.sources import split_part
 from .errors import FileError, MiniganError, SettingsError, did_you_mean
 from .progress import in_notebook
 from .run import open_run
-from .run_directory import RunDirectory
+from .run_directory import RunDirectory, require_free
 
 S = TypeVar("S", bound="RunSettings")
 
@@ -274,9 +274,12 @@ def _refuse_contradictions(given: dict[str, Any], resume: Path | None, more: int
 
 def _require_new(out: Path | None) -> None:
     """`train` refuses it, too; but images that take minutes to read come first there."""
-    if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        resumable = f", or use --resume {out}" if out.is_dir() else ""
-        raise SettingsError(f"--out {out} exists already and is never overwritten: name another{resumable}")
+    if out is None:
+        return
+    try:
+        require_free(out)
+    except SettingsError as error:
+        raise SettingsError(in_flags(str(error), ("out", "resume"))) from None
 
 
 def stored_settings(run: Path, kind: type[RunSettings]) -> dict[str, Any]:

@@ -11,11 +11,13 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 
 # Each file imports only from the ones before it (the files of one line may not import each other).
 FLOORS = [
-    ["errors", "version"],
+    ["errors", "version", "printing"],
     ["config", "gradcheck.report"],
-    ["backend.philox", "backend.convolution", "backend.workers", "files", "archive", "data.limits"],
+    ["backend.philox", "backend.convolution", "backend.cores", "files", "archive", "data.limits"],
+    ["backend.workers"],
     ["backend.base"],
-    ["backend.rows", "backend.winograd"],
+    ["backend.rows", "backend.products"],
+    ["backend.winograd"],
     ["backend.cublas", "backend.graph"],
     ["backend.numpy_backend", "backend.cupy_backend"],
     ["backend"],
@@ -24,7 +26,7 @@ FLOORS = [
     ["data.damage"],
     ["data.decoding"],
     ["data.fitting"],
-    ["data.labels", "data.notes"],
+    ["data.labels"],
     ["data.levels", "data.finding", "data.picture_cache", "data.axes", "data.numpy_files", "data.array_files"],
     ["data.tables", "data.raw"],
     ["data.samples", "data.protocol"],
@@ -58,7 +60,8 @@ FLOORS = [
     ["gradcheck.children"],
     ["gradcheck"],
     ["gradcheck.command", "pytest_plugin"],
-    ["checkpoint", "run_directory", "example_files"],
+    ["checkpoint", "history_csv", "example_files"],
+    ["run_directory"],
     ["run"],
     ["run_start"],
     ["loop"],
@@ -122,7 +125,8 @@ SCREEN, SITTING = 60, 400
 # Not the engine: data, files and runs, known networks, the gradient check, and what only a GPU needs.
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
-    "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint",
+    "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint", "printing",
+    "history_csv",
     "gradcheck", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]

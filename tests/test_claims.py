@@ -125,7 +125,7 @@ FLAGS = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w_])")
 OTHERS = {
     "--help", "--version", "--dataset",  # the last is a tutorial's
     "--compile", "--layers", "--missing", "--scaling",  # of tests.benchmarks and tests.gpu
-    "--to",  # of `minigan examples`
+    "--cpus",  # of containers
 }  # fmt: skip
 
 

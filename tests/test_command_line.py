@@ -2,11 +2,14 @@
 
 import csv
 import dataclasses
+import errno
 import importlib.metadata
 import importlib.util
+import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -18,6 +21,7 @@ from PIL import Image
 
 from minigan import __version__, cli, load_model, loop, models, pictures, save_model, settings
 from minigan.cli import guarded, main
+from minigan.data import images, load
 from minigan.errors import FileError
 from minigan.generator import draw_noise, with_labels
 from minigan.layers import Dense, Residual
@@ -276,7 +280,7 @@ RESUME = {
     "a value out of range": (setting(beta1=2), [], ["beta1", "2"]),
     "a setting too many": (setting(depth=3), [], ["program or version", "depth"]),
     "another system": (changed(lambda whole: whole.update(system="dcgan")), [], ["run of dcgan", "of mnist_mlp_gan"]),
-    "no checkpoint": (remove("checkpoint.npz"), [], ["run: ", "first checkpoint", "start a new run"]),
+    "no checkpoint": (remove("checkpoint.npz"), [], ["run/checkpoint.npz is missing", "start a new run"]),
     "half a checkpoint": (lambda run: os.truncate(run / "checkpoint.npz", 10**6), [], ["run/checkpoint.npz"]),
     "no real checkpoint": (write("checkpoint.npz", b"x"), [], ["run/checkpoint.npz"]),
     "another seed": (None, ["--seed", "9"], ["--seed 9 (the run has 0)", "leave them out"]),
@@ -291,7 +295,7 @@ RESUME = {
     "no more steps": (None, ["--more", "0"], ["--more is 0; it must be at least 1"]),
     "more and all": (None, ["--more", "2", "--steps", "9"], ["--steps and --more each say how long", "give one"]),
     "other weights": (None, ["--start-from", "run"], ["--resume run goes on", "--start-from begins a new one"]),
-    "more without a checkpoint": (remove("checkpoint.npz"), ["--more", "2"], ["before its first checkpoint"]),
+    "more without a checkpoint": (remove("checkpoint.npz"), ["--more", "2"], ["checkpoint.npz is missing"]),
     "more of half a checkpoint": (
         lambda run: os.truncate(run / "checkpoint.npz", 10**6), ["--more", "2"], ["run/checkpoint.npz"]
     ),
@@ -504,6 +508,26 @@ def test_arguments_of_a_notebook(monkeypatch):
         settings.parse_command(example.Settings, None, {}, None)
     monkeypatch.setattr(settings, "in_notebook", lambda: True)
     assert settings.parse_command(example.Settings, None, {}, None).settings == example.Settings()
+
+
+def test_after_ctrl_c_a_notebook_is_told_what_it_can_type(monkeypatch, no_pictures, capsys):
+    """Its kernel's launcher is a program, too, but nobody started it."""
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    for module in ("settings", "training", "image_runs"):
+        monkeypatch.setattr(f"minigan.{module}.in_notebook", lambda: True)
+    usual = loop.Training.take_step
+
+    def interrupted(training):
+        os.kill(os.getpid(), signal.SIGINT)
+        return usual(training)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Training, "take_step", interrupted)
+        example.main(" ".join([*BASE, "--out my_run"]))
+    said = capsys.readouterr()
+    assert said.out == "stopped at step 1, which my_run/checkpoint.npz holds; to go on: main('--resume my_run')\n"
+    example.main("--resume my_run")
+    assert "done: my_run" in capsys.readouterr().out
 
 
 def test_quick_stands_for_its_settings_and_flags_win_over_it(no_pictures):
@@ -728,6 +752,19 @@ def test_what_is_no_generator_cannot_be_sampled(refused, make, words):
 def test_a_checkpoint_is_no_generator(refused, finished):
     status = minigan("sample", finished / "checkpoint.npz", "--out", "grid.png")
     refused(status, "checkpoint.npz", "a run's generator.npz is one")
+
+
+def test_a_generator_of_another_step_than_its_checkpoint_is_named(folder, no_pictures, capsys):
+    """A kill came between the two files, or the run is under way."""
+    for steps in ("2", "3"):
+        assert train("--data", "images.npy", "--batch-size", "4", "--steps", steps, "--out", steps) == 0
+    assert minigan("sample", "3", "--out", "a.png") == 0 and capsys.readouterr().err == ""
+    shutil.copy("2/generator.npz", "3/generator.npz")
+    assert minigan("sample", "3", "--out", "b.png") == 0
+    said = capsys.readouterr().err
+    assert said.startswith("note: 3/generator.npz is of step 2, and checkpoint.npz beside it of step 3: ")
+    assert train("--resume", "3") == 0
+    assert minigan("sample", "3", "--out", "c.png") == 0 and capsys.readouterr().err == ""
 
 
 def test_a_runs_folder_is_its_generator(finished):
@@ -1015,3 +1052,33 @@ def test_without_an_output_nothing_is_said(monkeypatch, argv):
         assert minigan(*argv.split()) == 0
     except SystemExit as ended:
         assert ended.code == 0
+
+
+class Full:
+    """An output that nothing can be written to, with characters that no text has."""
+
+    encoding, closed = "no-such-encoding", False
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    flush = write
+
+
+@pytest.mark.parametrize("stream", [Full(), object(), None], ids=["full", "no stream", "none"])
+def test_a_message_that_cannot_be_printed_changes_no_status(monkeypatch, folder, no_pictures, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    Path("photos").mkdir()
+    Image.new("RGB", (9, 9)).save("photos/1.png")
+    assert train("--lr", "-1") == 2
+    assert load("images.npy").shape == (6, 5, 1) and images("photos", 6).shape == (6, 6, 3)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_names_that_an_output_cannot_show(monkeypatch, generator, encoding):
+    """After the work, a name that has no characters there would end the command in a traceback."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert minigan("sample", generator, "--out", "東.png") == 0
+    assert stream.buffer.getvalue().decode(encoding).endswith("東.png\n" if encoding == "utf-8" else "?.png\n")
+    assert Path("東.png").exists()

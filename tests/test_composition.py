@@ -23,7 +23,7 @@ from minigan import (
 )
 from minigan.errors import FileError, OrderError, SettingsError, ShapeError
 from minigan.gradcheck import check
-from minigan.initializers import normal
+from minigan.initializers import normal, zeros
 from minigan.interop import from_keras, from_torch, to_keras, to_torch
 from minigan.layers import (
     BatchNorm,
@@ -350,6 +350,42 @@ def test_a_layer_of_another_dtype_is_named():
     net = Sequential([Dense(2), Residual(Doubles())], input_shape=3)
     with pytest.raises(ShapeError, match=r"1\.Residual\.0\.Doubles returned float64 in a network of float32"):
         net.forward(noise(net))
+
+
+def test_a_backward_of_another_dtype_is_named():
+    class Widens(Tanh):
+        def backward(self, dy, params=True, inputs=True):
+            return super().backward(dy, params, inputs).astype("float64")
+
+    net = Sequential([Dense(2), Widens()], input_shape=3)
+    y = net.forward(noise(net))
+    with pytest.raises(ShapeError, match=r"1\.Widens's backward returned float64 in a network of float32"):
+        net.backward(y.copy())
+
+
+@pytest.mark.parametrize(
+    "first, second, words",
+    [
+        ("W", "W", "'W' twice"),
+        ("W", "dW", "'dW' twice"),
+        ("dW", "W", "'dW' twice"),
+        ("forward", "W", "'forward', which every layer has"),
+        ("type", "dtype", "'dtype', which every layer has"),
+        ("type", "W", "'dtype', which every layer has"),
+        ("name", "W", "'name', which every layer has"),
+    ],
+)
+def test_an_array_has_a_name_of_its_own(first, second, words):
+    """Of two arrays under one name, only one would be trained."""
+
+    class Declares(Tanh):
+        def build(self, in_shape):
+            self.param(first, in_shape, zeros)
+            self.param(second, in_shape, zeros)
+            return in_shape
+
+    with pytest.raises(SettingsError, match=f"0.Declares declares {words}"):
+        Sequential([Declares()], input_shape=3)
 
 
 # PyTorch and Keras. --------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def fast(request, monkeypatch):
 
     monkeypatch.setattr(numpy_backend, "image_blocks", image_blocks)
     monkeypatch.setattr(workers.WORKERS, "count", 3)
-    monkeypatch.setattr(workers.WORKERS, "pool", None)
+    monkeypatch.setattr(workers.WORKERS, "process", 0)  # a new pool
     return get_backend("numpy")
 
 
@@ -247,7 +247,7 @@ def places(request, monkeypatch):
         monkeypatch.setattr(winograd, "IMAGE", 1)
         monkeypatch.setattr(winograd, "ROWS", 1)
         monkeypatch.setattr(workers.WORKERS, "count", 3)
-        monkeypatch.setattr(workers.WORKERS, "pool", None)
+        monkeypatch.setattr(workers.WORKERS, "process", 0)  # a new pool
     if request.param == "dirty scratch":
         monkeypatch.setattr(winograd, "scratch", lambda name, shape, dtype: np.full(shape, np.nan, dtype))
 

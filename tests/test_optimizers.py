@@ -107,6 +107,21 @@ def test_matmul_is_the_plain_product(rows, transposed, width):
     np.testing.assert_allclose(out, Backend.matmul(backend, a, b, np.empty((rows, width))), rtol=1e-13, atol=1e-14)
 
 
+@pytest.mark.parametrize("shape", [(3, 2, 4), (3000, 7, 4)])
+@pytest.mark.parametrize("part", [np.s_[...], np.s_[..., :2], np.s_[..., ::-1], np.s_[::2], np.s_[:, ::-1]], ids=str)
+def test_a_formula_over_channels_writes_to_every_kind_of_array(shape, part):
+    """Also to one that is not contiguous: the rows that are made of it are no copies."""
+    backend, memory = NumpyBackend(), np.zeros(shape)
+    out, x = memory[part], backend.normal(shape, 1, "x", dtype="float64")[part]
+    vector = np.arange(1.0, 1 + out.shape[-1])
+
+    def task(x, out, vector):
+        np.multiply(x, vector, out=out)
+
+    backend.over_channels(task, (x, out), (vector,))
+    assert np.array_equal(memory[part], x * vector) and np.count_nonzero(memory) == out.size
+
+
 def test_an_error_on_a_thread_is_not_lost():
     workers = Workers()
     workers.count = 2

@@ -12,6 +12,7 @@ from PIL import Image
 import minigan as mg
 from minigan import pictures
 from minigan.errors import FileError
+from minigan.history_csv import rows_in
 from minigan.run import columns_of
 from minigan.run_directory import RunDirectory
 
@@ -146,6 +147,16 @@ def test_a_damaged_config_is_not_gone_on_with(made, tmp_path, changes, said):
         resume(run, small_gan(ema=0.9))
 
 
+def test_the_picture_of_a_run_is_its_last_whole_one(made, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(made[1], run)
+    whole = mg.open_run(run).picture
+    (run / "samples" / "999999.png").write_bytes(b"")
+    (run / "samples" / "9999999.png").mkdir()
+    (run / "samples" / "²³.png").write_bytes(b"no picture")
+    assert np.array_equal(mg.open_run(run).picture, whole) and "<img" in mg.open_run(run)._repr_html_()
+
+
 def test_a_run_that_lost_its_files(made, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(made[1], run)
@@ -157,7 +168,7 @@ def test_a_run_that_lost_its_files(made, tmp_path):
     assert opened.history["step"].shape == (0,)
     with pytest.raises(FileError, match=r"it has no generator\.npz"):
         opened.generator()
-    with pytest.raises(FileError, match="it ended before its first checkpoint; start a new run"):
+    with pytest.raises(FileError, match=r"checkpoint\.npz is missing, .*: start a new run"):
         resume(run, small_gan(ema=0.9))
 
 
@@ -199,7 +210,20 @@ def test_histories_without_rows(tmp_path, content):
     assert rows_of(tmp_path, content)[1] == []
 
 
-@pytest.mark.parametrize("change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\r"),
+        lambda text: "\ufeff" + text.replace("\n", "\r\n").rstrip(),  # its last line has no end
+        lambda text: text + "\n\n",
+        lambda text: text + ",,\n,,\n",
+        lambda text: text.replace("\n6", "\n\n6"),
+        lambda text: text.replace(",", ", "),
+        lambda text: "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()) + "\n",
+    ],
+)
 def test_what_a_spreadsheet_may_do(tmp_path, change):
     assert rows_of(tmp_path, change(GOOD)) == rows_of(tmp_path, GOOD)
 
@@ -207,24 +231,50 @@ def test_what_a_spreadsheet_may_do(tmp_path, change):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (GOOD.replace(",", ";"), "its first line begins with 'step;d_loss;g_loss'; wanted columns with commas"),
-        (GOOD.replace("step", "Schritt"), "its first line begins with 'Schritt'"),
-        (GOOD.replace("0.5", "half"), "line 2: .*'half'"),
+        (GOOD.replace(",", ";"), "line 1 has no columns, step first, with commas between: it begins with 'step;d_loss"),
+        (GOOD.replace(",", ";").replace(".", ","), "line 1 has no columns, step first, with commas"),
+        (GOOD.replace(",", "\t"), "line 1 has no columns"),
+        ("sep=;\n" + GOOD, "line 1 has no columns"),
+        (GOOD.replace("step", "Schritt"), "line 1 has no columns, .*'Schritt"),
+        (GOOD.replace("d_loss", "D's loss"), "line 1 has no column 'd_loss': it begins with \"step,D's loss"),
+        (GOOD.replace("d_loss,", ""), "line 1 has no column 'd_loss'"),
+        (GOOD.replace("g_loss", "d_loss"), "line 1 has (no column|two columns)"),
+        (GOOD.replace("\n", ",\n"), "line 1 has other columns"),
+        (GOOD.replace("0.5", "half"), "line 2: d_loss is 'half'; wanted a number"),
+        (GOOD.replace("0.5", ""), "line 2: d_loss is ''; wanted a number"),
+        (GOOD.replace("0.5", "1_0"), "line 2: d_loss is '1_0'"),
+        (GOOD.replace("0.5", "9" * 30), "line 2: d_loss is '99"),
         (GOOD.replace("0.25", "0,25"), "line 3 has 4 cells"),
         (GOOD.replace("0.5,1.5", "0.5"), "line 2 has 2 cells"),
+        (GOOD.replace("12,", ","), "line 3: step is ''; wanted a number"),
+        (GOOD.replace("12,", "12.5,"), "line 3: step is '12.5'; wanted a whole number"),
+        (GOOD.replace("12,", "-12,"), "line 3: step is '-12'; wanted a whole number"),
+        (GOOD.replace("12,", "6,"), "line 3: step 6 comes after step 6"),
+        (GOOD.replace("12,", "3,"), "line 3: step 3 comes after step 6"),
+        (GOOD.replace("\n", "\r\n").replace("0.25", "#####"), "line 3: d_loss is '#####'"),
         (GOOD.encode().replace(b"0.5", b"\xff"), "it is not text"),
+        (GOOD.encode("utf-16"), "it is not text"),
+        (GOOD.replace("0.5", "5" * 200_000), "line 2: "),
     ],
 )
 def test_a_damaged_history_is_one_sentence_before_training(made, tmp_path, content, said):
+    (tmp_path / "history.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(FileError, match=rf"history\.csv is damaged: {said}"):
-        rows_of(tmp_path, content)
+        RunDirectory(tmp_path).read_rows(("d_loss", "g_loss"))
     run = tmp_path / "run"
     shutil.copytree(made[1], run)
     shutil.copy(tmp_path / "history.csv", run / "history.csv")
     gan = small_gan(ema=0.9)
-    with pytest.raises(FileError, match=said):
+    with pytest.raises(FileError, match=r"history\.csv is damaged: "):
         resume(run, gan)
     assert gan.steps == 0
+
+
+def test_a_last_line_without_an_end_counts_if_its_step_is_saved(tmp_path):
+    """Ours is later than the checkpoint, and may have half a number; an editor's is the last row."""
+    content = (GOOD + "18,0.5,1.0").encode()
+    assert [len(rows_in(content, saved=saved)[1]) for saved in (-1, 17, 18, 30)] == [2, 2, 3, 3]
+    assert len(rows_in((GOOD + "18,0.5").encode(), saved=18)[1]) == 2
 
 
 def test_rows_as_columns():

@@ -1,17 +1,26 @@
-"""MINIGAN_THREADS: how many threads compute, ours or the BLAS's, and that the numbers do not depend on it."""
+"""How many threads compute, ours or the BLAS's; that the numbers do not depend on it; and where none can start."""
 
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
-from minigan.backend.workers import Workers, usable_cores
+from minigan import Sequential
+from minigan.backend import cores
+from minigan.backend.cores import usable_cores
+from minigan.backend.workers import Workers
+from minigan.data import images
 from minigan.errors import SettingsError
+from minigan.layers import Dense, LabelEmbedding, SpectralNorm
+from minigan.pictures import save_png
 
 from .conftest import ROOT
+from .systems import real_batch, system
 
 # Two steps of a GAN whose batches are cut into blocks; then one more step, in a forked child and here.
 SCRIPT = """
@@ -85,3 +94,198 @@ def test_a_command_says_so_in_one_sentence(tmp_path):
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: environment variable MINIGAN_THREADS is 'two'; wanted")
     assert not (tmp_path / "run").exists(), "it was told after the run's folder was made"
+
+
+# Where threads cannot start, and where nothing keeps them apart. ------------------------------------------------------
+
+
+class WithoutGil(list):
+    """Blocks whose iterator is read and moved on in two steps, as any is where no GIL keeps threads apart."""
+
+    def __iter__(self):
+        outer = self
+
+        class Items:
+            at = 0
+
+            def __next__(self):
+                at = self.at
+                if at == len(outer):
+                    raise StopIteration
+                time.sleep(1e-4)
+                self.at = at + 1
+                return outer[at]
+
+        return Items()
+
+
+def test_no_block_is_computed_twice_where_there_is_no_gil():
+    workers, done = Workers(), []
+    workers.count = 4
+    workers.run(lambda start, stop: done.append(start), WithoutGil((i, i + 1) for i in range(50)))
+    assert sorted(done) == list(range(50))
+
+
+def test_an_error_ends_the_work_of_all_threads():
+    workers, done = Workers(), []
+    workers.count = 2
+
+    def task(start, stop):
+        time.sleep(1e-3)
+        if start == 20:
+            raise KeyboardInterrupt
+        done.append(start)
+
+    with pytest.raises(KeyboardInterrupt):
+        workers.run(task, [(i, i + 1) for i in range(500)])
+    assert len(done) < 100
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """starts(n): the system lets n threads start at a time, and then no more."""
+
+    def limit(most):
+        usual, started = threading.Thread.start, []
+
+        def start(thread):
+            if sum(other.is_alive() for other in started) >= most:
+                raise RuntimeError("can't start new thread")
+            usual(thread)
+            started.append(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+        monkeypatch.setattr("minigan.backend.workers.WORKERS.pool", None)
+        monkeypatch.setattr("minigan.backend.workers.WORKERS.process", 0)
+
+    return limit
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_where_no_thread_starts_fewer_do_the_work_and_it_is_said_once(most, starts, recwarn):
+    starts(most)
+    workers, done = Workers(), []
+    workers.count = 4
+    for _ in range(3):
+        workers.run(lambda start, stop: done.append((start, threading.get_ident())), [(i, i + 1) for i in range(20)])
+    assert sorted(start for start, _ in done) == sorted(3 * list(range(20)))
+    assert len({thread for _, thread in done}) <= most + 1
+    assert len(recwarn) == 1 and f"lets only {most} of 3 threads start" in str(recwarn[0].message)
+
+
+def test_a_gan_trains_and_a_folder_is_read_where_no_thread_starts(starts, recwarn, monkeypatch, tmp_path):
+    for i in range(20):
+        save_png(tmp_path / f"{i}.png", np.full((8, 8, 3), i, np.uint8))
+    monkeypatch.setattr("minigan.backend.workers.MANY", 1)
+    monkeypatch.setattr("minigan.backend.workers.WORKERS.count", 3)
+    monkeypatch.setenv("MINIGAN_THREADS", "3")
+
+    def pixels_and_numbers():
+        gan, settings = system("mnist_dcgan", width=4, batch_size=9)
+        gan.step(real_batch(gan, settings.batch_size))
+        return images(tmp_path, 8).images.tobytes(), gan.G.params.tobytes(), gan.D.params.tobytes()
+
+    with_threads = pixels_and_numbers()
+    starts(0)
+    assert pixels_and_numbers() == with_threads
+    assert {str(warning.message).partition(":")[0] for warning in recwarn} == {
+        "the system lets only 0 of 2 threads start", "the system lets only 0 of 3 threads start"
+    }  # fmt: skip
+
+
+# How many there are. --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "omp, count",
+    [("3", 3), ("2,4", 2), (" 1 ", 1), ("", 5), ("0", 5), ("-2", 5), ("many", 5), ("²", 5), ("9", 5)],
+)
+def test_what_other_libraries_are_told_counts_too(omp, count, monkeypatch):
+    monkeypatch.setattr(cores, "usable_cores", lambda: 5)
+    monkeypatch.setenv("OMP_NUM_THREADS", omp)
+    monkeypatch.delenv("MINIGAN_THREADS", raising=False)
+    assert Workers().count == count
+    monkeypatch.setenv("MINIGAN_THREADS", "7")
+    assert Workers().count == 7
+
+
+GROUPS = {  # of Linux: what a process finds out about its share of the cores' time, and how many cores that is, of 8
+    "none": ({}, 8),
+    "version 2, in a container": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"}, 2),
+    "half a core": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}, 1),
+    "no limit": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, 8),
+    "more than there are": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "6400000 100000\n"}, 8),
+    "the smallest of all around it": (
+        {
+            "proc/self/cgroup": "0::/a/b\n",
+            "sys/fs/cgroup/a/cpu.max": "300000 100000",
+            "sys/fs/cgroup/a/b/cpu.max": "max 100000",
+            "sys/fs/cgroup/a/b/c/cpu.max": "100000 100000",
+        },
+        3,
+    ),
+    "version 1": (
+        {
+            "proc/self/cgroup": "9:memory:/docker/7f\n4:cpu,cpuacct:/docker/7f\n0::/\n",
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "400000\n",
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+        },
+        4,
+    ),
+    "version 1, no limit": (
+        {
+            "proc/self/cgroup": "4:cpu:/\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+        },
+        8,
+    ),
+    "nonsense": ({"proc/self/cgroup": "\n:\n0::/../x\n", "sys/fs/cgroup/cpu.max": "0 0 0"}, 8),
+    "a period of nothing": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "100000 0\n"}, 8),
+}
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_a_containers_share_of_the_cores(case, tmp_path, monkeypatch):
+    files, count = GROUPS[case]
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert usable_cores(tmp_path) == count
+
+
+def test_a_system_that_does_not_say_which_cores(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert usable_cores(tmp_path) == 6
+    monkeypatch.setattr(os, "sched_getaffinity", fails, raising=False)
+    assert usable_cores(tmp_path) == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert usable_cores(tmp_path) == 1
+
+
+def fails(process):
+    raise OSError("not here")
+
+
+# False alarms of a BLAS -----------------------------------------------------------------------------------------------
+
+
+def test_a_blas_that_leaves_the_processors_flags_set_raises_nothing(monkeypatch):
+    """Apple's does: its products are right, and NumPy warns of them. The suite turns warnings into errors."""
+    usual = np.matmul
+
+    def matmul(a, b, **options):
+        found = usual(a, b, **options)
+        np.ones(1, a.dtype) / np.zeros(1, a.dtype)  # the flag of a division by zero
+        return found
+
+    monkeypatch.setattr(np, "matmul", matmul)
+    for name in ("mnist_dcgan", "anime_dcgan", "mnist_mlp_gan"):
+        gan, settings = system(name, width=4, batch_size=4) if name != "mnist_mlp_gan" else system(name, batch_size=4)
+        gan.step(real_batch(gan, settings.batch_size))
+    D = Sequential([LabelEmbedding(2, 4), SpectralNorm(Dense(1))], input_shape=7, name="D")
+    D.forward(np.ones((2, 7), np.float32))
+    D.backward(np.ones((2, 1), np.float32))

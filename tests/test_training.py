@@ -23,7 +23,20 @@ import pytest
 from PIL import Image
 
 import minigan as mg
-from minigan import StepLR, Wasserstein, WeightClipping, cli, data, files, means, models, pictures, progress, run_start
+from minigan import (
+    StepLR,
+    Wasserstein,
+    WeightClipping,
+    cli,
+    data,
+    files,
+    means,
+    models,
+    pictures,
+    printing,
+    progress,
+    run_start,
+)
 from minigan.errors import DataError, DivergedError, FileError, SettingsError, ShapeError
 
 from .conftest import ROOT
@@ -770,6 +783,12 @@ def test_half_a_row_at_the_end_of_the_history_is_written_anew(whole, tmp_path):
 # Finishing a finished run --------------------------------------------------------------------------------------------
 
 
+def earlier(folder):
+    """The generator of a run at an earlier step, in a file that is newer than all others."""
+    start(folder / "earlier", steps=30)
+    return folder / "earlier" / "generator.npz"
+
+
 @pytest.mark.parametrize("name", ["evolution.gif", "losses.png", "generator.npz"])
 @pytest.mark.parametrize("how", ["missing", "older"])
 def test_a_finished_run_makes_anew_what_is_missing_or_older(whole, tmp_path, name, how):
@@ -778,6 +797,8 @@ def test_a_finished_run_makes_anew_what_is_missing_or_older(whole, tmp_path, nam
     wanted = (run / name).read_bytes()
     if how == "missing":
         (run / name).unlink()
+    elif name == "generator.npz":
+        shutil.copy(earlier(tmp_path), run / name)  # a kill came between the two files
     else:
         (run / name).write_bytes(b"of another time")
         os.utime(run / name, (1, 1))
@@ -803,6 +824,21 @@ def test_a_film_or_curves_that_cannot_be_made_end_no_run(tmp_path, monkeypatch, 
     assert (tmp_path / "run" / name).exists()
 
 
+@pytest.mark.parametrize("where", ["save_gif", "save_curves"])
+def test_ctrl_c_while_the_film_or_the_curves_are_made(whole, tmp_path, monkeypatch, where):
+    """Once: they are finished. Twice: all is saved, and they are made when the run is resumed."""
+    usual = getattr(pictures, where)
+    for times in (1, 2):
+        run = tmp_path / f"run{times}"
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(pictures, where, lambda *arguments, n=times: (kill(times=n)(), usual(*arguments)))
+            start(run)
+        assert (run / ("evolution.gif" if where == "save_gif" else "losses.png")).exists() == (times == 1)
+        resume(run)
+        assert (run / "losses.png").exists()
+        assert_same_run(run, whole)
+
+
 def test_the_film_is_made_of_the_frames_that_are_whole(tmp_path):
     start(tmp_path / "run", steps=12)
     samples = tmp_path / "run" / "samples"
@@ -820,6 +856,29 @@ def test_kept_checkpoints(tmp_path):
     assert kept == ["checkpoint-000030.npz", "checkpoint-000040.npz"]
     assert arrays(run.checkpoint_path(40)).keys() == arrays(run.checkpoint).keys()
     assert int(arrays(run.checkpoint_path(30))["steps"]) == 30
+
+
+def test_a_kept_checkpoint_that_cannot_be_deleted_now_is_deleted_later(tmp_path, monkeypatch):
+    """On Windows a program that reads it prevents that."""
+    unlink, refusals = Path.unlink, []
+
+    def refusing(path, **options):
+        if path.name == "checkpoint-000000.npz" and len(refusals) < 2:
+            refusals.append(path)
+            raise PermissionError(errno.EACCES, "held by another program")
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    start(tmp_path / "run", keep_checkpoints=1)
+    assert len(refusals) == 2
+    assert [path.name for path in (tmp_path / "run").glob("checkpoint-*.npz")] == ["checkpoint-000040.npz"]
+
+
+def test_training_leaves_the_gans_switches_alone():
+    for graph in (False, True):
+        gan = small_gan(graph=graph)
+        train(gan, steps=2)
+        assert gan.graph is graph
 
 
 # Things that go wrong ------------------------------------------------------------------------------------------------
@@ -850,6 +909,165 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(whole, tmp_path, monkeypatch
     assert not list(run.rglob("*.tmp"))
     resume(run)
     assert_same_run(run, whole)
+
+
+LEFT_BEHIND = {  # by a start that was killed before its first checkpoint
+    "the folder and its lock": [".lock"],
+    "an empty folder for samples": [".lock", "samples/"],
+    "half a config.json": [".lock", "samples/", ".config.json.17.tmp"],
+    "all but the checkpoint": [".lock", "samples/", "config.json", "history.csv"],
+    "and half a checkpoint": [".lock", "samples/", "config.json", "history.csv", "samples/000000.png",
+                              ".checkpoint.npz.17.tmp"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LEFT_BEHIND)
+def test_what_a_killed_start_left_behind_is_no_dead_end(whole, here, case):
+    """Either the folder may be taken as a new one, or the run in it can be resumed."""
+    Path("run").mkdir()
+    for name in LEFT_BEHIND[case]:
+        if name.endswith("/"):
+            Path("run", name).mkdir()
+        else:
+            Path("run", name).write_bytes((whole / name).read_bytes() if (whole / name).exists() else b"half")
+    if "config.json" in LEFT_BEHIND[case]:
+        Path("run/history.csv").write_text("step,d_loss\n")
+        with pytest.raises(SettingsError, match="resume='run'"):
+            start("run")
+        resume("run")
+    else:
+        start("run")
+    assert_same_run(Path("run"), whole)
+
+
+@pytest.mark.parametrize(
+    "files, advice",
+    [
+        (["generator.npz"], "start a new run"),
+        (["samples/000015.png", "samples/000000.png"], "start a new run"),
+        (["history.csv"], "start a new run"),
+        (["checkpoint-000020.npz", "generator.npz"], "copy checkpoint-000020.npz to that name"),
+    ],
+)
+def test_a_trained_run_that_lost_its_checkpoint_is_not_begun_anew(whole, here, files, advice):
+    Path("run/samples").mkdir(parents=True)
+    for name in ["config.json", *files]:
+        source = whole / name if (whole / name).exists() else whole / "checkpoint.npz"
+        shutil.copy(source, Path("run", name))
+    before = contents(here)
+    with pytest.raises(FileError, match=f"checkpoint.npz is missing.*{advice}"):
+        resume("run")
+    assert contents(here) == before | {Path("run/.lock"): b""}
+
+
+def test_a_start_beside_another_one_is_refused(here):
+    fcntl = pytest.importorskip("fcntl")
+    Path("run").mkdir()
+    with open("run/.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(FileError, match="run is in use by another program"):
+            start("run")
+    assert start("run", steps=1).steps == 1
+
+
+@pytest.mark.parametrize("name", ["samples", "history.csv"])
+def test_what_is_cleared_away_during_a_run_is_made_again(whole, tmp_path, name):
+    run = tmp_path / "run"
+    remove = lambda: shutil.rmtree(run / name) if name == "samples" else (run / name).unlink()  # noqa: E731
+    start(run, callbacks=[At("on_step", 20, remove)])
+    if name == "samples":
+        assert [path.name for path in sorted((run / "samples").iterdir())] == ["000030.png", "000040.png"]
+        shutil.rmtree(run / "samples")
+        resume(run)
+        assert [path.name for path in sorted((run / "samples").iterdir())] == ["000040.png"]
+    assert history(run) == history(whole)
+
+
+@pytest.fixture
+def spreadsheet(monkeypatch):
+    """spreadsheet.holds = True: another program has history.csv open, as one does on Windows."""
+    holder, open_ = type("Spreadsheet", (), {"holds": False})(), open
+
+    def refusing(call, target):
+        def attempt(*arguments, **options):
+            writes = call is not open_ or "a" in arguments[1:2]
+            if holder.holds and writes and Path(str(arguments[target])).name == "history.csv":
+                raise PermissionError(errno.EACCES, "held by another program")
+            return call(*arguments, **options)
+
+        return attempt
+
+    monkeypatch.setattr(files, "PATIENCE", 0.05)
+    monkeypatch.setattr(files.os, "replace", refusing(os.replace, -1))
+    monkeypatch.setattr("builtins.open", refusing(open, 0))
+    return holder
+
+
+@pytest.mark.parametrize("until", [25, STEPS + 1])
+@pytest.mark.parametrize("since", [0, 11])
+def test_a_history_that_a_spreadsheet_holds_waits(whole, tmp_path, spreadsheet, capsys, since, until):
+    """Until it lets go, or, if that is after the end, until the run is resumed."""
+    run = tmp_path / "run"
+
+    class Holds:
+        def on_start(self, training):
+            spreadsheet.holds = since == 0
+
+        def on_step(self, training, losses):
+            spreadsheet.holds = since <= training.step < until
+
+    start(run, callbacks=[Holds()])
+    said = capsys.readouterr().out
+    assert "history.csv cannot be written: held by another program; its rows wait" in said
+    assert (until > STEPS) == (len(history(run)) < 6 if (run / "history.csv").exists() else True)
+    spreadsheet.holds = False
+    gan = resume(run)
+    assert len(gan._record.rows) == 6 and not gan._record.waiting
+    assert history(run) == history(whole)
+    resume(run, steps=STEPS + 1)
+    assert "extra.rows" not in arrays(run / "checkpoint.npz")
+    assert history(run) == history(whole)
+
+
+def test_a_run_that_is_killed_while_its_history_waits_has_the_rows(whole, tmp_path, spreadsheet):
+    run, kept = tmp_path / "run", tmp_path / "kept"
+
+    def hold():
+        spreadsheet.holds = True
+
+    def copy_as_a_kill_leaves_it():
+        shutil.copytree(run, kept)
+
+    start(run, callbacks=[At("on_step", 11, hold), At("on_checkpoint", 30, copy_as_a_kill_leaves_it)])
+    spreadsheet.holds = False
+    assert len(history(kept)) == 1
+    resume(kept)
+    assert_same_run(kept, whole)
+
+
+@pytest.mark.parametrize("number", files.HELD)
+def test_what_lasts_a_moment_is_tried_again(number):
+    calls = []
+
+    def act():
+        calls.append(1)
+        if len(calls) < 4:
+            raise OSError(number, os.strerror(number))
+        return "done"
+
+    assert files.patiently(act) == "done" and len(calls) == 4
+
+
+def test_what_does_not_pass_is_told_at_once():
+    calls = []
+
+    def act():
+        calls.append(1)
+        raise OSError(errno.ENOSPC, "No space left")
+
+    with pytest.raises(OSError, match="No space left"):
+        files.patiently(act)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("name", ["checkpoint.npz", "history.csv"])
@@ -897,7 +1115,7 @@ def test_a_checkpoint_that_is_a_link_is_written_where_it_points(tmp_path):
     assert [path.name for path in disk.iterdir()] == ["mine.npz"]
 
 
-@pytest.mark.parametrize("number", [524, errno.EIO, errno.EINVAL, errno.ENOLCK])
+@pytest.mark.parametrize("number", [524, errno.EIO, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, number):
     fcntl = pytest.importorskip("fcntl")
 
@@ -1173,7 +1391,7 @@ def test_a_narrow_output_gets_what_it_can_show():
     import io
 
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    progress.say("done: Läufe/größer", stream)
+    printing.say("done: Läufe/größer", stream)
     assert stream.buffer.getvalue() == b"done: L?ufe/gr??er\n"
 
 

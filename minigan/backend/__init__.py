@@ -7,8 +7,8 @@ import numpy
 from ..errors import BackendError, counted
 from .base import Array, Backend, Counter, StepRunner
 from .convolution import Sides, Window, same_padding
+from .cores import usable_cores
 from .numpy_backend import NumpyBackend, shared_backend
-from .workers import usable_cores
 
 __all__ = [
     "NAMES", "Array", "Backend", "Counter", "NumpyBackend", "Sides", "StepRunner", "Window", "backend_of",

@@ -53,7 +53,7 @@ class Backend:
     def over_channels(self, task: Callable[..., None], arrays: Any, vectors: Any, *kernel: Any) -> None:
         """Call task(*arrays, *vectors), for a formula that uses one entry of each vector for each channel.
 
-        arrays: all (..., c); those that are written to are contiguous   vectors: all (c,)
+        arrays: all (..., c), fast if they are contiguous   vectors: all (c,)
 
         The task may be called several times, with parts of the arrays as rows (m, k c) and the vectors k times in a
         row, (k c,). kernel: what a GPU launches instead: a name in kernels.cu, then the numbers that it takes after

@@ -10,6 +10,7 @@ import numpy as np
 from . import philox
 from .base import Array, Backend, adam_step
 from .convolution import Window, add_kernel_row, few_outputs, gathering_pays, im2col, padded_with_zeros, patches, phases
+from .products import product, product_into
 from .rows import in_long_rows, subtract_mean, sum_short_rows
 from .winograd import winograd
 from .workers import (
@@ -18,7 +19,6 @@ from .workers import (
     equal_blocks,
     on_all_cores,
     over_samples,
-    product_into,
     scratch,
     shared_blocks,
     sum_of_shares,
@@ -52,9 +52,9 @@ class NumpyBackend(Backend):
         out; at 128 rows both take the same time, and beyond that it is slower.
         """
         if len(a) > FEW_ROWS or b.flags.c_contiguous:
-            return np.matmul(a, b, out=out)
+            return product(a, b, out=out)
         transposed = scratch("transposed", out.shape[::-1], out.dtype)
-        out[...] = np.matmul(b.T, a.T, out=transposed).T
+        out[...] = product(b.T, a.T, out=transposed).T
         return out
 
     def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
@@ -168,7 +168,7 @@ class NumpyBackend(Backend):
 
         def block(start: int, stop: int) -> None:
             cols = self.im2col(x[start:stop], window)
-            np.matmul(cols, W, out=out[start:stop].reshape(len(cols), -1))
+            product(cols, W, out=out[start:stop].reshape(len(cols), -1))
 
         on_all_cores(block, image_blocks(len(x), window))
         return out
@@ -189,7 +189,7 @@ class NumpyBackend(Backend):
         def block(start: int, stop: int) -> None:
             padded = scratch("padded", (stop - start, h, w, c), x.dtype)
             pixels = padded_with_zeros(x[start:stop], window, padded).reshape(-1, c)
-            z = np.matmul(taps, pixels.T, out=scratch("cols", (len(taps), len(pixels)), x.dtype))
+            z = product(taps, pixels.T, out=scratch("cols", (len(taps), len(pixels)), x.dtype))
             first, *others = z.reshape(kh * kw, -1, len(pixels))
             for tap, part in enumerate(others, start=1):
                 offset = tap // kw * w + tap % kw
@@ -221,7 +221,7 @@ class NumpyBackend(Backend):
             seen = patches(np, whole, window)
             for row in range(0, kh, together):
                 cols = scratch("cols", (len(rows), together * kw_c), W.dtype)
-                np.matmul(rows, kernel[row // together].T, out=cols)
+                product(rows, kernel[row // together].T, out=cols)
                 cols = cols.reshape(*seen.shape[:3], together, kw_c)
                 for i in range(together):
                     add_kernel_row(np, cols[:, :, :, i], row + i, window, seen)
@@ -244,7 +244,7 @@ class NumpyBackend(Backend):
 
         def block(start: int, stop: int) -> None:
             cols = self.im2col(dy[start:stop], over)
-            made = np.matmul(cols, turned, out=scratch("pixels", (len(cols), len(parts) * c), W.dtype))
+            made = product(cols, turned, out=scratch("pixels", (len(cols), len(parts) * c), W.dtype))
             made = made.reshape(stop - start, *over.stops, len(parts), c)
             for i, (pixels, _, stops) in enumerate(parts):
                 out[start:stop, *pixels] = made[:, *stops, i]
@@ -288,7 +288,7 @@ class NumpyBackend(Backend):
             self.im2col(x[start:stop], window, out=cols[start:stop])
 
         def multiply(start: int, stop: int) -> None:
-            np.matmul(rows[:, start:stop].T, change, out=out[start:stop])
+            product(rows[:, start:stop].T, change, out=out[start:stop])
 
         over_samples(lay_out, cols.shape)
         on_all_cores(multiply, equal_blocks(len(out), min(WORKERS.count, len(out))))

@@ -15,9 +15,12 @@ def in_long_rows(arrays: Any, vectors: Any) -> Iterator[tuple[list[Array], list[
     that is not all, the remaining entries as one shorter row.
 
     When NumPy broadcasts a vector over rows, it copies short rows through a buffer of 8,192 entries. Rows that are at
-    least as long as the buffer are computed in place, twice as fast. Arrays that are written to must be contiguous:
-    of others `reshape` makes a copy.
+    least as long as the buffer are computed in place, twice as fast. Arrays that are not contiguous come as they are:
+    of those `reshape` would make a copy, and what is written to it would be lost.
     """
+    if not all(array.flags.c_contiguous for array in arrays):
+        yield list(arrays), list(vectors)
+        return
     c, size = len(vectors[0]), arrays[0].size
     length = c * max(1, STRETCHED // c)
     whole = size // length * length

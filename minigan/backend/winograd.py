@@ -33,7 +33,8 @@ import numpy as np
 
 from .base import Array
 from .convolution import Window
-from .workers import WORKERS, equal_blocks, on_all_cores, product_into, scratch, shared_blocks, sum_of_shares
+from .products import product, product_into
+from .workers import WORKERS, equal_blocks, on_all_cores, scratch, shared_blocks, sum_of_shares
 
 Matrix: TypeAlias = Sequence[Sequence[int]]
 
@@ -293,7 +294,7 @@ def winograd(window: Window, n: int, d: int, gradient: bool = False) -> Winograd
 def products(a: Array, b: Array) -> Array:
     """a b for each of the t x t matrices, in this thread's scratch.    a: (t, t, k, c)   b: (t, t, c, d)"""
     shape = (*a.shape[:3], b.shape[3])
-    return np.matmul(a, b, out=scratch("winograd products", shape, a.dtype))
+    return product(a, b, out=scratch("winograd products", shape, a.dtype))
 
 
 def combine(signs: Sequence[int], parts: Any, out: Array) -> None:

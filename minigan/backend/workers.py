@@ -1,14 +1,15 @@
 """Threads for NumPy, which computes elementwise operations on one core: here blocks of long arrays go to all cores.
 
 NumPy's BLAS has threads of its own for matrix products. While our threads call it, each call may use one thread only.
-MINIGAN_THREADS is the number of threads, ours as well as the BLAS's; by default there is one for each core.
+cores.py says how many threads there are, ours as well as the BLAS's.
 """
 
 import math
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from functools import cache, cached_property
@@ -18,6 +19,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from ..errors import SettingsError
+from .cores import thread_count
 
 # Entries of a block. With smaller blocks the threads wait for the GIL most of the time; larger ones do not fit a core's
 # cache. For less than the smallest block it does not pay to wake another thread.
@@ -25,63 +27,117 @@ BLOCK, SMALLEST_BLOCK = 262_144, 65_536
 MANY = 1_000_000  # entries of an array from which more than one core pays
 
 
-def usable_cores() -> int:
-    """The number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class Shared:
+    """An iterator for several threads. Each item goes to one of them, without a GIL, too; `end` leaves none."""
 
+    def __init__(self, items: Iterable[tuple[int, int]]) -> None:
+        self.items, self.lock = iter(items), threading.Lock()
 
-def wanted_threads() -> int | None:
-    """The environment variable MINIGAN_THREADS, or None if it is not set. Raises SettingsError for anything else."""
-    value = os.environ.get("MINIGAN_THREADS")
-    if not value:
-        return None
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise SettingsError(
-            f"environment variable MINIGAN_THREADS is {value!r}; wanted how many threads to compute with, 1 or more"
-        )
-    return int(value)
+    def __iter__(self) -> "Shared":
+        return self
+
+    def __next__(self) -> tuple[int, int]:
+        with self.lock:
+            return next(self.items)
+
+    def end(self) -> None:
+        """Nothing more to do."""
+        with self.lock:
+            self.items = iter(())
 
 
 class Workers:
-    """A pool of threads, started at its first use, and again in a forked child, which inherits no threads."""
+    """A pool of threads, started at its first use, and again in a forked child, which inherits no threads.
+
+    Where the system lets none start, as in a browser or at a limit on processes, the calling thread does all the work.
+    """
 
     def __init__(self) -> None:
         self.pool: ThreadPoolExecutor | None = None
-        self.alone = threading.Lock()
+        self.alone, self.starting = threading.Lock(), threading.Lock()
         self.process = 0
 
     @cached_property
     def count(self) -> int:
-        """How many threads compute, including the calling one. Raises SettingsError if MINIGAN_THREADS is no number."""
-        return wanted_threads() or usable_cores()
+        """How many threads compute, including the calling one. Raises SettingsError if MINIGAN_THREADS is no number.
+
+        It says how work is cut into blocks, so that the numbers are the same where fewer can be started.
+        """
+        return thread_count()
 
     def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
         """task(start, stop) for every block. A thread that has finished a block takes the next one."""
-        threads = min(self.count, len(blocks))
-        todo = iter(blocks)  # shared by all threads: under the GIL, no two get the same block
+        threads, todo = min(self.count, len(blocks)), Shared(blocks)
+        if threads == 1:
+            for start, stop in blocks:
+                task(start, stop)
+            return
 
         def work() -> None:
-            for start, stop in todo:
-                task(start, stop)
+            try:
+                for start, stop in todo:
+                    task(start, stop)
+            except BaseException:
+                todo.end()
+                raise
 
-        if threads == 1:
-            return work()
-        if self.pool is None or self.process != os.getpid():
-            self.pool, self.process = ThreadPoolExecutor(self.count, thread_name_prefix="minigan"), os.getpid()
-        # In a copy of this thread's context, which holds the settings of np.errstate.
-        others = [self.pool.submit(copy_context().run, work) for _ in range(threads - 1)]
+        others = self._submit(work, threads - 1)
         try:
             work()  # the calling thread works too
         finally:
-            wait(others)
+            wait([other for other in others if not other.cancel()])  # what has not begun has nothing left to do
         for other in others:
-            other.result()
-        return None
+            if not other.cancelled():
+                other.result()
+
+    def _submit(self, work: Callable[[], None], times: int) -> list[Future[None]]:
+        """Let so many other threads work, or as many as there are."""
+        if times < 1:
+            return []
+        with self.starting:
+            if self.process != os.getpid():
+                self.pool, self.process = started_pool(self.count - 1), os.getpid()
+        try:
+            # In a copy of this thread's context, which holds the settings of np.errstate.
+            return [self.pool.submit(copy_context().run, work) for _ in range(times)] if self.pool else []
+        except RuntimeError:  # the interpreter is shutting down
+            return []
+
+    def renew_locks(self) -> None:
+        """In a forked child, where no thread is left that would release them."""
+        self.alone, self.starting = threading.Lock(), threading.Lock()
 
     def run_elements(self, task: Callable[[int, int], None], size: int) -> None:
         """task(start, stop) for blocks of a vector of this size, on as many threads as pay."""
         threads = max(1, min(self.count, size // SMALLEST_BLOCK))
         self.run(task, equal_blocks(size, threads * max(1, round(size / (threads * BLOCK)))))
+
+
+def started_pool(threads: int) -> ThreadPoolExecutor | None:
+    """A pool of so many threads that run already, or of as many as the system lets start; None if it lets none."""
+    wanted = threads
+    while threads > 0:
+        pool, gate, started = ThreadPoolExecutor(threads, thread_name_prefix="minigan"), threading.Event(), 0
+        try:
+            while started < threads:
+                pool.submit(gate.wait)  # each needs a thread of its own, since none ends before the gate opens
+                started += 1
+        except RuntimeError:  # can't start new thread
+            pass
+        finally:
+            gate.set()
+        if started == threads:
+            break
+        pool.shutdown()  # or it would go on trying, at every task
+        threads = started
+    if threads < wanted:
+        warnings.warn(
+            f"the system lets only {threads} of {wanted} threads start: minigan goes on with fewer, more slowly; the "
+            f"numbers are the same",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return pool if threads else None
 
 
 def equal_blocks(size: int, count: int) -> list[tuple[int, int]]:
@@ -133,22 +189,9 @@ def sum_of_shares(
     return out
 
 
-def product_into(a: np.ndarray, b: np.ndarray, total: np.ndarray, add: bool) -> None:
-    """total = a b, or total += a b if `add`.    a: (m, k)   b: (k, d)   total: (m, d)
-
-    The product that is added is computed some rows at a time, so that it stays in the cache and needs little memory.
-    """
-    if not add:
-        np.matmul(a, b, out=total)
-        return
-    for start, stop in equal_blocks(len(a), -(-total.size // BLOCK)):
-        part = np.matmul(a[start:stop], b, out=scratch("part of a sum", (stop - start, b.shape[1]), total.dtype))
-        total[start:stop] += part
-
-
 WORKERS = Workers()  # one pool for the process: with several there could be more threads than cores
-if hasattr(os, "register_at_fork"):  # in a forked child no thread is left to release the lock
-    os.register_at_fork(after_in_child=lambda: setattr(WORKERS, "alone", threading.Lock()))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=WORKERS.renew_locks)
 SCRATCH = threading.local()
 
 
@@ -169,10 +212,9 @@ def blas() -> Any:
 
 
 def limit_blas() -> None:
-    """Lower the number of the BLAS's own threads to MINIGAN_THREADS, if that is set; never raise it."""
-    wanted = wanted_threads()
-    for library in blas().lib_controllers if wanted else ():
-        library.set_num_threads(min(wanted, library.num_threads))
+    """Lower the number of the BLAS's own threads to ours; never raise it."""
+    for library in blas().lib_controllers:
+        library.set_num_threads(min(thread_count(), library.num_threads))
 
 
 with suppress(SettingsError):  # raised again at the first use, where a command can print it as one sentence

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..errors import DataError
-from .notes import note
+from ..printing import note
 
 SMALLEST = 8  # pixels a side: shorter rows of numbers are features, not images
 SAVE = "in Python, numpy.save(file, {})"

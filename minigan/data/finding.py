@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from ..printing import note
 from .kinds import ARRAYS, ends_in, picture_endings
-from .notes import note
 
 NAMED = 5  # of files, or kinds of them
 CONVERT = (".heic", ".heif", ".cr2", ".nef", ".arw", ".dng", ".psd", ".svg", ".jp2", ".jxl", ".tga", ".eps")

@@ -6,19 +6,20 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ..backend.cores import thread_count
+from ..backend.workers import started_pool
 from ..errors import DataError, counted
+from ..printing import is_terminal, note
 from .decoding import FULL_RANGE, Levels, levels_in, read_picture, reason
 from .finding import NAMED, class_names, list_images
 from .fitting import Target, fitted
 from .image_set import ImageSet
 from .levels import note_odd_levels
-from .notes import note
 from .picture_cache import PictureCache, Signature, signature
 
 MOST_THREADS = 8  # each may hold a whole photograph
@@ -198,9 +199,10 @@ def _in_parallel(
         return [attempt(i) for i in chosen[start : start + CHUNK]]
 
     results, faults = dict[int, Any](), dict[int, str]()
-    threads = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS))
-    with quiet_pillow(), progress_bar(len(chosen)) as bar, threads:
-        for outcomes in threads.map(attempts, range(0, len(chosen), CHUNK)):
+    threads = started_pool(min(thread_count(), MOST_THREADS))
+    in_turn = threads.map if threads else map
+    with quiet_pillow(), progress_bar(len(chosen)) as bar, threads or contextlib.nullcontext():
+        for outcomes in in_turn(attempts, range(0, len(chosen), CHUNK)):
             results |= {i: result for i, result, fault in outcomes if fault is None}
             faults |= {i: fault for i, _, fault in outcomes if fault is not None}
             bar.update(len(outcomes))
@@ -239,5 +241,4 @@ def progress_bar(total: int) -> Any:
     """A tqdm bar over pictures on a terminal; elsewhere nothing."""
     from tqdm import tqdm
 
-    terminal = sys.stderr is not None and sys.stderr.isatty()  # None: a program without a console
-    return tqdm(total=total, unit="image", dynamic_ncols=True, disable=not terminal)
+    return tqdm(total=total, unit="image", dynamic_ncols=True, disable=not is_terminal(sys.stderr))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..errors import DataError
-from .notes import note
+from ..printing import note
 
 PIECE = 2**16  # bytes that are looked at together
 FULL = {"u": 255.0, "f": 2.0}  # from black to white: uint8 from 0 to 255, floats from -1 to 1

@@ -8,7 +8,7 @@ import numpy as np
 from ..archive import Archive, read_arrays
 from ..errors import DataError
 from ..files import open_regular
-from .notes import note
+from ..printing import note
 
 # Images and their labels: ours, Keras's, scikit-learn's way to write them, MedMNIST's. The first that are there count.
 PAIRS = (

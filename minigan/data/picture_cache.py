@@ -18,8 +18,8 @@ import numpy as np
 
 from ..errors import FileError
 from ..files import write_atomically
+from ..printing import note
 from ..version import __version__
-from .notes import note
 
 Signature = tuple[str, int, int]  # name, bytes, nanoseconds
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..printing import note
 from .array_files import array_file_in, labels_file_of
 from .axes import image_axes
 from .idx import read_idx
@@ -13,7 +14,6 @@ from .image_set import ImageSet
 from .kinds import ARRAYS, RAW, TABLES, ends_in
 from .labels import as_labels
 from .levels import note_odd_levels, stretched
-from .notes import note
 from .numpy_files import read_numpy
 from .raw import SHAPE, how_to_say, read_raw
 from .samples import finite_range

@@ -18,7 +18,7 @@ from ..config import arguments_of
 from ..context import Context
 from ..errors import OrderError, SettingsError, ShapeError
 from ..initializers import Initializer, zeros
-from ..parameters import Declaration
+from ..parameters import Declaration, require_free
 
 
 class Layer:
@@ -106,8 +106,7 @@ class Layer:
     def _declare(
         self, kind: str, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None
     ) -> None:
-        if any(item.name == name for items in self.declared.values() for item in items):
-            raise SettingsError(f"{self.name} declares {name!r} twice: each array needs a name of its own")
+        require_free(self.name, self.declared, kind, name, {*dir(Layer), *Layer.__annotations__})
         fan_in, fan_out = fans or ((shape[0], shape[-1]) if shape else (1, 1))
         self.declared[kind].append(Declaration(name, shape, init, fan_in, fan_out))
 
@@ -221,11 +220,7 @@ class Layer:
             raise ShapeError(
                 f"{context.network}: {self.name} returned {y.shape}, and its build announced (n, *{self.output_shape})"
             )
-        if y.dtype != context.dtype:
-            raise ShapeError(
-                f"{context.network}: {self.name} returned {y.dtype} in a network of {context.dtype}: write into "
-                f"self.buf(name, shape), or end with y.astype(self.dtype)"
-            )
+        self._require_dtype(y, "y", self.name)
         context.require_finite(f"the output of layer {self.name}", y)
         return y
 
@@ -237,13 +232,21 @@ class Layer:
             self.kept_dy = self.buf("kept dy", dy.shape)
             self.kept_dy[...] = dy
         dx = self.backward(context.workspace.input(dy), params, inputs)
+        if inputs:
+            self._require_dtype(dx, "dx", f"{self.name}'s backward")
         if context.check_finite:
             for item in self.declared["params"] if params else ():
-                context.require_finite(
-                    f"the gradient d{item.name} of layer {self.name}", getattr(self, f"d{item.name}")
-                )
+                name = f"d{item.name}"
+                context.require_finite(f"the gradient {name} of layer {self.name}", getattr(self, name))
             context.require_finite(f"the gradient dx of layer {self.name}", dx)
         return dx
+
+    def _require_dtype(self, array: Any, name: str, who: str) -> None:
+        if getattr(array, "dtype", self.dtype) != self.dtype:
+            raise ShapeError(
+                f"{self.context.network}: {who} returned {array.dtype} in a network of {self.dtype}: write into "
+                f"self.buf({name!r}, shape), or end with {name}.astype(self.dtype)"
+            )
 
     def run_tangent(self, t: Array) -> Array:
         """`tangent`, with buffers prepared."""
@@ -274,10 +277,7 @@ class Layer:
         self.declared = {"params": [], "state": []}
         out_shape = self.build(in_shape)
         if not isinstance(out_shape, tuple):
-            raise ShapeError(
-                f"{name}: build returned {out_shape!r}; it must return the output's shape, a tuple without the batch: "
-                f"does it end with `return in_shape`, or with the shape that it makes of it?"
-            )
+            raise ShapeError(f"{name}: build returned {out_shape!r}; it must return y's shape, a tuple without the batch")
         self._require_placed(name)
         inits = [item.init for items in self.declared.values() for item in items]
         self.initializers = {key for key, value in vars(self).items() if any(value is init for init in inits)}
