@@ -1,5 +1,6 @@
 """`check`: from a target to a report."""
 
+import inspect
 import traceback
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,7 @@ from ..layers import Layer
 from ..losses import Loss
 from ..network import Sequential
 from ..objectives import Objective
+from ..penalties import Penalty
 from .contract import examine, tangent_complaints
 from .experiments import explain_row
 from .judge import MODES, Comparison, Judge
@@ -19,9 +21,20 @@ from .networks import NetworkSubject, of_layer, of_network
 from .numeric import METHODS
 from .report import GradientError, Report, Row
 from .steps import StepSubject, both_halves, step_cause, without_penalty
-from .subjects import Functions, FunctionSubject, LossSubject, ObjectiveSubject, Subject, normal
+from .subjects import (
+    Functions,
+    FunctionSubject,
+    LossSubject,
+    ObjectiveSubject,
+    PenaltySubject,
+    Subject,
+    class_labels,
+    how_to_be_a_layer,
+    normal,
+    slopes,
+)
 
-Target = Layer | Sequential | Loss | Objective | GAN | Functions
+Target = Layer | Sequential | Loss | Objective | Penalty | GAN | Functions
 SHAPES = ((4, 3), (4, 5, 6, 3), (3, 11, 9, 2), (4, 5, 3))  # tried in turn, where no x is given
 STEP_ENTRIES = 20  # of each array, where every difference costs two whole steps
 
@@ -45,9 +58,10 @@ def check(
 ) -> Report:
     """Compare every gradient of a target with derivatives that need no backward. In float64, on a copy.
 
-    target       a Layer, a Sequential, a Loss, an Objective; a GAN, of which one whole step is checked: D's gradient of
-                 d_loss and G's of g_loss; or two functions (forward, backward): forward(x, **params) -> y, and
-                 backward(dy) -> dx, or (dx, {name: gradient}) if there are params
+    target       a Layer, a Sequential, a Loss, an Objective, a Penalty (its term); a GAN, of which one whole step is
+                 checked: D's gradient of d_loss and G's of g_loss; or two functions (forward, backward):
+                 forward(x, **params) -> y, and backward(dy) -> dx, or (dx, {name: gradient}) if there are params; or
+                 forward(x, **params) -> (y, cache), and backward(dy, cache) -> dx, or (dx, dw, ...)
     x            an input, or its shape with the batch, for a random one; for a loss or an objective the predictions,
                  for a GAN the real images. None: small, odd and unequal sizes that the target takes
     params       for two functions: the parameters' values by name
@@ -95,6 +109,10 @@ def subject_of(
     target: Any, x: Any, params: dict[str, Any], labels: Any = None, seed: int = 0, train: bool = True
 ) -> Subject:
     """What is to be checked, at this input."""
+    if isinstance(target, Loss) and labels is None:
+        pred = 1 / (1 + np.exp(-normal((5, 4), seed, "x"))) if x is None else _values(x, seed)
+        labels = class_labels(target, pred)
+        x = x if labels is None else pred
     if isinstance(target, Loss | Objective):
         shape = (5, 4) if isinstance(target, Loss) and target.decision is None else (7, 1)
         default = 1 / (1 + np.exp(-normal(shape, seed, "x")))  # probabilities, which are logits, too
@@ -109,11 +127,21 @@ def subject_of(
         return of_network(target, _values(x, seed), seed, train)
     if isinstance(target, Layer):
         return of_layer(target, _values(x, seed), seed, train) if x is not None else _first_fit(target, seed, train)
+    if isinstance(target, Penalty):
+        return PenaltySubject(target, slopes(seed) if x is None else _values(x, seed))
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
         return FunctionSubject(target, _values(SHAPES[0] if x is None else x, seed), params)
+    if isinstance(target, type) and issubclass(target, Layer | Loss | Objective | Penalty | GAN):
+        arguments = ", ".join(inspect.signature(target).parameters)
+        raise SettingsError(
+            f"check takes an object, and {target.__name__} is its class; write parentheses behind it: "
+            f"check({target.__name__}({arguments}))"
+        )
+    if hasattr(target, "forward") and hasattr(target, "backward"):
+        raise SettingsError(how_to_be_a_layer(type(target)))
     raise SettingsError(
-        f"check takes a Layer, a Sequential, a Loss, an Objective, a GAN or two functions (forward, backward); it got "
-        f"a {type(target).__name__}"
+        f"check takes a Layer, a Sequential, a Loss, an Objective, a Penalty, a GAN or two functions (forward, "
+        f"backward); it got a {type(target).__name__}"
     )
 
 
@@ -136,7 +164,7 @@ def _first_fit(layer: Layer, seed: int, train: bool) -> NetworkSubject:
     for shape in SHAPES:
         try:
             return of_layer(layer, normal(shape, seed, "x"), seed, train)
-        except SettingsError:
+        except (SettingsError, MemoryError):
             raise  # no shape would help
         except Exception as error:  # noqa: BLE001 - a layer may refuse in any way
             error.add_note(
@@ -167,7 +195,9 @@ def upstream_of(upstream: Any, shape: tuple[int, ...], seed: int) -> np.ndarray:
 def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[str, ...]) -> Report:
     report = Report(subject.name)
     yours, report.complaints = examine(subject, v, judge.seed)
-    names = list(subject.arrays)
+    names = [name for name in subject.arrays if name != "x" or not subject.no_dx]
+    if subject.no_dx:
+        report.notes.append("x has no gradient: backward gives none, and y does not follow x in small steps")
     report.complaints += _unknown(names, wanted, judge)
     if not yours:
         return report

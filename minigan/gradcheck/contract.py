@@ -49,6 +49,11 @@ def _shape_complaint(name: str, gradient: Any, shape: tuple[int, ...]) -> str | 
     """That backward returned something else than an array of this shape."""
     if isinstance(gradient, np.ndarray) and gradient.shape == shape:
         return None
+    if isinstance(gradient, tuple):
+        return (
+            f"backward returned a tuple of {len(gradient)}; a layer returns dx alone, and writes the gradient of a "
+            f"parameter W into its place: self.dW[...] = ..."
+        )
     returned = "None" if gradient is None else f"something of shape {getattr(gradient, 'shape', '()')}"
     return f"backward returned {returned} for d{name}; d{name} must have the shape of {name}, {shape}"
 
@@ -95,9 +100,8 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
     net, found = subject.net, []
     subject.forward()
     net.grads.fill(7.0)
-    if not np.array_equal(np.asarray(net.backward(v, params=False)), yours["x"], equal_nan=True) or (
-        not (net.grads == 7.0).all()
-    ):
+    dx = subject.dx_of(net.backward(v, params=False))
+    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True) or (not (net.grads == 7.0).all()):
         found.append("backward(params=False) returns another dx, or writes into the parameters' gradients")
         net.grads.fill(7.0)
     subject.forward()

@@ -36,9 +36,29 @@ class NetworkSubject(Subject):
     def backward(self, dy: Any) -> dict[str, Any]:
         """dx and every gradient of the network."""
         self.forward()
-        dx: Any = self.net.backward(dy)
+        dx = self.dx_of(self.net.backward(dy))
         grads = {self.short[slot.name]: slot.view(self.net.grads).copy() for slot in self.net.slots}
         return {"x": dx.copy() if isinstance(dx, np.ndarray) else dx} | grads
+
+    def dx_of(self, returned: Any) -> Any:
+        """What backward returned; zeros for None where x has no derivative, since y does not follow it."""
+        if returned is None:
+            self.no_dx = self.no_dx or not self._follows()
+        return np.zeros(self.x.shape) if returned is None and self.no_dx else returned
+
+    def _follows(self) -> bool:
+        """Whether y changes when x moves a little: whole numbers away from 0, where a cast cuts off what was added."""
+        x, y = self.x.copy(), np.array(self.forward())
+        try:
+            for k, h in enumerate((1e-7, 1e-6, 1e-5)):
+                move = normal(x.shape, k, "move")
+                self.x[...] = x + h * np.where(x % 1, move, np.copysign(move, x))
+                if not np.array_equal(self.forward(), y, equal_nan=True):
+                    return True
+            return False
+        finally:
+            self.x[...] = x
+            self.forward()
 
     def repeat(self) -> Array:
         """y with the running statistics that a forward left: in training they must not matter."""
@@ -188,7 +208,9 @@ def _require_methods(layer: Layer) -> None:
         except TypeError as error:
             given = ", ".join(inspect.signature(method).parameters)
             raise SettingsError(
-                f"{type(layer).__name__}.{name} takes ({given}); a network calls {name}({', '.join(wanted)})"
+                f"{type(layer).__name__}.{name} takes ({given}); a network calls {name}({', '.join(wanted)}). Write\n"
+                f"    def forward(self, x, train):\n"
+                f"    def backward(self, dy, params=True, inputs=True):"
             ) from error
 
 
@@ -197,9 +219,34 @@ def _require_output(net: Sequential, x: np.ndarray) -> None:
     layer = net.layers[0]
     net.workspace.begin_pass(keep=True)
     net.workspace.begin_call(layer.name)
-    y = layer.forward(x.copy(), True)
+    try:
+        y = layer.forward(x.copy(), True)
+    except (AttributeError, IndexError) as error:
+        for hint in _hints(layer, error):
+            error.add_note(hint)
+        raise
     if not isinstance(y, np.ndarray):
         raise ShapeError(
             f"{type(layer).__name__}.forward returned {'None' if y is None else type(y).__name__}; it must return its "
             f"output, an array: does it end with `return y`?"
         )
+    if type(layer).build is Layer.build and y.shape[1:] != layer.output_shape and len(y) == len(x):
+        raise SettingsError(
+            f"{type(layer).__name__} has no build, and makes {y.shape} of {x.shape}. Write\n"
+            f"    def build(self, in_shape):\n"
+            f"        return {y.shape[1:]}  # the shape of y without the batch, computed from in_shape"
+        )
+
+
+def _hints(layer: Layer, error: AttributeError | IndexError) -> list[str]:
+    """What to write, where a layer lacks what it did not declare, or takes what it gets for whole numbers."""
+    if isinstance(error, IndexError):
+        return ["x comes as floating-point numbers; an index is x.astype(int)"] * ("must be of integer" in str(error))
+    if error.obj is not layer or type(layer).build is not Layer.build:
+        return []
+    return [
+        f"{type(layer).__name__} has no build. If {error.name} is a parameter, write\n"
+        f"        def build(self, in_shape):\n"
+        f"            self.param({error.name!r}, in_shape, normal(0.1))  # its name and shape, and an initializer\n"
+        f"            return in_shape  # the shape of y without the batch"
+    ]

@@ -70,6 +70,7 @@ class Report:
     target: str
     rows: list[Row] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)  # contract violations, such as a changed input
+    notes: list[str] = field(default_factory=list)  # what was not compared, and rightly so
     first_wrong: str = ""  # of a network: the first layer that is wrong by itself, such as "1.LeakyReLU"
     inner: "Report | None" = None  # what was found when that layer was checked alone
 
@@ -89,6 +90,7 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.target}: {self._headline()}", *map(str, self.rows)]
         lines += [f"{WRONG:<14} {text}" for text in self.complaints]
+        lines += [f"{'note':<14} {text}" for text in self.notes]
         if self.first_wrong:
             lines.append(
                 f"{WRONG:<14} the first wrong layer is {self.first_wrong}; checked alone, with its x and its dy:"

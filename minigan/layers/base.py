@@ -274,7 +274,10 @@ class Layer:
         self.declared = {"params": [], "state": []}
         out_shape = self.build(in_shape)
         if not isinstance(out_shape, tuple):
-            raise ShapeError(f"{name}: build returned {out_shape!r}; it must return the output's shape, a tuple")
+            raise ShapeError(
+                f"{name}: build returned {out_shape!r}; it must return the output's shape, a tuple without the batch: "
+                f"does it end with `return in_shape`, or with the shape that it makes of it?"
+            )
         self._require_placed(name)
         inits = [item.init for items in self.declared.values() for item in items]
         self.initializers = {key for key, value in vars(self).items() if any(value is init for init in inits)}
