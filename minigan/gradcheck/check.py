@@ -1,8 +1,8 @@
 """`check`: from a target to a report."""
 
 import inspect
-import traceback
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..objectives import Objective
 from ..penalties import Penalty
 from .contract import examine, tangent_complaints
 from .experiments import explain_row
+from .inputs import Taken, lasting_error
 from .judge import MODES, Comparison, Judge
 from .networks import NetworkSubject, of_layer, of_network
 from .numeric import METHODS
@@ -35,7 +36,7 @@ from .subjects import (
 )
 
 Target = Layer | Sequential | Loss | Objective | Penalty | GAN | Functions
-SHAPES = ((4, 3), (4, 5, 6, 3), (3, 11, 9, 2), (4, 5, 3))  # tried in turn, where no x is given
+OTHER_ENTRIES = 40  # of each array, at every input of a layer but the first, with directions
 STEP_ENTRIES = 20  # of each array, where every difference costs two whole steps
 
 
@@ -90,12 +91,55 @@ def check(
     wanted = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     if isinstance(target, GAN):
         return _check_gan(target, x, judge, wanted)
+    if isinstance(target, Layer) and x is None and isinstance(upstream, str) and not _is_network(target):
+        return _check_layer(target, judge, wanted, train)
     subject = subject_of(target, x, params or {}, labels, seed, train)
     v = upstream_of(upstream, output_shape(subject), seed)
+    return _check_at(subject, v, judge, wanted)
+
+
+def _check_at(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[str, ...]) -> Report:
+    """A subject's report; of a network with the first wrong layer."""
     report = _check_subject(subject, v, judge, wanted)
     if isinstance(subject, NetworkSubject) and sum(1 for _ in subject.net.walk()) > 2 and not report:
         _localise(report, subject, v, judge)
     return report
+
+
+def _check_layer(layer: Layer, judge: Judge, wanted: tuple[str, ...], train: bool) -> Report:
+    """A layer at every input that it takes: the first report that says WRONG, or all of them in one."""
+    taken = Taken(layer, judge.seed, train)
+    merged: Report | None = None
+    for drawn, subject in taken.subjects():
+        brief = judge if merged is None else replace(judge, max_entries=min(judge.max_entries, OTHER_ENTRIES))
+        try:
+            v = upstream_of("random", output_shape(subject), drawn.seed)
+            report = _check_at(subject, v, brief, wanted)
+        except SettingsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a person's own code may raise anything
+            if merged is None and len(taken.shapes) < 2:
+                raise
+            return Report(repr(layer), complaints=[lasting_error(drawn, error)])
+        if report.is_wrong:
+            if merged is not None:
+                report = _check_at(subject, v, judge, wanted)
+            report.notes.append(f"at {drawn}" + (f"; right before at {_listed(taken.shapes[:-1])}" if merged else ""))
+            return report
+        merged = report if merged is None else merged.with_more(report)
+    if merged is None:
+        raise taken.furthest()
+    merged.complaints += taken.complaints()
+    merged.notes.append(f"at {_listed(taken.shapes)}")
+    return merged
+
+
+def _listed(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def _is_network(target: Any) -> bool:
+    return isinstance(target, Sequential) and target.is_network
 
 
 def assert_gradients(target: Target, x: np.ndarray | tuple[int, ...] | None = None, **options: Any) -> None:
@@ -118,19 +162,18 @@ def subject_of(
         default = 1 / (1 + np.exp(-normal(shape, seed, "x")))  # probabilities, which are logits, too
         pred = default if x is None else _values(x, seed)
         return LossSubject(target, pred, labels) if isinstance(target, Loss) else ObjectiveSubject(target, pred)
-    is_network = isinstance(target, Sequential) and target.is_network
-    if is_network and x is None:
+    if _is_network(target) and x is None:
         x = (5, *target.input_shape)
     if x is not None and len(x if isinstance(x, tuple) else np.shape(x)) < 2 and isinstance(target, Layer):
         raise SettingsError(f"check: x is {x!r}; wanted an array with the batch first, or such a shape: (7, 3)")
-    if is_network:
+    if _is_network(target):
         return of_network(target, _values(x, seed), seed, train)
     if isinstance(target, Layer):
-        return of_layer(target, _values(x, seed), seed, train) if x is not None else _first_fit(target, seed, train)
+        return of_layer(target, _values(x, seed), seed, train) if x is not None else first_fit(target, seed, train)
     if isinstance(target, Penalty):
         return PenaltySubject(target, slopes(seed) if x is None else _values(x, seed))
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
-        return FunctionSubject(target, _values(SHAPES[0] if x is None else x, seed), params)
+        return FunctionSubject(target, _values((4, 3) if x is None else x, seed), params)
     if isinstance(target, type) and issubclass(target, Layer | Loss | Objective | Penalty | GAN):
         arguments = ", ".join(inspect.signature(target).parameters)
         raise SettingsError(
@@ -154,32 +197,16 @@ def output_shape(subject: Subject) -> tuple[int, ...]:
     return shape
 
 
+def first_fit(layer: Layer, seed: int, train: bool) -> NetworkSubject:
+    """The layer with the first of a few inputs that it takes."""
+    taken = Taken(layer, seed, train)
+    for _, subject in taken.subjects():
+        return subject
+    raise taken.furthest()
+
+
 def _values(x: Any, seed: int) -> np.ndarray:
     return normal(x, seed, "x") if isinstance(x, tuple) else np.array(x, dtype=np.float64)
-
-
-def _first_fit(layer: Layer, seed: int, train: bool) -> NetworkSubject:
-    """The layer with the first of a few input shapes that it takes. If it takes none: the error that came furthest."""
-    refusals: list[Exception] = []
-    for shape in SHAPES:
-        try:
-            return of_layer(layer, normal(shape, seed, "x"), seed, train)
-        except (SettingsError, MemoryError):
-            raise  # no shape would help
-        except Exception as error:  # noqa: BLE001 - a layer may refuse in any way
-            error.add_note(
-                f"with an input of shape {shape}; give one that it takes, as in check(layer, (2, 7, 5, 3)) or --shape"
-            )
-            refusals.append(error)
-    raise max(refusals, key=lambda error: _progress(error, type(layer)))
-
-
-def _progress(error: Exception, kind: type) -> int:
-    """The line of the layer's own file at which it was raised: of one that wants images, the others stop earlier."""
-    frames = traceback.extract_tb(error.__traceback__)
-    file = kind.forward.__code__.co_filename  # type: ignore[attr-defined]
-    own = [frame.lineno or 0 for frame in frames if frame.filename == file]
-    return own[-1] if own and not isinstance(error, MiniganError) else 0
 
 
 def upstream_of(upstream: Any, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -71,12 +71,13 @@ class NetworkSubject(Subject):
             self.state = kept
 
     def visit_elsewhere(self) -> None:
-        """As any subject, with another x; what it left in the network's gradients is taken away."""
-        here, self.x = self.x, elsewhere(self.x)
+        """As any subject, with another x and other parameters; what it left in the gradients is taken away."""
+        here, self.x, params = self.x, elsewhere(self.x), self.net.params.copy()
+        self.net.params *= 1.1
         try:
             self.backward(np.array(self.forward()))
         finally:
-            self.x = here
+            self.x, self.net.params[...] = here, params
         self.net.grads[...] = 0
 
     def pattern(self) -> bytes:
@@ -220,7 +221,7 @@ def _require_output(net: Sequential, x: np.ndarray) -> None:
     net.workspace.begin_pass(keep=True)
     net.workspace.begin_call(layer.name)
     try:
-        y = layer.forward(x.copy(), True)
+        y = layer.forward(elsewhere(x), True)
     except (AttributeError, IndexError) as error:
         for hint in _hints(layer, error):
             error.add_note(hint)

@@ -107,6 +107,22 @@ class Report:
         """Give every row its cause."""
         self.rows = [replace(row, cause=cause(row)) for row in self.rows]
 
+    def with_more(self, other: "Report") -> "Report":
+        """This report and that of the same target at another input: a gradient is proven if it was, at one of them."""
+        rows = {row.name: row for row in self.rows}
+        for row in other.rows:
+            before = rows.get(row.name, row)
+            best = before if before.verdict == OK or row.verdict != OK else row
+            counted = before is not row
+            rows[row.name] = replace(
+                best,
+                entries=row.entries + counted * before.entries,
+                directions=row.directions + counted * before.directions,
+            )
+        complaints = [*self.complaints, *(text for text in other.complaints if text not in self.complaints)]
+        notes = [*self.notes, *(text for text in other.notes if text not in self.notes)]
+        return replace(self, rows=list(rows.values()), complaints=complaints, notes=notes)
+
     def _headline(self) -> str:
         if not self.rows:
             return "gradients not checked"
