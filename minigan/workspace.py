@@ -49,6 +49,10 @@ class Workspace:
         """A pass through the network begins. With keep=False all buffers are new arrays, and none is kept."""
         self.fetched.clear()
         self.keep, self.dy = keep, None
+        if self.mode == "poison":  # no temporary lasts from one pass to the next
+            for (place, _), memory in self.shared.items():
+                if place == "temporary":
+                    memory.fill(float("nan") if memory.dtype.kind == "f" else True)
 
     def begin_call(self, layer: str, dy: Array = None) -> None:
         """A call of a layer's forward, backward or tangent begins. dy: what a backward gets"""

@@ -14,7 +14,7 @@ from ..losses import Loss
 from ..network import Sequential
 from ..objectives import Objective
 from ..penalties import Penalty
-from .contract import examine, tangent_complaints
+from .contract import examine
 from .experiments import explain_row
 from .inputs import Taken, lasting_error
 from .judge import MODES, Comparison, Judge
@@ -34,6 +34,7 @@ from .subjects import (
     normal,
     slopes,
 )
+from .tangents import tangent_complaints
 
 Target = Layer | Sequential | Loss | Objective | Penalty | GAN | Functions
 OTHER_ENTRIES = 40  # of each array, at every input of a layer but the first, with directions

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MiniganError
-from ..layers import Layer
+from ..network import Sequential
+from ..parameters import Slot
 from .networks import NetworkSubject, small_batches
-from .subjects import Subject, normal
+from .subjects import Subject
+from .undeclared import undeclared
 
 Gradients = dict[str, np.ndarray]
 OWN = "write into an array of your own, in a layer self.buf(name, shape)"
@@ -34,7 +35,8 @@ def examine(subject: Subject, v: Any, seed: int) -> tuple[Gradients, list[str]]:
     found = _dtypes(yours) + _repeats(subject, v, y, yours)
     if isinstance(subject, NetworkSubject):
         found = found or _switches(subject, v, yours)
-        found += _undeclared(subject) + small_batches(subject.net)
+        found = found or undeclared(subject, v)
+        found += small_batches(subject.net)
         if subject.train:
             yours, complaints = _poisoned(subject, v, y, yours)
             found += complaints
@@ -85,32 +87,37 @@ def _repeats(subject: Subject, v: Any, y: np.ndarray, yours: Gradients) -> list[
     return [f"backward(-2 dy) is not -2 backward(dy): d{name} must be linear in dy" for name in crooked[:1]]
 
 
-def _undeclared(subject: NetworkSubject) -> list[str]:
-    """Gradients that a layer keeps for arrays that it did not declare: nobody would train them."""
-    return [
-        f"{layer.name}.{name} is not a parameter: declare it in build with self.param({name!r}, shape, init)"
-        for layer in subject.net.walk()
-        for name, value in vars(layer).items()
-        if isinstance(value, np.ndarray) and f"d{name}" in vars(layer) and name not in vars(layer).get("bound", ())
-    ]
-
-
 def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[str]:
     """What params=False and inputs=False leave out, and that what was there before does not matter."""
     net, found = subject.net, []
     subject.forward()
     net.grads.fill(7.0)
     dx = subject.dx_of(net.backward(v, params=False))
-    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True) or (not (net.grads == 7.0).all()):
-        found.append("backward(params=False) returns another dx, or writes into the parameters' gradients")
-        net.grads.fill(7.0)
+    if not (net.grads == 7.0).all():
+        found.append(
+            "backward(params=False) writes into the parameters' gradients, which are those of another step: write "
+            "`if params:` before them"
+        )
+    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True):
+        found.append("backward(params=False) returns another dx")
+    net.grads.fill(7.0)
+    subject.forward()
+    net.backward(v)
+    always = [_unwritten(slot, net) for slot in net.slots]
+    net.grads.fill(7.0)
     subject.forward()
     net.backward(v, inputs=False)
-    unwritten = [slot.name for slot in net.slots if slot.stop > slot.start and (slot.view(net.grads) == 7.0).all()]
-    found += [f"backward never writes the gradient of {name}" for name in unwritten]
-    names = [slot.name for slot in net.slots if slot.name not in unwritten]
-    off = [slot for slot in net.slots if slot.name in names]
-    off = [s for s in off if not np.array_equal(s.view(net.grads), yours[subject.short[s.name]], equal_nan=True)]
+    without = [_unwritten(slot, net) for slot in net.slots]
+    for slot, never, not_then in zip(net.slots, always, without, strict=True):
+        if never:
+            found.append(f"backward never writes the gradient of {slot.name}")
+        elif not_then:
+            found.append(
+                f"backward(inputs=False) does not write the gradient of {slot.name}: the first layer of a network is "
+                f"called so. Does it return before it comes to it?"
+            )
+    written = [slot for slot, not_then in zip(net.slots, without, strict=True) if not not_then]
+    off = [s for s in written if not np.array_equal(s.view(net.grads), yours[subject.short[s.name]], equal_nan=True)]
     if off:
         found.append(
             f"a second backward, with inputs=False, gives another gradient of {off[0].name}: do they accumulate (write "
@@ -119,21 +126,8 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
     return found
 
 
-def tangent_complaints(subject: NetworkSubject, v: np.ndarray) -> list[str]:
-    """<v, J t> = <J^T v, t>, for layers that have a tangent, and whose backward is right."""
-    if not subject.train or any(type(layer).tangent is Layer.tangent for layer in subject.net.walk()):
-        return []
-    t = normal(subject.x.shape, 0, "tangent")
-    try:
-        subject.forward()
-        left = float(np.sum(v * subject.net.tangent(t)))
-        dx = subject.net.backward(v)
-    except MiniganError:  # a layer that refuses: it has no tangent in this place
-        return []
-    right = float(np.sum(dx * t))
-    if abs(left - right) <= 1e-9 * max(abs(left), abs(right), float(np.linalg.norm(v))):
-        return []
-    return [f"tangent and backward disagree: <dy, J t> is {left:.6g} and <J^T dy, t> is {right:.6g}"]
+def _unwritten(slot: Slot, net: Sequential) -> bool:
+    return slot.stop > slot.start and bool((slot.view(net.grads) == 7.0).all())
 
 
 def _poisoned(subject: NetworkSubject, v: Any, y: np.ndarray, yours: Gradients) -> tuple[Gradients, list[str]]:
@@ -144,6 +138,20 @@ def _poisoned(subject: NetworkSubject, v: Any, y: np.ndarray, yours: Gradients) 
         if not np.array_equal(copy.forward(), y, equal_nan=True):
             return yours, ["forward uses what is left in a buffer: write to all of self.buf(...) before you read it"]
         copy.visit_elsewhere()
-        return copy.backward(np.array(v)), []
+        found = copy.backward(np.array(v))
+        changed = any(not np.array_equal(found[name], yours[name], equal_nan=True) for name in yours)
+        return found, _kept_temporaries(copy) if changed else []
     except ValueError as error:  # a view that refuses to be written to
         return yours, [f"x or dy was written to: {error}"]
+
+
+def _kept_temporaries(subject: NetworkSubject) -> list[str]:
+    """Complaints about arrays of self.temporary(...) that a layer keeps: others have written there by its backward."""
+    shared = [array for (place, _), array in subject.net.workspace.shared.items() if place == "temporary"]
+    return [
+        f"{layer.name}.{name} lies in self.temporary(...), which all layers share, and backward finds what another "
+        f"layer left there: keep it in self.buf({name!r}, shape)"
+        for layer in subject.net.walk()
+        for name, value in vars(layer).items()
+        if isinstance(value, np.ndarray) and any(np.may_share_memory(value, array) for array in shared)
+    ]

@@ -24,6 +24,7 @@ class NetworkSubject(Subject):
         self.net, self.x, self.short, self.name, self.train = net, x, short, name, train
         hold_power_iteration(net, x)
         self.first, self.state = net.forwards, net.state.copy()
+        self.counters: frozenset[tuple[str, str]] | None = None  # whole numbers that every forward changes
         self.arrays = {"x": x} | {short[slot.name]: slot.view(net.params) for slot in net.slots}
 
     def forward(self) -> Array:
@@ -82,7 +83,14 @@ class NetworkSubject(Subject):
 
     def pattern(self) -> bytes:
         """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps."""
-        return masks_of(self.net)
+        if self.counters is None:
+            self.counters = frozenset()
+            self.forward()
+            before = whole_numbers(self.net)
+            self.forward()
+            after = whole_numbers(self.net)
+            self.counters = frozenset(key for key in after if not np.array_equal(after[key], before.get(key)))
+        return masks_of(self.net, self.counters)
 
     def _clone(self) -> Sequential:
         """A network with the same numbers, at the same point in its noise."""
@@ -140,13 +148,20 @@ class NetworkSubject(Subject):
         return xs, dys
 
 
-def masks_of(net: Sequential) -> bytes:
-    """On which piece of a piecewise function the network's last forward was."""
-    masks = []
-    for layer in net.walk():
-        if isinstance(layer, ReLU | LeakyReLU):
-            masks.append(layer.x > 0)
-        masks += [a for a in vars(layer).values() if isinstance(a, np.ndarray) and a.dtype.kind in "bi"]
+def whole_numbers(net: Sequential) -> dict[tuple[str, str], np.ndarray]:
+    """Copies of every array of bools or whole numbers that a layer keeps."""
+    return {
+        (layer.name if layer is not net else "", name): array.copy()
+        for layer in net.walk()
+        for name, array in vars(layer).items()
+        if isinstance(array, np.ndarray) and array.dtype.kind in "bi"
+    }
+
+
+def masks_of(net: Sequential, counters: frozenset[tuple[str, str]] = frozenset()) -> bytes:
+    """On which piece of a piecewise function the network's last forward was. `counters` say nothing of that."""
+    masks = [layer.x > 0 for layer in net.walk() if isinstance(layer, ReLU | LeakyReLU)]
+    masks += [array for key, array in whole_numbers(net).items() if key not in counters]
     return b"".join(mask.tobytes() for mask in masks)
 
 
@@ -160,7 +175,8 @@ def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Call
 
 def short_names(net: Sequential) -> dict[str, str]:
     """Names without the layer, for a network of one: "W"; of a layer inside it "0.Conv2D.W"."""
-    return {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
+    inside = {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
+    return {whole: "parameter x" if name == "x" else name for whole, name in inside.items()}
 
 
 def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> NetworkSubject:

@@ -97,6 +97,12 @@ class Layer:
                 f"{self.name}: the parameter {name} has shape {shape!r} and initializer {init!r}; wanted a tuple and a "
                 f"function such as normal(0.02)"
             )
+        if (getattr(init, "__module__", None) or "").partition(".")[0] == "numpy":
+            known = getattr(init, "__name__", init)
+            raise SettingsError(
+                f"{self.name}: the parameter {name} has NumPy's {known} for an initializer, which is called with "
+                f"(random, shape, fan_in, fan_out): take one of minigan.initializers, such as ones, zeros or normal(0.1)"
+            )
         self._declare("params", name, shape, init, fans)
 
     def running(self, name: str, shape: tuple[int, ...], init: Initializer = zeros) -> None:
