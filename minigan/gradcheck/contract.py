@@ -23,6 +23,8 @@ def examine(subject: Subject, v: Any, seed: int) -> tuple[Gradients, list[str]]:
         return {}, [f"{name} was changed by forward: {OWN}" for name in changed]
     if y.dtype != np.float64:
         return {}, [f"forward turned float64 into {y.dtype}: differences of such numbers are too coarse"]
+    if (complaint := _unsteady(subject, y)) is not None:
+        return {}, [complaint]
     yours = subject.backward(dy)
     changed = _changed(subject, given) + ([] if np.array_equal(dy, v) else ["dy"])
     if changed:
@@ -43,6 +45,30 @@ def examine(subject: Subject, v: Any, seed: int) -> tuple[Gradients, list[str]]:
     return yours, found
 
 
+def _unsteady(subject: Subject, y: np.ndarray) -> str | None:
+    """That differences of this forward would say nothing: noise of its own, or numbers rounded to 24 bits."""
+    if not np.array_equal(y, np.array(subject.forward()), equal_nan=True):
+        return (
+            "forward gives other numbers every time, for the same x and the same parameters: draw noise with "
+            "self.random_uniform(shape) or self.random_mask(shape, rate), which depend on the seed; or something changes "
+            "what forward reads"
+        )
+    return (
+        "forward rounds to float32 on the way: keep the dtype of x, self.dtype, in all of it" if _rounded(y) else None
+    )
+
+
+def _rounded(numbers: np.ndarray) -> bool:
+    """Whether all of them are float32 numbers, and not for being simple ones."""
+    if numbers.dtype != np.float64 or not np.isfinite(numbers).all():
+        return False
+    if np.max(abs(numbers), initial=0) < 1e-8:  # what is left where a sum should be 0 has few digits
+        return False
+    crooked = numbers != np.round(numbers * 1024) / 1024
+    with np.errstate(over="ignore"):
+        return bool(crooked.any() and np.array_equal(numbers, numbers.astype(np.float32)))
+
+
 def _changed(subject: Subject, given: Gradients) -> list[str]:
     return [name for name, before in given.items() if not np.array_equal(subject.arrays[name], before)]
 
@@ -61,7 +87,8 @@ def _shape_complaint(name: str, gradient: Any, shape: tuple[int, ...]) -> str | 
 
 
 def _dtypes(yours: Gradients) -> list[str]:
-    return [
+    rounded = [name for name, gradient in yours.items() if _rounded(gradient)]
+    return [f"backward rounds d{name} to float32 on the way: keep the dtype of dy" for name in rounded] + [
         f"d{name} is {gradient.dtype}: keep the dtype of {name}, which is float64 here"
         for name, gradient in yours.items()
         if gradient.dtype != np.float64
@@ -113,8 +140,8 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
             found.append(f"backward never writes the gradient of {slot.name}")
         elif not_then:
             found.append(
-                f"backward(inputs=False) does not write the gradient of {slot.name}: the first layer of a network is "
-                f"called so. Does it return before it comes to it?"
+                f"backward(inputs=False) never writes the gradient of {slot.name}, and backward(dy) does: the first layer "
+                f"of a network is called so. Does it return before it comes to it?"
             )
     written = [slot for slot, not_then in zip(net.slots, without, strict=True) if not not_then]
     off = [s for s in written if not np.array_equal(s.view(net.grads), yours[subject.short[s.name]], equal_nan=True)]
