@@ -131,7 +131,7 @@ def _setting(c: float, settings: dict[str, Any]) -> str | None:
         if not isinstance(value, int | float) or isinstance(value, bool) or value in (0, 1, -1):
             continue
         meanings = []
-        if 0 < value < 1:
+        if 0 < value < 1 and (name == "rate" or value != 0.5):
             meanings += [
                 (1 - value, f"which is 1 - {name}: a division by 1 - {name} is missing"),
                 (1 / (1 - value), f"which is 1 / (1 - {name}): there once too often"),
@@ -174,7 +174,7 @@ def offset(e: Evidence) -> str | None:
     if len(off) < 2 or not np.all(abs(off - off.mean()) <= FIT * abs(off.mean())):
         return None
     return (
-        f"yours is the numeric value {off.mean():+.6g} everywhere: a constant term too much, or one that is missing, such "
+        f"yours is the numeric value {off.mean():+.6g} everywhere: a term that does not belong there, or one that is missing, such "
         f"as what comes back through a mean"
     )
 

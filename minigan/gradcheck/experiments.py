@@ -151,6 +151,6 @@ def _touched(e: Evidence, i: int) -> tuple[np.ndarray, list[int]]:
 
 HYPOTHESES = (
     not_a_number, nothing, without_dy, other_array, factor, offset, negative_side, targets, interval, part_of_itself,
-    overwritten, where_nothing_moves, mixed, right_at, statistics, one_sum_too_many, reordered, moved, not_transposed, channel_factor,
-    other_weights, part_of_y, along_the_array, small_error, some_places, reach,
+    statistics, one_sum_too_many, reordered, moved, channel_factor, other_weights, part_of_y, not_transposed, overwritten,
+    where_nothing_moves, along_the_array, some_places, reach, right_at, mixed, small_error,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .causes import FIT, Evidence
+from .networks import NetworkSubject
 from .numeric import Probe
 from .places import axis_names
 from .subjects import normal
@@ -23,22 +24,32 @@ def without_dy(e: Evidence) -> str | None:
 def overwritten(e: Evidence) -> str | None:
     """Right for each sample, or window, alone, and wrong for all together: one writes where another has written."""
     v = np.asarray(e.v)
-    for axis in range(min(v.ndim, 3)):
-        if v.shape[axis] < 2:
-            continue
+    parts = "one overwrites the other. Write += in place of ="
+    for axis in range(1, min(v.ndim, 3)):
         total = np.zeros(e.array.shape)
         for k in range(v.shape[axis]):
             one, where = np.zeros(v.shape), (slice(None),) * axis + (k,)
             one[where] = v[where]
             total = total + np.asarray(e.subject.backward(one)[e.found.name])
         if e.explains(total):
-            what = "samples" if axis == 0 else f"places along axis {axis} of y"
-            return (
-                f"right for every one of the {what} alone, wrong for all of them together: they meet in the same numbers, "
-                f"and one overwrites the other. Write += in place of =, as for windows that overlap; and np.add.at where "
-                f"an index comes twice"
-            )
+            return f"right for every place along axis {axis} of y alone: windows overlap, and {parts}"
+    if e.found.name != "x" and isinstance(e.subject, NetworkSubject) and e.explains(_one_by_one(e.subject, e, v)):
+        return f"right for every sample alone: where two samples meet, {parts}, or np.add.at if they share an index"
     return None
+
+
+def _one_by_one(subject: NetworkSubject, e: Evidence, v: np.ndarray) -> np.ndarray:
+    """The sum of the gradients of one sample at a time; 0 if the layer takes no batch of one."""
+    x, total = subject.x, np.zeros(e.array.shape)
+    try:
+        for k in range(len(x)):
+            subject.x = x[k : k + 1]
+            total = total + np.asarray(subject.backward(v[k : k + 1])[e.found.name])
+    except Exception:  # noqa: BLE001 - a layer may refuse in any way
+        return np.zeros(e.array.shape)
+    finally:
+        subject.x = x
+    return total
 
 
 def mixed(e: Evidence) -> str | None:
@@ -185,13 +196,13 @@ def _right(e: Evidence) -> bool:
 def where_nothing_moves(e: Evidence) -> str | None:
     """Wrong exactly where y does not depend on the array."""
     still = e.found.n == 0
-    if not still.any() or still.all() and not e.found.wrong.all():
+    if not still.any() or (e.found.name == "x" and e.array.ndim == 4 and not e.found.wrong[~still].any()):
         return None
     if np.array_equal(e.found.wrong, still):
         k = int(np.flatnonzero(still)[0])
         place = list(map(int, np.unravel_index(int(e.found.entries[k]), e.array.shape)))
-        which = "any of its numbers" if still.all() else f"{e.found.name}{place} and {int(still.sum()) - 1} others"
-        return f"y does not depend on {which}, and yours is not 0 there: the mask, or the index, that leaves them out"
+        which = f"{e.found.name}{place}, as {int(still.sum()) - 1} others,"
+        return f"{which} moves no number of y, and yours is not 0 there: the mask, or the index, that leaves them out"
     if (e.found.wrong & still).any() and np.mean(still) > 0.1:
         return (
             f"y does not depend on {int(still.sum())} of these {len(still)} numbers, and yours is not 0 at "
