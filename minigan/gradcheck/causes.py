@@ -174,8 +174,8 @@ def offset(e: Evidence) -> str | None:
     if len(off) < 2 or not np.all(abs(off - off.mean()) <= FIT * abs(off.mean())):
         return None
     return (
-        f"yours is the numeric value {off.mean():+.6g} everywhere: a term that does not belong there, or one that is missing, such "
-        f"as what comes back through a mean"
+        f"yours is the numeric value {off.mean():+.6g} everywhere: a term that does not belong there, or one that is "
+        f"missing, such as what comes back through a mean"
     )
 
 

@@ -50,8 +50,8 @@ def _unsteady(subject: Subject, y: np.ndarray) -> str | None:
     if not np.array_equal(y, np.array(subject.forward()), equal_nan=True):
         return (
             "forward gives other numbers every time, for the same x and the same parameters: draw noise with "
-            "self.random_uniform(shape) or self.random_mask(shape, rate), which depend on the seed; or something changes "
-            "what forward reads"
+            "self.random_uniform(shape) or self.random_mask(shape, rate), which depend on the seed; or something "
+            "changes what forward reads"
         )
     return (
         "forward rounds to float32 on the way: keep the dtype of x, self.dtype, in all of it" if _rounded(y) else None
@@ -140,8 +140,8 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
             found.append(f"backward never writes the gradient of {slot.name}")
         elif not_then:
             found.append(
-                f"backward(inputs=False) never writes the gradient of {slot.name}, and backward(dy) does: the first layer "
-                f"of a network is called so. Does it return before it comes to it?"
+                f"backward(inputs=False) never writes the gradient of {slot.name}, and backward(dy) does: the first "
+                f"layer of a network is called so. Does it return before it comes to it?"
             )
     written = [slot for slot, not_then in zip(net.slots, without, strict=True) if not not_then]
     off = [s for s in written if not np.array_equal(s.view(net.grads), yours[subject.short[s.name]], equal_nan=True)]

@@ -23,6 +23,7 @@ from .places import axis_names, interval, moved, negative_side, some_places, sta
 from .report import KINK, NOTHING_TESTED, OK, TOO_SMALL, WRONG, Row
 from .structure import (
     along_the_array,
+    first_only,
     mixed,
     not_transposed,
     overwritten,
@@ -42,13 +43,13 @@ EXPLANATIONS = {
     TOO_SMALL: "yours is not 0 but below what differences can see: check the layers one by one, take larger numbers, "
     "or method='complex'",
     NOTHING_TESTED: "the derivative is 0 everywhere, and so would any forgotten gradient be; if it must be 0 (a bias "
-    "before BatchNorm, or of the keys before a softmax; the last bias of D where only differences of its scores count, as with Wasserstein, pairs, or "
-    "Hinge within its margins) pass expect_zero=({name!r},)",
+    "before BatchNorm, or of the keys before a softmax; the last bias of D where only differences of its "
+    "scores count, as with Wasserstein, pairs, or Hinge within its margins) pass expect_zero=({name!r},)",
 }
 
 NO_DX = (
-    "y does not depend on x at all, as that of a learned constant: its dx must be 0, and any forgotten one would be; if it "
-    "must be, pass expect_zero=({name!r},)"
+    "y does not depend on x at all, as that of a learned constant: its dx must be 0, and any forgotten one would be; "
+    "if it must be, pass expect_zero=({name!r},)"
 )
 
 
@@ -151,6 +152,6 @@ def _touched(e: Evidence, i: int) -> tuple[np.ndarray, list[int]]:
 
 HYPOTHESES = (
     not_a_number, nothing, without_dy, other_array, factor, offset, negative_side, targets, interval, part_of_itself,
-    statistics, one_sum_too_many, reordered, moved, channel_factor, other_weights, part_of_y, not_transposed, overwritten,
-    where_nothing_moves, along_the_array, some_places, reach, right_at, mixed, small_error,
+    first_only, statistics, one_sum_too_many, reordered, moved, channel_factor, other_weights, part_of_y, right_at,
+    not_transposed, overwritten, where_nothing_moves, along_the_array, some_places, reach, mixed, small_error,
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """The inputs of a layer that is checked without an x: every shape that it takes, small numbers and large ones.
 
-One shape hides mistakes: (4, 3) has no pixels, two channels make groups of one, and windows that divide have no rest. So
-a layer visits all of SHAPES, and what it refuses, in its own way, is left out. Numbers between -2 and 2 never come to
-the cap of ReLU6, so that there are draws, too, with a part of x much larger.
+One shape hides mistakes: (4, 3) has no pixels, two channels make groups of one, and windows that divide have no rest.
+So a layer visits all of SHAPES, and what it refuses, in its own way, is left out. Numbers between -2 and 2 never come
+to the cap of ReLU6: there are draws, too, with a part of x much larger.
 """
 
 import traceback
@@ -16,7 +16,7 @@ from ..backend import get_backend
 from ..errors import MiniganError, SettingsError
 from ..layers import Layer
 from .networks import NetworkSubject, of_layer, small_batches
-from .subjects import normal
+from .subjects import Subject, normal
 
 SHAPES = (
     (4, 3), (7, 6), (2, 8), (1, 3), (1, 6),
@@ -69,6 +69,7 @@ class Taken:
         """The layer at this input, or None where it refuses it, or where it says nothing about its dx."""
         try:
             subject = of_layer(self.layer, drawn.values(), drawn.seed, self.train)
+            output_shape(subject)
         except (SettingsError, MemoryError):
             raise  # no shape would help
         except Exception as error:  # noqa: BLE001 - a layer may refuse in any way
@@ -95,6 +96,15 @@ class Taken:
         ][:1]
 
 
+def output_shape(subject: Subject) -> tuple[int, ...]:
+    """The shape of y, whatever the forward does to its inputs."""
+    kept = {name: array.copy() for name, array in subject.arrays.items()}
+    shape = np.shape(subject.forward())
+    for name, array in subject.arrays.items():
+        array[...] = kept[name]
+    return shape
+
+
 def _spread(shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """The second of each number of axes, which has more rows; or the only one."""
     kinds = {len(shape): [other for other in shapes if len(other) == len(shape)][:2] for shape in shapes}
@@ -105,6 +115,8 @@ def deliberate(error: Exception) -> bool:
     """Whether a layer says so in words of its own, by a raise or an assert, and does not stumble."""
     frames = traceback.extract_tb(error.__traceback__)
     line = (frames[-1].line or "") if frames else ""
+    if frames and frames[-1].name == "run_forward":  # y has another shape than build announced
+        return False
     return isinstance(error, MiniganError) or line.startswith(("raise", "assert"))
 
 

@@ -89,7 +89,7 @@ class NetworkSubject(Subject):
             before = whole_numbers(self.net)
             self.forward()
             after = whole_numbers(self.net)
-            self.counters = frozenset(key for key in after if not np.array_equal(after[key], before.get(key)))
+            self.counters = frozenset(key for key in after if key not in before or (after[key] != before[key]).any())
         return masks_of(self.net, self.counters)
 
     def _clone(self) -> Sequential:

@@ -7,7 +7,6 @@ import numpy as np
 
 from .causes import FIT, Evidence
 
-
 NAMES = {
     2: ["sample", "column"], 3: ["sample", "step", "column"], 4: ["sample", "row", "column", "channel"],
 }  # fmt: skip
@@ -119,7 +118,7 @@ def _along(name: str, bad: Sequence[int], size: int, images: bool) -> str:
         return f"wrong at every {name} but the last: what is carried back from one step to the one before it"
     if not images and bad in ([*range(size // 2)], [*range(size - size // 2, size)]) and size > 2:
         half = "first" if bad[0] == 0 else "second"
-        return f"wrong only in the {half} half of axis {name.removesuffix(' =')}: {where}"
+        return f"wrong only in the {half} half of {name.removesuffix(' =') if '=' in name else f'the {name}s'}: {where}"
     if images and name in ("row", "column") and len(bad) > 1 and len(steps) == 1 and max(steps) > 1:
         return f"wrong only at {where}: every {max(steps)}, so look at the strides"
     if images and name in ("row", "column") and bad[-1] == size - 1 and len(bad) <= 2:

@@ -1,4 +1,4 @@
-"""Causes that show in what depends on what: which x moves which y, what answers to dy, and what the error is made of."""
+"""Causes that show in what depends on what: which x moves which y, what answers to dy, what the error is made of."""
 
 import numpy as np
 
@@ -18,6 +18,18 @@ def without_dy(e: Evidence) -> str | None:
     twice = e.subject.backward(2 * np.asarray(e.v))[e.found.name]
     if np.array_equal(np.asarray(twice), e.found.yours):
         return f"d{e.found.name} is the same for 2 dy: the factor dy is missing in it"
+    return None
+
+
+def first_only(e: Evidence) -> str | None:
+    """Right in a new layer, which has seen no other x."""
+    if not isinstance(e.subject, NetworkSubject) or not e.subject.train:
+        return None
+    if e.explains(np.asarray(e.subject.poisoned().backward(np.array(e.v))[e.found.name])):
+        return (
+            "right for the first x that a layer gets, wrong for those after it: it keeps what it made for the first, "
+            "as in `if self.mask is None`"
+        )
     return None
 
 
@@ -115,8 +127,8 @@ def not_transposed(e: Evidence) -> str | None:
     if not e.fits(e.found.yours, (up - down) / (2 * h)):
         return None
     return (
-        "yours is J dy, what forward makes of dy; backward multiplies by the transpose, J^T dy: a filter is flipped, and "
-        "an index that reads in forward is one that adds in backward"
+        "yours is J dy, what forward makes of dy; backward multiplies by the transpose, J^T dy: a filter is flipped, "
+        "and an index that reads in forward is one that adds in backward"
     )
 
 
@@ -152,8 +164,8 @@ def along_the_array(e: Evidence) -> str | None:
         c = (off * x).sum(axis, keepdims=True) / (x * x).sum(axis, keepdims=True)
         if np.max(abs(off - c * x)) <= FIT * np.max(abs(off)):
             return (
-                f"along axis {axis} the error is a multiple of {e.found.name} itself: the term through a length or a mean "
-                f"square, -{e.found.name} sum(d{e.found.name} {e.found.name}), has another factor or sign"
+                f"along axis {axis} the error is a multiple of {e.found.name} itself: the term through a length or a "
+                f"mean square, -{e.found.name} sum(d{e.found.name} {e.found.name}), has another factor or sign"
             )
     return None
 
@@ -172,6 +184,8 @@ def right_at(e: Evidence) -> str | None:
                 right = _right(e)
             finally:
                 array[...] = kept
+            if right and value == 0:
+                return f"it would be right if {name} were 0: the mistake is in the part of y that {name} scales"
             if right:
                 return (
                     f"it would be right if {name} were {words}: {name} is missing in it, or comes in at the wrong place"
@@ -218,6 +232,6 @@ def small_error(e: Evidence) -> str | None:
     if not 0 < off <= SMALL * size:
         return None
     return (
-        f"nearly right, to {off / size:.1e} of the largest: a small term is left out, such as an eps that stands in another "
-        f"place in forward, an approximation, or numbers that were rounded"
+        f"nearly right, to {off / size:.1e} of the largest: a small term is left out, such as an eps that stands in "
+        f"another place in forward, an approximation, or numbers that were rounded"
     )

@@ -16,7 +16,7 @@ STEPS = (1.0, 0.1, 0.01)  # times the step: a smaller one stays on one side of a
 
 
 def tangent_complaints(subject: NetworkSubject, v: np.ndarray) -> list[str]:
-    """What is wrong with J t and the derivatives of <dy, J t>, for layers that have them, and whose backward is right."""
+    """What is wrong with J t and the derivatives of <dy, J t>, for layers that have them and a right backward."""
     if not subject.train or not subject.net.has_tangent():
         return []
     t = normal(subject.x.shape, 0, "tangent")
@@ -96,10 +96,10 @@ def _words(pairs: list[tuple[float, float, float]], linear: bool, name: str) -> 
     """What the numbers look like."""
     mine, numeric, _ = pairs[0]
     values = f"along a random direction yours is {mine:.6g}, and differences of J t give {numeric:.6g}"
-    if not linear:
-        return f"it is not linear in t: is t forgotten in it, or x taken for t? ({values})"
     if all(abs(n) <= allowed for _, n, allowed in pairs):
         return f"J does not depend on {name}, so that nothing must be written or returned for it ({values})"
+    if not linear:
+        return f"it is not linear in t: is t forgotten in it, or x taken for t? ({values})"
     if not any(m for m, _, _ in pairs):
         return f"it is 0 everywhere, and J depends on {name} ({values})"
     ratios = [m / n for m, n, _ in pairs if n]

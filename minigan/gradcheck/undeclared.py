@@ -39,8 +39,8 @@ def undeclared(subject: NetworkSubject, v: Any) -> list[str]:
 def _sentence(path: str, array: np.ndarray, gradient: str, layer: Layer) -> str:
     name = "".join(c if c.isalnum() else "_" for c in path.removeprefix(f"{layer.name}.")).strip("_")
     return (
-        f"y depends on {path}, and {gradient} is its gradient, but it is not declared as a parameter: no optimizer would "
-        f"train it. Write in build: self.param({name.rsplit('_', 1)[-1]!r}, {array.shape}, init)"
+        f"y depends on {path}, and {gradient} is its gradient, but it is not declared as a parameter: no optimizer "
+        f"would train it. Write in build: self.param({name.rsplit('_', 1)[-1]!r}, {array.shape}, init)"
     )
 
 

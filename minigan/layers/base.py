@@ -101,7 +101,7 @@ class Layer:
             known = getattr(init, "__name__", init)
             raise SettingsError(
                 f"{self.name}: the parameter {name} has NumPy's {known} for an initializer, which is called with "
-                f"(random, shape, fan_in, fan_out): take one of minigan.initializers, such as ones, zeros or normal(0.1)"
+                f"(random, shape, fan_in, fan_out): take one of minigan.initializers, such as ones or normal(0.1)"
             )
         self._declare("params", name, shape, init, fans)
 
