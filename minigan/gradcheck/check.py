@@ -38,7 +38,6 @@ from .tangents import tangent_complaints
 
 Target = Layer | Sequential | Loss | Objective | Penalty | GAN | Functions
 OTHER_ENTRIES = 40  # of each array, at every input of a layer but the first, with directions
-CAUSES_ENOUGH = ("a second backward gives", "self.temporary(")  # complaints that explain what rows say
 STEP_ENTRIES = 20  # of each array, where every difference costs two whole steps
 
 
@@ -230,13 +229,20 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
     if report and isinstance(subject, NetworkSubject):
         report.complaints += tangent_complaints(subject, v)
     alone = not isinstance(subject, NetworkSubject) or sum(1 for _ in subject.net.walk()) == 2
-    told = any(words in text for text in report.complaints for words in CAUSES_ENOUGH)
     report.explain(
         lambda row: (
-            explain_row(row, found[row.name], subject, v, found) if (alone and not told) or not row.is_wrong else ""
+            ""
+            if row.is_wrong and (not alone or _told(row, report.complaints))
+            else explain_row(row, found[row.name], subject, v, found)
         )
     )
     return report
+
+
+def _told(row: Row, complaints: list[str]) -> bool:
+    """Whether a complaint explains the numbers of this row: what they look like would mislead."""
+    words = (f"a second backward gives another d{row.name}:", "lies in self.temporary(")
+    return any(word in text for text in complaints for word in words)
 
 
 def _unknown(names: list[str], wanted: tuple[str, ...], judge: Judge) -> list[str]:
