@@ -241,8 +241,8 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
 
 def _told(row: Row, complaints: list[str]) -> bool:
     """Whether a complaint explains the numbers of this row: what they look like would mislead."""
-    words = (f"a second backward gives another d{row.name}:", "lies in self.temporary(")
-    return any(word in text for text in complaints for word in words)
+    words = ("a second backward gives another dx:", "lies in self.temporary(")
+    return row.name == "x" and any(word in text for text in complaints for word in words)
 
 
 def _unknown(names: list[str], wanted: tuple[str, ...], judge: Judge) -> list[str]:

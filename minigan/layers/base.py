@@ -17,7 +17,7 @@ from ..backend import Array, Backend
 from ..config import arguments_of
 from ..context import Context
 from ..errors import OrderError, SettingsError, ShapeError
-from ..initializers import Initializer, zeros
+from ..initializers import Initializer, is_initializer, zeros
 from ..parameters import Declaration
 
 
@@ -92,16 +92,10 @@ class Layer:
 
         `fans` are (fan_in, fan_out) for the initializer; by default the first and the last length of the shape.
         """
-        if not isinstance(shape, tuple) or not callable(init):
+        if not isinstance(shape, tuple) or not is_initializer(init):
             raise SettingsError(
                 f"{self.name}: the parameter {name} has shape {shape!r} and initializer {init!r}; wanted a tuple and a "
-                f"function such as normal(0.02)"
-            )
-        if (getattr(init, "__module__", None) or "").partition(".")[0] == "numpy":
-            known = getattr(init, "__name__", init)
-            raise SettingsError(
-                f"{self.name}: the parameter {name} has NumPy's {known} for an initializer, which is called with "
-                f"(random, shape, fan_in, fan_out): take one of minigan.initializers, such as ones or normal(0.1)"
+                f"function such as normal(0.02), of minigan.initializers"
             )
         self._declare("params", name, shape, init, fans)
 
