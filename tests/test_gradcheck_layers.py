@@ -9,6 +9,7 @@ from minigan import Sequential
 from minigan.errors import SettingsError
 from minigan.gradcheck import check
 from minigan.layers import Dense, Layer
+from minigan.losses import BCE, Loss
 
 from . import layers_of_people as people
 from .many_seeds import checks
@@ -61,6 +62,22 @@ def test_a_gradient_that_is_truly_0_is_told_with_what_to_pass():
     assert not report and not report.is_wrong
     assert "y does not depend on x at all" in str(report) and "expect_zero=('x',)" in str(report)
     assert check(Constant(), expect_zero=("x",))
+
+
+@pytest.mark.parametrize("slope, ok", [(1.0, True), (2.0, False)])
+def test_a_loss_is_checked_far_from_its_targets_too(slope, ok):
+    class Huber(Loss):
+        decision = 0.5
+
+        def __call__(self, pred, target):
+            e = pred - target
+            near = abs(e) <= 1
+            loss = np.where(near, e**2 / 2, abs(e) - 0.5).mean()
+            return np.asarray(loss), np.where(near, e, slope * np.sign(e)) / e.size
+
+    report = check(Huber())
+    assert bool(report) == ok and "with predictions up to" in str(report.notes)
+    assert check(BCE())
 
 
 def test_numpys_functions_are_no_initializers():

@@ -16,7 +16,7 @@ from ..objectives import Objective
 from ..penalties import Penalty
 from .contract import examine
 from .experiments import explain_row
-from .inputs import Taken, lasting_error, output_shape
+from .inputs import LARGE, Drawn, Taken, lasting_error, output_shape, takes_any_number
 from .judge import MODES, Comparison, Judge
 from .networks import NetworkSubject, of_layer, of_network
 from .numeric import METHODS
@@ -96,7 +96,13 @@ def check(
         return _check_layer(target, judge, wanted, train)
     subject = subject_of(target, x, params or {}, labels, seed, train)
     v = upstream_of(upstream, output_shape(subject), seed)
-    return _check_at(subject, v, judge, wanted)
+    report = _check_at(subject, v, judge, wanted)
+    if report and isinstance(subject, LossSubject) and x is None and labels is None and takes_any_number(subject.loss):
+        pred = Drawn(subject.arrays["pred"].shape, seed + 1, LARGE[0]).values()
+        more = _check_at(LossSubject(subject.loss, pred, subject.labels), v, judge, wanted)
+        more.notes.append(f"with predictions up to {np.max(abs(pred)):.3g}")
+        return more if more.is_wrong else report.with_more(more)
+    return report
 
 
 def _check_at(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[str, ...]) -> Report:

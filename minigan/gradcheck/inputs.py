@@ -15,6 +15,7 @@ import numpy as np
 from ..backend import get_backend
 from ..errors import MiniganError, SettingsError
 from ..layers import Layer
+from ..losses import Loss
 from .networks import NetworkSubject, of_layer, small_batches
 from .subjects import Subject, normal
 
@@ -136,3 +137,13 @@ def lasting_error(drawn: Drawn, error: Exception) -> str:
         f"forward takes {drawn}, and backward then fails: {type(error).__name__}: {error}{where}. If it is not meant "
         f"for such inputs let build say so: raise self.refuse(in_shape, 'what it needs')"
     )
+
+
+def takes_any_number(loss: Loss) -> bool:
+    """Whether predictions far from 0 and 1 mean something to it: a loss of probabilities cuts them off."""
+    try:
+        far = [[float(loss(np.full((7, 1), k * side), np.full((7, 1), target))[0]) for k in (20.0, 21.0)]
+               for side, target in ((-1, 1.0), (1, 0.0))]  # fmt: skip
+    except Exception:  # noqa: BLE001 - a loss may refuse in any way
+        return False
+    return bool(np.isfinite(far).all()) and all(here != there for here, there in far)
