@@ -71,3 +71,8 @@ def zeros(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> 
 def ones(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
     """All 1: for the gain of BatchNorm."""
     return random.full(shape, 1.0)
+
+
+def is_initializer(init: object) -> bool:
+    """Whether it can be called as one: NumPy's ones and zeros cannot, which take a shape alone."""
+    return callable(init) and not str(getattr(init, "__module__", "")).startswith("numpy")

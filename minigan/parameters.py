@@ -87,20 +87,9 @@ def pack(
     for slot, (layer, item) in zip(slots, declared, strict=True):
         random = Random(backend, seed, f"{stream}.{slot.name}")
         with np.errstate(all="ignore"):  # of products within: backend/products.py
-            value = backend.asarray(_first_value(item, random, slot.name), dtype)
+            value = backend.asarray(item.init(random, item.shape, item.fan_in, item.fan_out), dtype)
         if value.shape != item.shape:
             raise ShapeError(f"the initializer of {stream}.{slot.name} made {value.shape}; wanted {item.shape}")
         slot.view(vector)[...] = value
         layer.bind(item.name, slot.view(vector))
     return vector, slots
-
-
-def _first_value(item: Declaration, random: Random, name: str) -> Array:
-    try:
-        return item.init(random, item.shape, item.fan_in, item.fan_out)
-    except TypeError as error:
-        called = getattr(item.init, "__name__", repr(item.init))
-        raise SettingsError(
-            f"the initializer {called} of {name} cannot be called as init(random, shape, fan_in, fan_out), as those of "
-            f"minigan.initializers (normal(0.02), zeros, ones): {error}"
-        ) from error

@@ -49,6 +49,10 @@ class Workspace:
         """A pass through the network begins. With keep=False all buffers are new arrays, and none is kept."""
         self.fetched.clear()
         self.keep, self.dy = keep, None
+        if self.mode == "poison":  # no temporary lasts from one pass to the next
+            for (place, _), memory in self.shared.items():
+                if place == "temporary":
+                    memory.fill(float("nan") if memory.dtype.kind == "f" else True)
 
     def begin_call(self, layer: str, dy: Array = None) -> None:
         """A call of a layer's forward, backward or tangent begins. dy: what a backward gets"""
@@ -76,14 +80,8 @@ class Workspace:
         else:
             buffer = self._at(self.own, (layer, name), shape, dtype)
         if self.mode == "poison":
-            _poison(buffer)
+            buffer.fill(float("nan") if buffer.dtype.kind == "f" else True)
         return buffer
-
-    def poison_temporaries(self) -> None:
-        """Overwrite what layers may not use any longer, once their forwards and backwards have returned."""
-        for (place, _), memory in self.shared.items():
-            if place == "temporary":
-                _poison(memory)
 
     def _free_place(self) -> str:
         """The one of the two places of dx that does not hold dy."""
@@ -106,7 +104,3 @@ class Workspace:
         view = array.view()
         view.flags.writeable = False
         return view
-
-
-def _poison(buffer: Array) -> None:
-    buffer.fill(float("nan") if buffer.dtype.kind == "f" else True)

@@ -435,7 +435,9 @@ class DropoutOtherMask(Dropout):
         return super().backward(dy, params, inputs)
 
 
-@planted("the mask depends on how often forward was called", 0.3, x=(7, 30), wrong="x", complaint="second time")
+@planted(
+    "the mask depends on how often forward was called", 0.3, x=(7, 30), wrong="", complaint="other numbers every time"
+)
 class DropoutUnfrozen(Dropout):
     def forward(self, x, train):
         self.calls = self.__dict__.get("calls", 0) + 1

@@ -278,8 +278,12 @@ CONTENTS = {
     "its arguments": (POWER + "GRADCHECK = {'Power': {'arguments': {'p': 3}, 'x': (2, 5)}}", 0, "scale=1.0): x (10"),
     "an example of it": (POWER + "cube = Power(3)", 0, "ok  Power(p=3, scale=1.0): x"),
     "a gradient that is 0": (NORMALISED.format(db=0), 1, "pass --expect-zero b"),
-    "said to be 0": (NORMALISED.format(db=0) + "GRADCHECK = {'Normalised': {'expect_zero': ['b']}}", 0, "x, b (15"),
-    "an embedding": (EMBEDDING.format(add="np.add.at(self.dW, self.rows, dy)"), 0, "W (36 entries); x has no gradient"),
+    "said to be 0": (NORMALISED.format(db=0) + "GRADCHECK = {'Normalised': {'expect_zero': ['b']}}", 0, "x, b (1270"),
+    "an embedding": (
+        EMBEDDING.format(add="np.add.at(self.dW, self.rows, dy)"),
+        0,
+        "W (648 entries); x has no gradient",
+    ),
     "a wrong embedding": (EMBEDDING.format(add="self.dW[self.rows] += dy"), 1, "WRONG          W "),
     "two of one name": (TWICE, 1, "not checked  Twice of line 19: line 23 defines Twice again"),
     "a layer without backward": (HALF, 1, "not checked  Half has no backward"),
@@ -318,7 +322,7 @@ CONTENTS = {
     "a build that returns nothing": (
         "class Nothing(Square):\n    def build(self, in_shape): pass\n",
         1,
-        "build returned None; it must return the output's shape, a tuple without the batch: does it end with",
+        "build returned None, not a tuple, y's shape without the batch",
     ),
     "another shape": (a_class("Cut", forward="return x[:, 1:]"), 1, "return (2,)  # the shape of y"),
     "a tuple for dx": (a_class("Tuple", backward="return dy, 0"), 1, "a layer returns dx alone"),

@@ -112,23 +112,38 @@ def factor(e: Evidence) -> str | None:
 
 def _meanings(c: float, e: Evidence) -> Iterator[str]:
     """What it says that a gradient is off by a factor c."""
+    if (words := _setting(c, {} if e.layer is None else e.layer.config())) is not None:
+        yield words
+        return
     too_small = [f"{letters} = {size}" for letters, size in _sizes(e).items() if abs(c * size - 1) < 1e-5]
     too_large = [f"{letters} = {size}" for letters, size in _sizes(e).items() if abs(c / size - 1) < 1e-5]
     if too_small:
         yield f"and {' or '.join(too_small[:2])}: a mean where a sum belongs, or a division too much"
     if too_large:
         yield f"and {' or '.join(too_large[:2])}: a sum where a mean belongs, or a division is missing"
-    settings = {} if e.layer is None else e.layer.config()
     meanings = [(2.0, "a factor 2 too much"), (0.5, "a factor 2 is missing (as of a square)")]
+    yield from [words for value, words in meanings if abs(c / value - 1) < 1e-5][: 0 if too_small or too_large else 1]
+
+
+def _setting(c: float, settings: dict[str, Any]) -> str | None:
+    """The layer's own setting that a factor c is made of."""
     for name, value in settings.items():
-        if isinstance(value, float) and 0 < value < 1:
+        if not isinstance(value, int | float) or isinstance(value, bool) or value in (0, 1, -1):
+            continue
+        meanings = []
+        if 0 < value < 1 and (name == "rate" or value != 0.5):
             meanings += [
                 (1 - value, f"which is 1 - {name}: a division by 1 - {name} is missing"),
                 (1 / (1 - value), f"which is 1 / (1 - {name}): there once too often"),
-                (value, f"which is {name}: there once too often"),
-                (1 / value, f"which is 1 / {name}: a factor {name} is missing"),
             ]
-    yield from [words for value, words in meanings if abs(c / value - 1) < 1e-5][: 0 if too_small or too_large else 1]
+        meanings += [
+            (abs(value), f"which is {name}: there once too often, or a division by it is missing"),
+            (1 / abs(value), f"which is 1 / {name}: a factor {name} is missing, or a division by it too much"),
+        ]
+        for factor_, words in meanings:
+            if abs(c / factor_ - 1) < 1e-5:
+                return words
+    return None
 
 
 def _sizes(e: Evidence) -> dict[str, int]:
@@ -158,7 +173,10 @@ def offset(e: Evidence) -> str | None:
     off = e.found.a - e.found.n
     if len(off) < 2 or not np.all(abs(off - off.mean()) <= FIT * abs(off.mean())):
         return None
-    return f"yours is the numeric value {off.mean():+.6g} everywhere: a term that does not belong there"
+    return (
+        f"yours is the numeric value {off.mean():+.6g} everywhere: a term that does not belong there, or one that is "
+        f"missing, such as what comes back through a mean"
+    )
 
 
 def channel_factor(e: Evidence) -> str | None:
@@ -199,7 +217,9 @@ def reordered(e: Evidence) -> str | None:
         changed = change(yours)
         if changed.shape == array.shape and e.explains(np.ascontiguousarray(changed)):
             return f"the right numbers in the wrong places: {words}"
-    if e.fits(np.sort(e.found.a), np.sort(e.found.n)):
+    if np.max(abs(e.found.a - e.found.n)) > 0.1 * np.max(abs(e.found.n)) and e.fits(
+        np.sort(e.found.a), np.sort(e.found.n)
+    ):
         return "the right numbers in another order: an axis, an index or a reshape"
     return None
 
@@ -213,6 +233,9 @@ def rearrangements(array: np.ndarray) -> Iterator[tuple[str, Callable[[np.ndarra
             where = " and ".join(f"axis {axis}" for axis in axes)
             words = KERNEL_FLIPS.get(axes) if array.ndim == 4 else None
             yield words or f"reversed along {where}", _flip(axes)
+    for axis in range(1, array.ndim if array.ndim < 3 else 0):
+        if array.shape[axis] % 2 == 0:
+            yield f"with the two halves of axis {axis} swapped", _halves(axis)
     for i, j in itertools.combinations(range(array.ndim), 2):
         if array.ndim > 2 and array.shape[i] == array.shape[j] > 1:
             yield f"with axes {i} and {j} swapped", _swap(i, j)
@@ -224,6 +247,10 @@ def rearrangements(array: np.ndarray) -> Iterator[tuple[str, Callable[[np.ndarra
 
 def _flip(axes: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
     return lambda array: np.flip(array, axes)
+
+
+def _halves(axis: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda array: np.roll(array, array.shape[axis] // 2, axis)
 
 
 def _swap(i: int, j: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -16,8 +16,9 @@ from ..objectives import Objective
 from ..penalties import Penalty
 from .contract import examine
 from .experiments import explain_row
+from .inputs import LARGE, Drawn, Taken, lasting_error, output_shape, takes_any_number
 from .judge import MODES, Comparison, Judge
-from .networks import NetworkSubject, of_layer, of_network, small_batches
+from .networks import NetworkSubject, of_layer, of_network
 from .numeric import METHODS
 from .report import GradientError, Report, Row
 from .steps import StepSubject, both_halves, step_cause, without_penalty
@@ -34,11 +35,9 @@ from .subjects import (
     slopes,
 )
 from .tangents import tangent_complaints
-from .undeclared import undeclared
-from .visits import SHAPES, first_fit, visits
 
 Target = Layer | Sequential | Loss | Objective | Penalty | GAN | Functions
-VISIT_ENTRIES = 8  # of each array at other inputs than the first, with directions through all of it
+OTHER_ENTRIES = 40  # of each array, at every input of a layer but the first, with directions
 STEP_ENTRIES = 20  # of each array, where every difference costs two whole steps
 
 
@@ -66,8 +65,7 @@ def check(
                  forward(x, **params) -> y, and backward(dy) -> dx, or (dx, {name: gradient}) if there are params; or
                  forward(x, **params) -> (y, cache), and backward(dy, cache) -> dx, or (dx, dw, ...)
     x            an input, or its shape with the batch, for a random one; for a loss or an objective the predictions,
-                 for a GAN the real images. None: small, odd and unequal sizes that the target takes; and where all is
-                 well, every other shape of a list that it takes, one sample, and larger numbers (visits.py)
+                 for a GAN the real images. None: small, odd and unequal sizes that the target takes
     params       for two functions: the parameters' values by name
     labels       for a loss: its targets; by default 0 and 1 in turn
     upstream     dy: "random", or an array of y's shape
@@ -94,14 +92,61 @@ def check(
     wanted = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     if isinstance(target, GAN):
         return _check_gan(target, x, judge, wanted)
+    if isinstance(target, Layer) and x is None and isinstance(upstream, str) and not _is_network(target):
+        return _check_layer(target, judge, wanted, train)
     subject = subject_of(target, x, params or {}, labels, seed, train)
     v = upstream_of(upstream, output_shape(subject), seed)
+    report = _check_at(subject, v, judge, wanted)
+    if report and isinstance(subject, LossSubject) and x is None and labels is None and takes_any_number(subject.loss):
+        pred = Drawn(subject.arrays["pred"].shape, seed + 1, LARGE[0]).values()
+        more = _check_at(LossSubject(subject.loss, pred, subject.labels), v, judge, wanted)
+        more.notes.append(f"with predictions up to {np.max(abs(pred)):.3g}")
+        return more if more.is_wrong else report.with_more(more)
+    return report
+
+
+def _check_at(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[str, ...]) -> Report:
+    """A subject's report; of a network with the first wrong layer."""
     report = _check_subject(subject, v, judge, wanted)
-    if report and x is None and upstream == "random" and wanted == ("all",) and method == "central":
-        report = _visited(report, target, subject, judge, train)
     if isinstance(subject, NetworkSubject) and sum(1 for _ in subject.net.walk()) > 2 and not report:
         _localise(report, subject, v, judge)
     return report
+
+
+def _check_layer(layer: Layer, judge: Judge, wanted: tuple[str, ...], train: bool) -> Report:
+    """A layer at every input that it takes: the first report that says WRONG, or all of them in one."""
+    taken = Taken(layer, judge.seed, train)
+    merged: Report | None = None
+    for drawn, subject in taken.subjects():
+        brief = judge if merged is None else replace(judge, max_entries=min(judge.max_entries, OTHER_ENTRIES))
+        try:
+            v = upstream_of("random", output_shape(subject), drawn.seed)
+            report = _check_at(subject, v, brief, wanted)
+        except SettingsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a person's own code may raise anything
+            if merged is None and len(taken.shapes) < 2:
+                raise
+            return Report(repr(layer), complaints=[lasting_error(drawn, error)])
+        if report.is_wrong:
+            if merged is not None:
+                report = _check_at(subject, v, judge, wanted)
+            report.notes.append(f"at {drawn}" + (f"; right before at {_listed(taken.shapes[:-1])}" if merged else ""))
+            return report
+        merged = report if merged is None else merged.with_more(report)
+    if merged is None:
+        raise taken.furthest()
+    merged.complaints += taken.complaints()
+    merged.notes.append(f"at {_listed(taken.shapes)}")
+    return merged
+
+
+def _listed(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def _is_network(target: Any) -> bool:
+    return isinstance(target, Sequential) and target.is_network
 
 
 def assert_gradients(target: Target, x: np.ndarray | tuple[int, ...] | None = None, **options: Any) -> None:
@@ -124,19 +169,18 @@ def subject_of(
         default = 1 / (1 + np.exp(-normal(shape, seed, "x")))  # probabilities, which are logits, too
         pred = default if x is None else _values(x, seed)
         return LossSubject(target, pred, labels) if isinstance(target, Loss) else ObjectiveSubject(target, pred)
-    is_network = isinstance(target, Sequential) and target.is_network
-    if is_network and x is None:
+    if _is_network(target) and x is None:
         x = (5, *target.input_shape)
     if x is not None and len(x if isinstance(x, tuple) else np.shape(x)) < 2 and isinstance(target, Layer):
         raise SettingsError(f"check: x is {x!r}; wanted an array with the batch first, or such a shape: (7, 3)")
-    if is_network:
+    if _is_network(target):
         return of_network(target, _values(x, seed), seed, train)
     if isinstance(target, Layer):
         return of_layer(target, _values(x, seed), seed, train) if x is not None else first_fit(target, seed, train)
     if isinstance(target, Penalty):
         return PenaltySubject(target, slopes(seed) if x is None else _values(x, seed))
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
-        return FunctionSubject(target, _values(SHAPES[0] if x is None else x, seed), params)
+        return FunctionSubject(target, _values((4, 3) if x is None else x, seed), params)
     if isinstance(target, type) and issubclass(target, Layer | Loss | Objective | Penalty | GAN):
         arguments = ", ".join(inspect.signature(target).parameters)
         raise SettingsError(
@@ -151,13 +195,12 @@ def subject_of(
     )
 
 
-def output_shape(subject: Subject) -> tuple[int, ...]:
-    """The shape of y, whatever the forward does to its inputs."""
-    kept = {name: array.copy() for name, array in subject.arrays.items()}
-    shape = np.shape(subject.forward())
-    for name, array in subject.arrays.items():
-        array[...] = kept[name]
-    return shape
+def first_fit(layer: Layer, seed: int, train: bool) -> NetworkSubject:
+    """The layer with the first of a few inputs that it takes."""
+    taken = Taken(layer, seed, train)
+    for _, subject in taken.subjects():
+        return subject
+    raise taken.furthest()
 
 
 def _values(x: Any, seed: int) -> np.ndarray:
@@ -190,55 +233,22 @@ def _check_subject(subject: Subject, v: np.ndarray, judge: Judge, wanted: tuple[
             row, found[name] = judge.compare(measured, name, np.asarray(yours[name]), v)
             report.rows.append(row)
     if report and isinstance(subject, NetworkSubject):
-        report.complaints += tangent_complaints(subject, v, judge)
+        report.complaints += tangent_complaints(subject, v)
     alone = not isinstance(subject, NetworkSubject) or sum(1 for _ in subject.net.walk()) == 2
-    if alone and isinstance(subject, NetworkSubject):
-        complaints, notes = undeclared(subject, v)
-        report.complaints, report.notes = report.complaints + complaints, report.notes + notes
     report.explain(
-        lambda row: explain_row(row, found[row.name], subject, v, found) if alone or not row.is_wrong else ""
+        lambda row: (
+            ""
+            if row.is_wrong and (not alone or _told(row, report.complaints))
+            else explain_row(row, found[row.name], subject, v, found)
+        )
     )
     return report
 
 
-def _visited(report: Report, target: Any, first: Subject, judge: Judge, train: bool) -> Report:
-    """The report, and at which other inputs all is well, too; or the report of the first at which it is not."""
-    for k, (words, subject) in enumerate(visits(target, first, judge.seed, train)):
-        if isinstance(subject, str):
-            return replace(report, complaints=[subject])
-        few = replace(judge, max_entries=VISIT_ENTRIES, mode="auto", seed=judge.seed + k, rtol=10 * judge.rtol)
-        with np.errstate(all="ignore"):
-            found = _visit(subject, few)
-        if found is None:
-            continue
-        if found.is_wrong:
-            found.target = f"{report.target} at {words}"
-            found.notes.append(f"at {first_shape(first)} all is well")
-            return found
-        report.visited.append(words)
-    return report
-
-
-def _visit(subject: Subject, judge: Judge) -> Report | None:
-    """What is wrong at another input; None if the target cannot be called there, or nothing can be told."""
-    try:
-        v = upstream_of("random", output_shape(subject), judge.seed)
-    except Exception:  # noqa: BLE001 - a layer may refuse in any way
-        return None
-    try:
-        found = _check_subject(subject, v, judge, ("all",))
-    except MiniganError:
-        return None
-    except Exception as error:  # noqa: BLE001
-        return Report(subject.name, complaints=[f"backward raises {type(error).__name__}: {error}"])
-    few = small_batches(subject.net) if isinstance(subject, NetworkSubject) else []
-    found.complaints = [complaint for complaint in found.complaints if complaint not in few]
-    return None if few else found
-
-
-def first_shape(subject: Subject) -> tuple[int, ...]:
-    """Of its first array, the input."""
-    return next(iter(subject.arrays.values())).shape
+def _told(row: Row, complaints: list[str]) -> bool:
+    """Whether a complaint explains the numbers of this row: what they look like would mislead."""
+    words = ("a second backward gives another dx:", "lies in self.temporary(")
+    return row.name == "x" and any(word in text for text in complaints for word in words)
 
 
 def _unknown(names: list[str], wanted: tuple[str, ...], judge: Judge) -> list[str]:

@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from ..network import Sequential
+from ..parameters import Slot
 from .networks import NetworkSubject, small_batches
 from .subjects import Subject
+from .undeclared import undeclared
 
 Gradients = dict[str, np.ndarray]
 OWN = "write into an array of your own, in a layer self.buf(name, shape)"
@@ -20,6 +23,8 @@ def examine(subject: Subject, v: Any, seed: int) -> tuple[Gradients, list[str]]:
         return {}, [f"{name} was changed by forward: {OWN}" for name in changed]
     if y.dtype != np.float64:
         return {}, [f"forward turned float64 into {y.dtype}: differences of such numbers are too coarse"]
+    if (complaint := _unsteady(subject, y)) is not None:
+        return {}, [complaint]
     yours = subject.backward(dy)
     changed = _changed(subject, given) + ([] if np.array_equal(dy, v) else ["dy"])
     if changed:
@@ -31,12 +36,37 @@ def examine(subject: Subject, v: Any, seed: int) -> tuple[Gradients, list[str]]:
     yours = subject.backward(dy)
     found = _dtypes(yours) + _repeats(subject, v, y, yours)
     if isinstance(subject, NetworkSubject):
-        found = found or _switches(subject, v, yours) + _first_call(subject, v, yours)
-        found += _undeclared(subject) + small_batches(subject.net)
+        found = found or _switches(subject, v, yours)
+        found = found or undeclared(subject, v)
+        found += small_batches(subject.net)
         if subject.train:
             yours, complaints = _poisoned(subject, v, y, yours)
             found += complaints
     return yours, found
+
+
+def _unsteady(subject: Subject, y: np.ndarray) -> str | None:
+    """That differences of this forward would say nothing: noise of its own, or numbers rounded to 24 bits."""
+    if not np.array_equal(y, np.array(subject.forward()), equal_nan=True):
+        return (
+            "forward gives other numbers every time, for the same x and the same parameters: draw noise with "
+            "self.random_uniform(shape) or self.random_mask(shape, rate), which depend on the seed; or something "
+            "changes what forward reads"
+        )
+    return (
+        "forward rounds to float32 on the way: keep the dtype of x, self.dtype, in all of it" if _rounded(y) else None
+    )
+
+
+def _rounded(numbers: np.ndarray) -> bool:
+    """Whether all of them are float32 numbers, and not for being simple ones."""
+    if numbers.dtype != np.float64 or not np.isfinite(numbers).all():
+        return False
+    if np.max(abs(numbers), initial=0) < 1e-8:  # what is left where a sum should be 0 has few digits
+        return False
+    crooked = numbers != np.round(numbers * 1024) / 1024
+    with np.errstate(over="ignore"):
+        return bool(crooked.any() and np.array_equal(numbers, numbers.astype(np.float32)))
 
 
 def _changed(subject: Subject, given: Gradients) -> list[str]:
@@ -57,7 +87,8 @@ def _shape_complaint(name: str, gradient: Any, shape: tuple[int, ...]) -> str | 
 
 
 def _dtypes(yours: Gradients) -> list[str]:
-    return [
+    rounded = [name for name, gradient in yours.items() if _rounded(gradient)]
+    return [f"backward rounds d{name} to float32 on the way: keep the dtype of dy" for name in rounded] + [
         f"d{name} is {gradient.dtype}: keep the dtype of {name}, which is float64 here"
         for name, gradient in yours.items()
         if gradient.dtype != np.float64
@@ -83,42 +114,37 @@ def _repeats(subject: Subject, v: Any, y: np.ndarray, yours: Gradients) -> list[
     return [f"backward(-2 dy) is not -2 backward(dy): d{name} must be linear in dy" for name in crooked[:1]]
 
 
-def _undeclared(subject: NetworkSubject) -> list[str]:
-    """Gradients that the layers of a network keep for arrays that they did not declare; undeclared.py looks closer at
-    one alone.
-    """
-    if sum(1 for _ in subject.net.walk()) == 2:
-        return []
-    return [
-        f"{layer.name}.{name} is not a parameter: declare it in build with self.param({name!r}, shape, init)"
-        for layer in subject.net.walk()
-        for name, value in vars(layer).items()
-        if isinstance(value, np.ndarray) and f"d{name}" in vars(layer) and name not in vars(layer).get("bound", ())
-    ]
-
-
 def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[str]:
     """What params=False and inputs=False leave out, and that what was there before does not matter."""
     net, found = subject.net, []
     subject.forward()
     net.grads.fill(7.0)
     dx = subject.dx_of(net.backward(v, params=False))
-    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True):
-        found.append("backward(params=False) returns another dx: `params` says only whether dW is written")
-    written = [slot.name.rpartition(".")[2] for slot in net.slots if not (slot.view(net.grads) == 7.0).all()]
-    if written:
+    if not (net.grads == 7.0).all():
         found.append(
-            f"backward(params=False) writes {', '.join(f'd{name}' for name in written)}, which holds the sum that an "
-            f"optimizer still needs: put it under `if params:`"
+            "backward(params=False) writes into the parameters' gradients, which are those of another step: write "
+            "`if params:` before them"
         )
-        net.grads.fill(7.0)
+    if not np.array_equal(np.asarray(dx), yours["x"], equal_nan=True):
+        found.append("backward(params=False) returns another dx")
+    net.grads.fill(7.0)
+    subject.forward()
+    net.backward(v)
+    always = [_unwritten(slot, net) for slot in net.slots]
+    net.grads.fill(7.0)
     subject.forward()
     net.backward(v, inputs=False)
-    unwritten = [slot.name for slot in net.slots if slot.stop > slot.start and (slot.view(net.grads) == 7.0).all()]
-    found += [f"backward never writes the gradient of {name}" for name in unwritten]
-    names = [slot.name for slot in net.slots if slot.name not in unwritten]
-    off = [slot for slot in net.slots if slot.name in names]
-    off = [s for s in off if not np.array_equal(s.view(net.grads), yours[subject.short[s.name]], equal_nan=True)]
+    without = [_unwritten(slot, net) for slot in net.slots]
+    for slot, never, not_then in zip(net.slots, always, without, strict=True):
+        if never:
+            found.append(f"backward never writes the gradient of {slot.name}")
+        elif not_then:
+            found.append(
+                f"backward(inputs=False) never writes the gradient of {slot.name}, and backward(dy) does: the first "
+                f"layer of a network is called so. Does it return before it comes to it?"
+            )
+    written = [slot for slot, not_then in zip(net.slots, without, strict=True) if not not_then]
+    off = [s for s in written if not np.array_equal(s.view(net.grads), yours[subject.short[s.name]], equal_nan=True)]
     if off:
         found.append(
             f"a second backward, with inputs=False, gives another gradient of {off[0].name}: do they accumulate (write "
@@ -127,36 +153,32 @@ def _switches(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[
     return found
 
 
-def _first_call(subject: NetworkSubject, v: np.ndarray, yours: Gradients) -> list[str]:
-    """Whether a layer that has seen no other x than this one gives the same gradients."""
-    if not subject.train:
-        return []  # running statistics come from training
-    fresh = subject.fresh().backward(np.array(v))
-    odd = [name for name, gradient in yours.items() if not np.array_equal(fresh[name], gradient, equal_nan=True)]
-    return [
-        f"d{name} depends on what the very first forward left: is something made only once, as in `if self.mask is "
-        f"None`? Make it in every forward"
-        for name in odd[:1]
-    ]
+def _unwritten(slot: Slot, net: Sequential) -> bool:
+    return slot.stop > slot.start and bool((slot.view(net.grads) == 7.0).all())
 
 
 def _poisoned(subject: NetworkSubject, v: Any, y: np.ndarray, yours: Gradients) -> tuple[Gradients, list[str]]:
     """The gradients from buffers that are full of NaN: what was not written is not a number then."""
     copy = subject.poisoned()
     try:
-        copy.visit_elsewhere()
+        copy.visit_elsewhere()  # what the very first forward leaves must not matter
         if not np.array_equal(copy.forward(), y, equal_nan=True):
             return yours, ["forward uses what is left in a buffer: write to all of self.buf(...) before you read it"]
-        poisoned = copy.backward(np.array(v))
-        if not _equal(poisoned, yours) and _equal(subject.poisoned(temporaries=False).backward(np.array(v)), yours):
-            return yours, [
-                "backward uses what forward left in self.temporary(...), which every layer may overwrite in between: "
-                "keep it in self.buf(name, shape)"
-            ]
-        return poisoned, []
+        copy.visit_elsewhere()
+        found = copy.backward(np.array(v))
+        changed = any(not np.array_equal(found[name], yours[name], equal_nan=True) for name in yours)
+        return found, _kept_temporaries(copy) if changed else []
     except ValueError as error:  # a view that refuses to be written to
         return yours, [f"x or dy was written to: {error}"]
 
 
-def _equal(one: Gradients, other: Gradients) -> bool:
-    return all(np.array_equal(one[name], other[name], equal_nan=True) for name in other)
+def _kept_temporaries(subject: NetworkSubject) -> list[str]:
+    """Complaints about arrays of self.temporary(...) that a layer keeps: others have written there by its backward."""
+    shared = [array for (place, _), array in subject.net.workspace.shared.items() if place == "temporary"]
+    return [
+        f"{layer.name}.{name} lies in self.temporary(...), which all layers share, and backward finds what another "
+        f"layer left there: keep it in self.buf({name!r}, shape)"
+        for layer in subject.net.walk()
+        for name, value in vars(layer).items()
+        if isinstance(value, np.ndarray) and any(np.may_share_memory(value, array) for array in shared)
+    ]

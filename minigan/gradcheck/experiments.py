@@ -19,8 +19,20 @@ from .causes import (
 )
 from .judge import Comparison
 from .numeric import Probe
-from .places import interval, moved, negative_side, some_places, statistics, targets
+from .places import axis_names, interval, moved, negative_side, some_places, statistics, targets
 from .report import KINK, NOTHING_TESTED, OK, TOO_SMALL, WRONG, Row
+from .structure import (
+    along_the_array,
+    first_only,
+    mixed,
+    not_transposed,
+    overwritten,
+    part_of_itself,
+    right_at,
+    small_error,
+    where_nothing_moves,
+    without_dy,
+)
 from .subjects import Subject
 
 MOST_ENTRIES = 40  # that an experiment looks at
@@ -31,15 +43,22 @@ EXPLANATIONS = {
     TOO_SMALL: "yours is not 0 but below what differences can see: check the layers one by one, take larger numbers, "
     "or method='complex'",
     NOTHING_TESTED: "the derivative is 0 everywhere, and so would any forgotten gradient be; if it must be 0 (a bias "
-    "before BatchNorm; the last bias of D where only differences of its scores count, as with Wasserstein, pairs, or "
-    "Hinge within its margins) pass expect_zero=({name!r},)",
+    "before BatchNorm, or of the keys before a softmax; the last bias of D where only differences of its "
+    "scores count, as with Wasserstein, pairs, or Hinge within its margins) pass expect_zero=({name!r},)",
 }
+
+NO_DX = (
+    "y does not depend on x at all, as that of a learned constant: its dx must be 0, and any forgotten one would be; "
+    "if it must be, pass expect_zero=({name!r},)"
+)
 
 
 def explain_row(row: Row, found: Comparison, subject: Subject, v: np.ndarray, others: dict[str, Comparison]) -> str:
     """A sentence for a row that is not OK."""
     if row.verdict == OK:
         return ""
+    if row.verdict == NOTHING_TESTED and row.name == "x":
+        return NO_DX.format(name=row.name)
     if row.verdict != WRONG:
         return EXPLANATIONS[row.verdict].format(name=row.name)
     if not row.wrong:
@@ -75,7 +94,7 @@ def part_of_y(e: Evidence) -> str | None:
     if e.found.name == "x" or len(shape) < 2:
         return None
     few = np.linspace(0, len(e.found.entries) - 1, min(len(e.found.entries), MOST_ENTRIES)).astype(int)
-    names = ("sample", "row", "column") if len(shape) == 4 else ("sample",) + ("column",) * (len(shape) - 2)
+    names = axis_names(shape, "x")
     parts = {"the first": slice(0, 1), "the last": slice(-1, None), "all but the first": slice(1, None)}
     parts["all but the last"] = slice(None, -1)
     for axis, (words, part) in itertools.product(range(len(shape) - 1), parts.items()):
@@ -132,6 +151,7 @@ def _touched(e: Evidence, i: int) -> tuple[np.ndarray, list[int]]:
 
 
 HYPOTHESES = (
-    not_a_number, nothing, other_array, factor, offset, negative_side, targets, interval, statistics, one_sum_too_many,
-    reordered, moved, channel_factor, other_weights, part_of_y, some_places, reach,
+    not_a_number, nothing, without_dy, other_array, factor, offset, negative_side, targets, interval, part_of_itself,
+    first_only, statistics, one_sum_too_many, reordered, moved, channel_factor, other_weights, part_of_y, right_at,
+    not_transposed, overwritten, where_nothing_moves, along_the_array, some_places, reach, mixed, small_error,
 )  # fmt: skip

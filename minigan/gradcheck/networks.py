@@ -24,8 +24,7 @@ class NetworkSubject(Subject):
         self.net, self.x, self.short, self.name, self.train = net, x, short, name, train
         hold_power_iteration(net, x)
         self.first, self.state = net.forwards, net.state.copy()
-        self.spoils_temporaries = False
-        self.counters: frozenset[tuple[str, str]] | None = None
+        self.counters: frozenset[tuple[str, str]] | None = None  # whole numbers that every forward changes
         self.arrays = {"x": x} | {short[slot.name]: slot.view(net.params) for slot in net.slots}
 
     def forward(self) -> Array:
@@ -38,8 +37,6 @@ class NetworkSubject(Subject):
     def backward(self, dy: Any) -> dict[str, Any]:
         """dx and every gradient of the network."""
         self.forward()
-        if self.spoils_temporaries:
-            self.net.workspace.poison_temporaries()
         dx = self.dx_of(self.net.backward(dy))
         grads = {self.short[slot.name]: slot.view(self.net.grads).copy() for slot in self.net.slots}
         return {"x": dx.copy() if isinstance(dx, np.ndarray) else dx} | grads
@@ -75,23 +72,25 @@ class NetworkSubject(Subject):
             self.state = kept
 
     def visit_elsewhere(self) -> None:
-        """As any subject, with another x; what it left in the network's gradients is taken away."""
-        here, self.x = self.x, elsewhere(self.x)
+        """As any subject, with another x and other parameters; what it left in the gradients is taken away."""
+        here, self.x, params = self.x, elsewhere(self.x), self.net.params.copy()
+        self.net.params *= 1.1
         try:
             self.backward(np.array(self.forward()))
         finally:
-            self.x = here
+            self.x, self.net.params[...] = here, params
         self.net.grads[...] = 0
 
     def pattern(self) -> bytes:
-        """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps and
-        that is the same after the same forward: not a counter.
-        """
+        """The signs of what ReLU and LeakyReLU got, and every array of bools or whole numbers that a layer keeps."""
         if self.counters is None:
-            before = masks_of(self.net)
+            self.counters = frozenset()
             self.forward()
-            self.counters = frozenset(name for name, mask in masks_of(self.net).items() if mask != before.get(name))
-        return b"".join(mask for name, mask in masks_of(self.net).items() if name not in self.counters)
+            before = whole_numbers(self.net)
+            self.forward()
+            after = whole_numbers(self.net)
+            self.counters = frozenset(key for key in after if key not in before or (after[key] != before[key]).any())
+        return masks_of(self.net, self.counters)
 
     def _clone(self) -> Sequential:
         """A network with the same numbers, at the same point in its noise."""
@@ -99,19 +98,11 @@ class NetworkSubject(Subject):
         net.forwards, net.state[...] = self.first, self.state
         return net
 
-    def fresh(self) -> "NetworkSubject":
-        """A copy whose layers were never called."""
-        return NetworkSubject(self._clone(), self.x, self.short, self.name, self.train)
-
-    def poisoned(self, temporaries: bool = True) -> "NetworkSubject":
-        """A copy whose buffers are full of NaN when a layer gets them, and whose inputs cannot be written to; and whose
-        temporaries are full of NaN after each forward.
-        """
+    def poisoned(self) -> "NetworkSubject":
+        """A copy whose buffers are full of NaN when a layer gets them, and whose inputs cannot be written to."""
         net = self._clone()
         net.workspace = Workspace(net.backend, "poison")
-        copy = NetworkSubject(net, self.x, self.short, self.name, self.train)
-        copy.spoils_temporaries = temporaries
-        return copy
+        return NetworkSubject(net, self.x, self.short, self.name, self.train)
 
     def complex(self) -> "NetworkSubject":
         """A copy with complex vectors and buffers."""
@@ -157,15 +148,21 @@ class NetworkSubject(Subject):
         return xs, dys
 
 
-def masks_of(net: Sequential) -> dict[tuple[str, str], bytes]:
-    """On which piece of a piecewise function the network's last forward was: each mask, by its layer and its name."""
-    masks: dict[tuple[str, str], Any] = {}
-    for layer in net.walk():
-        if isinstance(layer, ReLU | LeakyReLU):
-            masks[layer.name, "x"] = layer.x > 0
-        arrays = ((name, a) for name, a in vars(layer).items() if isinstance(a, np.ndarray) and a.dtype.kind in "bi")
-        masks |= {(layer.name, name): a for name, a in arrays}
-    return {name: mask.tobytes() for name, mask in masks.items()}
+def whole_numbers(net: Sequential) -> dict[tuple[str, str], np.ndarray]:
+    """Copies of every array of bools or whole numbers that a layer keeps."""
+    return {
+        (layer.name if layer is not net else "", name): array.copy()
+        for layer in net.walk()
+        for name, array in vars(layer).items()
+        if isinstance(array, np.ndarray) and array.dtype.kind in "bi"
+    }
+
+
+def masks_of(net: Sequential, counters: frozenset[tuple[str, str]] = frozenset()) -> bytes:
+    """On which piece of a piecewise function the network's last forward was. `counters` say nothing of that."""
+    masks = [layer.x > 0 for layer in net.walk() if isinstance(layer, ReLU | LeakyReLU)]
+    masks += [array for key, array in whole_numbers(net).items() if key not in counters]
+    return b"".join(mask.tobytes() for mask in masks)
 
 
 def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Callable:
@@ -177,11 +174,9 @@ def _recording(method: Callable, seen: dict[str, np.ndarray], name: str) -> Call
 
 
 def short_names(net: Sequential) -> dict[str, str]:
-    """Names without the layer, for a network of one: "W"; of a layer inside it "0.Conv2D.W". A parameter x keeps its
-    layer's name: x is the input.
-    """
-    names = {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
-    return {name: name if short == "x" else short for name, short in names.items()}
+    """Names without the layer, for a network of one: "W"; of a layer inside it "0.Conv2D.W"."""
+    inside = {slot.name: slot.name.split(".", 2)[2] for slot in net.slots}
+    return {whole: "parameter x" if name == "x" else name for whole, name in inside.items()}
 
 
 def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> NetworkSubject:
@@ -191,7 +186,7 @@ def of_layer(layer: Layer, x: np.ndarray, seed: int, train: bool = True) -> Netw
         [layer.clone()], input_shape=x.shape[1:], name="alone", backend="numpy", dtype="float64", seed=seed
     )
     net.params[...] = normal(net.params.shape, seed, "parameters")
-    _require_output(net, elsewhere(x))  # what the very first forward leaves must not matter
+    _require_output(net, x)
     return NetworkSubject(net, x, short_names(net), repr(layer), train)
 
 
@@ -242,7 +237,7 @@ def _require_output(net: Sequential, x: np.ndarray) -> None:
     net.workspace.begin_pass(keep=True)
     net.workspace.begin_call(layer.name)
     try:
-        y = layer.forward(x.copy(), True)
+        y = layer.forward(elsewhere(x), True)
     except (AttributeError, IndexError) as error:
         for hint in _hints(layer, error):
             error.add_note(hint)

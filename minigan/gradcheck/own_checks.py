@@ -111,8 +111,7 @@ def line_of(report: Report) -> str:
     compared += [f"{report.directions} directions"] if report.directions else []
     names = [row.name for row in report.rows]
     what = ", ".join(names) if len(names) < 5 else f"{len(names)} gradients"
-    visited = [f"also at {', '.join(report.visited)}"] if report.visited else []
-    return "; ".join([f"ok  {report.target}: {what} ({', '.join(compared)})", *visited, *report.notes])
+    return "; ".join([f"ok  {report.target}: {what} ({', '.join(compared)})", *report.notes])
 
 
 def check_file(job: Job, skip: int = 0) -> Iterator[Begun | Found]:

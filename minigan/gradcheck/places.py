@@ -7,6 +7,10 @@ import numpy as np
 
 from .causes import FIT, Evidence
 
+NAMES = {
+    2: ["sample", "column"], 3: ["sample", "step", "column"], 4: ["sample", "row", "column", "channel"],
+}  # fmt: skip
+
 
 def negative_side(e: Evidence) -> str | None:
     """Wrong only where x <= 0, or where the signs of x and dy differ: the mask of an activation."""
@@ -90,28 +94,34 @@ def some_places(e: Evidence) -> str | None:
     places = e.places()
     if len(shape) == 4 and e.found.name == "x" and (text := _border(places, wrong, shape)) is not None:
         return text
-    names = _axis_names(shape, e.found.name)
+    names = axis_names(shape, e.found.name)
     for axis, name in enumerate(names):
         bad = sorted({int(i) for i in places[axis][wrong]})
         good = sorted({int(i) for i in places[axis]} - set(bad))
         spread = wrong[np.isin(places[axis], bad)].mean()
         if good and spread > 0.9:
-            return _along(name, bad, shape[axis])
+            return _along(name, bad, shape[axis], len(shape) == 4)
     return None
 
 
-def _axis_names(shape: tuple[int, ...], array: str) -> list[str]:
+def axis_names(shape: tuple[int, ...], array: str) -> list[str]:
+    """What its axes are called."""
     if array != "x":
         return [f"axis {axis} =" for axis in range(len(shape))]
-    return ["sample", "row", "column", "channel"] if len(shape) == 4 else ["sample", *["column"] * (len(shape) - 1)]
+    return NAMES.get(len(shape), ["sample", *[f"axis {axis}" for axis in range(1, len(shape))]])
 
 
-def _along(name: str, bad: Sequence[int], size: int) -> str:
+def _along(name: str, bad: Sequence[int], size: int, images: bool) -> str:
     where = f"{name} {', '.join(map(str, bad[:6]))}{' ...' if len(bad) > 6 else ''} of {size}"
     steps = {b - a for a, b in itertools.pairwise(bad)}
-    if name in ("row", "column") and len(bad) > 1 and len(steps) == 1 and max(steps) > 1:
+    if name == "step" and bad == list(range(size - 1)):
+        return f"wrong at every {name} but the last: what is carried back from one step to the one before it"
+    if not images and bad in ([*range(size // 2)], [*range(size - size // 2, size)]) and size > 2:
+        half = "first" if bad[0] == 0 else "second"
+        return f"wrong only in the {half} half of {name.removesuffix(' =') if '=' in name else f'the {name}s'}: {where}"
+    if images and name in ("row", "column") and len(bad) > 1 and len(steps) == 1 and max(steps) > 1:
         return f"wrong only at {where}: every {max(steps)}, so look at the strides"
-    if name in ("row", "column") and bad[-1] == size - 1 and len(bad) <= 2:
+    if images and name in ("row", "column") and bad[-1] == size - 1 and len(bad) <= 2:
         return (
             f"wrong only at {where}, the last: does any patch reach it, and where does padding='same' put an odd zero?"
         )
@@ -139,7 +149,9 @@ def statistics(e: Evidence) -> str | None:
     if e.found.name != "x" or len(n) != x.size or x.ndim < 2:
         return None
     off = e.found.yours - n.reshape(x.shape)
-    for axes, group in ((tuple(range(x.ndim - 1)), "channel"), (tuple(range(1, x.ndim)), "sample")):
+    groups = [(tuple(range(x.ndim - 1)), "channel"), (tuple(range(1, x.ndim)), "sample")]
+    groups += [(tuple(range(1, x.ndim - 1)), "channel of a sample"), ((x.ndim - 1,), "position")] * (x.ndim > 2)
+    for axes, group in groups:
         if np.prod([x.shape[axis] for axis in axes]) < 4:
             continue
         centred = x - x.mean(axes, keepdims=True)
@@ -149,7 +161,10 @@ def statistics(e: Evidence) -> str | None:
         if np.max(abs(off - mean - tilt)) > largest:
             continue
         if np.max(abs(tilt)) <= largest:
-            return f"the same error for all numbers of a {group}: the term through the mean, -sum(dy) / m, is missing"
+            return (
+                f"the same error for all numbers of a {group}: the term through the mean, "
+                f"such as -sum(dy) / m, is missing or has another factor"
+            )
         if np.max(abs(mean)) <= largest:
             return (
                 f"the error is proportional to x - mean in every {group}: the term through the variance, "

@@ -70,7 +70,6 @@ class Report:
     target: str
     rows: list[Row] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)  # contract violations, such as a changed input
-    visited: list[str] = field(default_factory=list)  # other inputs at which all is well, too
     notes: list[str] = field(default_factory=list)  # what was not compared, and rightly so
     first_wrong: str = ""  # of a network: the first layer that is wrong by itself, such as "1.LeakyReLU"
     inner: "Report | None" = None  # what was found when that layer was checked alone
@@ -107,6 +106,22 @@ class Report:
     def explain(self, cause: Callable[[Row], str]) -> None:
         """Give every row its cause."""
         self.rows = [replace(row, cause=cause(row)) for row in self.rows]
+
+    def with_more(self, other: "Report") -> "Report":
+        """This report and that of the same target at another input: a gradient is proven if it was, at one of them."""
+        rows = {row.name: row for row in self.rows}
+        for row in other.rows:
+            before = rows.get(row.name, row)
+            best = before if before.verdict == OK or row.verdict != OK else row
+            counted = before is not row
+            rows[row.name] = replace(
+                best,
+                entries=row.entries + counted * before.entries,
+                directions=row.directions + counted * before.directions,
+            )
+        complaints = [*self.complaints, *(text for text in other.complaints if text not in self.complaints)]
+        notes = [*self.notes, *(text for text in other.notes if text not in self.notes)]
+        return replace(self, rows=list(rows.values()), complaints=complaints, notes=notes)
 
     def _headline(self) -> str:
         if not self.rows:

@@ -109,7 +109,7 @@ class Step:
 
         def masked(x: Array, *switches: Any, **named: Any) -> Array:
             y = forward(x, *switches, **named)
-            self.masks.append(b"".join(masks_of(net).values()))
+            self.masks.append(masks_of(net))
             return y
 
         return masked

@@ -1,98 +1,109 @@
-"""Second derivatives of a layer: is its tangent J t, and does its tangent_backward differentiate <dy, J t>?
+"""A layer's tangent and tangent_backward against differences: what a penalty on the slope goes through twice."""
 
-A critic with a penalty on its slope needs both (docs/wgan_gp.md). By now the backward is known to be right, so that J t
-can be held against it, <dy, J t> = <J^T dy, t>, and <dy, J t> can be differentiated by differences of J^T dy.
-"""
-
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array
 from ..errors import SettingsError
-from .judge import Judge
+from ..layers import Layer
 from .networks import NetworkSubject
-from .report import Row
-from .subjects import Subject, normal
+from .numeric import Probe
+from .subjects import normal
 
-ENTRIES = 30  # of each array: every difference costs two forwards and two backwards
-
-
-class SlopeSubject(Subject):
-    """J^T dy as a function of x and the parameters; <t, J^T dy> = <dy, J t> is what tangent_backward differentiates."""
-
-    def __init__(self, inner: NetworkSubject, dy: np.ndarray) -> None:
-        self.inner, self.dy, self.name, self.arrays = inner, dy, inner.name, inner.arrays
-
-    def forward(self) -> Array:
-        """dx = J^T dy."""
-        self.inner.forward()
-        return self.inner.net.backward(self.dy, keep=True)
-
-    def backward(self, dy: Any) -> dict[str, Any]:
-        """What `tangents` finds along the t that dy is here; what it does not write is 0."""
-        self.forward()
-        net = self.inner.net
-        net.workspace.begin_pass(keep=True)
-        net.workspace.begin_call(net.name)
-        _, curved = net.tangents(dy, self.dy)
-        grads = {self.inner.short[slot.name]: slot.view(net.grads).copy() for slot in net.slots}
-        return {"x": np.zeros(dy.shape) if curved is None else curved.copy()} | grads
-
-    def pattern(self) -> bytes:
-        """On which piece of a piecewise function the forward was."""
-        return self.inner.pattern()
+FIT = 1e-5  # of the larger one, how closely two derivatives along a direction have to agree
+DIRECTIONS = 3
+STEPS = (1.0, 0.1, 0.01)  # times the step: a smaller one stays on one side of a corner
 
 
-def tangent_complaints(subject: NetworkSubject, v: np.ndarray, judge: Judge) -> list[str]:
-    """What is wrong with the second derivatives of layers that have some, and whose backward is right."""
-    if not subject.train or not subject.net.has_tangent() or subject.no_dx:
+def tangent_complaints(subject: NetworkSubject, v: np.ndarray) -> list[str]:
+    """What is wrong with J t and the derivatives of <dy, J t>, for layers that have them and a right backward."""
+    if not subject.train or not subject.net.has_tangent():
         return []
-    t = normal(subject.x.shape, judge.seed, "tangent")
+    t = normal(subject.x.shape, 0, "tangent")
     try:
-        return _first_order(subject, v, t) or _second_order(subject, v, t, judge)
+        left = float(np.sum(v * _J(subject, t)))
+        dx = subject.backward(v)["x"]
+        right = float(np.sum(dx * t))
+        if abs(left - right) > 1e-9 * max(abs(left), abs(right), float(np.linalg.norm(v))):
+            return [f"tangent and backward disagree: <dy, J t> is {left:.6g} and <J^T dy, t> is {right:.6g}"]
+        return _curvature(subject, t, v)
     except SettingsError:  # a layer that refuses: it has no tangent in this place
         return []
 
 
-def _first_order(subject: NetworkSubject, v: np.ndarray, t: np.ndarray) -> list[str]:
+def _J(subject: NetworkSubject, t: np.ndarray) -> np.ndarray:
+    """J t, at the arrays as they are now."""
     subject.forward()
-    left = float(np.sum(v * subject.net.tangent(t)))
-    right = float(np.sum(subject.net.backward(v) * t))
-    if abs(left - right) <= 1e-9 * max(abs(left), abs(right), float(np.linalg.norm(v))):
-        return []
-    again = 2 * t
+    Jt = np.array(subject.net.tangent(t))
+    subject.net.discard()
+    return Jt
+
+
+def _yours(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> dict[str, np.ndarray]:
+    """The derivatives of <dy, J t> as tangent_backward gives them: what it does not write, or return, is 0."""
+    net = subject.net
     subject.forward()
-    linear = abs(float(np.sum(v * subject.net.tangent(again))) - 2 * left) <= 1e-9 * max(abs(left), 1e-9)
-    reason = "a sign, a factor, or the parameter that it multiplies t by" if linear else (
-        "tangent(2 t) is not 2 tangent(t), so it takes x in place of t, or adds a bias"
-    )  # fmt: skip
-    return [
-        f"tangent is wrong, and backward is right: tangent and backward disagree, <dy, J t> is {left:.6g} and "
-        f"<J^T dy, t> is {right:.6g}: {reason}"
-    ]
+    net.backward(v, keep=True)
+    net.workspace.begin_pass(keep=True)
+    net.workspace.begin_call(net.name)
+    _, bend = net.tangents(t, v)
+    x = np.zeros(subject.x.shape) if bend is None else np.array(bend)
+    net.discard()
+    return {"x": x} | {subject.short[slot.name]: slot.view(net.grads).copy() for slot in net.slots}
 
 
-def _second_order(subject: NetworkSubject, v: np.ndarray, t: np.ndarray, judge: Judge) -> list[str]:
-    slope = SlopeSubject(subject, v)
-    judge = replace(judge, method="central", mode="auto", max_entries=min(judge.max_entries, ENTRIES), expect_zero=())
-    yours = slope.backward(t)
-    found = []
-    for name, array in slope.arrays.items():
-        row, comparison = judge.compare(slope, name, np.asarray(yours[name]).reshape(array.shape), t)
-        if row.is_wrong:
-            found.append(_sentence(row, comparison.a, comparison.n))
-    return found
+def _curvature(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> list[str]:
+    """tangent_backward against differences of J t, along a few directions through every array."""
+    yours, twice = _yours(subject, t, v), _yours(subject, 2 * t, v)
+    alone = [layer for layer in subject.net.walk() if layer is not subject.net]
+    missing = len(alone) == 1 and type(alone[0]).tangent_backward is Layer.tangent_backward
+    for name, array in subject.arrays.items():
+        if name == "x" and subject.no_dx:
+            continue
+        if yours[name].shape != array.shape:
+            return [f"tangent_backward returned something of shape {yours[name].shape} for {name}, {array.shape}"]
+        pairs = [_pair(subject, array, yours[name], t, v, k) for k in range(DIRECTIONS)]
+        if all(abs(mine - numeric) <= allowed for mine, numeric, allowed in pairs):
+            continue
+        if missing:
+            return [
+                f"there is no tangent_backward, but J depends on {name}: write one that gives the derivative of "
+                f"<dy, J t> for {name}, or leave out tangent, too"
+            ]
+        linear = np.allclose(twice[name], 2 * yours[name], rtol=1e-9, atol=1e-12)
+        return [f"tangent_backward is wrong for {name}: {_words(pairs, linear, name)}"]
+    return []
 
 
-def _sentence(row: Row, yours: np.ndarray, numeric: np.ndarray) -> str:
-    """What tangent_backward says of one array, and what the derivative is."""
-    what = "it returns None, or 0, for x" if row.name == "x" else f"it writes nothing into d{row.name}"
-    if not np.any(yours):
-        reason = f"{what}, but J depends on {row.name}"
-    elif np.max(abs(numeric)) <= 1e-7 * np.max(abs(yours)):
-        reason = f"J does not depend on {row.name}: leave it out"
-    else:
-        reason = f"at {list(row.worst)} yours is {row.yours:+.6g}, numeric {row.numeric:+.6g}"
-    return f"tangent_backward is wrong for {row.name}, the derivative of <dy, J t>: {reason}"
+def _pair(
+    subject: NetworkSubject, array: np.ndarray, gradient: np.ndarray, t: np.ndarray, v: Any, k: int
+) -> tuple[float, float, float]:
+    """Yours and the numeric derivative along direction k, and how far they may be apart."""
+    r = normal((array.size,), k, "curvature") / np.sqrt(array.size)
+    probe = Probe(lambda: _J(subject, t), array, v, pattern=subject.pattern)
+    pair = (0.0, 0.0, 0.0)
+    for step in STEPS:
+        slope, taken = probe.along(r, step)
+        mine = float(gradient.reshape(-1) @ taken)
+        size = max(abs(mine), abs(slope.value), float(np.linalg.norm(gradient.reshape(-1) * r)))
+        pair = (mine, slope.value, FIT * size + 1e-8 + 10 * slope.noise)
+        if not slope.crossed and abs(mine - slope.value) <= pair[2]:
+            break
+    return pair
+
+
+def _words(pairs: list[tuple[float, float, float]], linear: bool, name: str) -> str:
+    """What the numbers look like."""
+    mine, numeric, _ = pairs[0]
+    values = f"along a random direction yours is {mine:.6g}, and differences of J t give {numeric:.6g}"
+    if all(abs(n) <= allowed for _, n, allowed in pairs):
+        return f"J does not depend on {name}, so that nothing must be written or returned for it ({values})"
+    if not linear:
+        return f"it is not linear in t: is t forgotten in it, or x taken for t? ({values})"
+    if not any(m for m, _, _ in pairs):
+        return f"it is 0 everywhere, and J depends on {name} ({values})"
+    ratios = [m / n for m, n, _ in pairs if n]
+    if len(ratios) > 1 and np.allclose(ratios, ratios[0], rtol=1e-4):
+        c = ratios[0]
+        return "the sign" if abs(c + 1) < 1e-4 else f"yours / numeric = {c:.5g} everywhere: a factor"
+    return values

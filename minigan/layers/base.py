@@ -17,7 +17,7 @@ from ..backend import Array, Backend
 from ..config import arguments_of
 from ..context import Context
 from ..errors import OrderError, SettingsError, ShapeError
-from ..initializers import Initializer, zeros
+from ..initializers import Initializer, is_initializer, zeros
 from ..parameters import Declaration, require_free
 
 
@@ -92,10 +92,10 @@ class Layer:
 
         `fans` are (fan_in, fan_out) for the initializer; by default the first and the last length of the shape.
         """
-        if not isinstance(shape, tuple) or not callable(init):
+        if not isinstance(shape, tuple) or not is_initializer(init):
             raise SettingsError(
                 f"{self.name}: the parameter {name} has shape {shape!r} and initializer {init!r}; wanted a tuple and a "
-                f"function such as normal(0.02)"
+                f"function such as normal(0.02), of minigan.initializers"
             )
         self._declare("params", name, shape, init, fans)
 
@@ -277,7 +277,7 @@ class Layer:
         self.declared = {"params": [], "state": []}
         out_shape = self.build(in_shape)
         if not isinstance(out_shape, tuple):
-            raise ShapeError(f"{name}: build returned {out_shape!r}; it must return y's shape, a tuple without the batch")
+            raise ShapeError(f"{name}: build returned {out_shape!r}, not a tuple, y's shape without the batch")
         self._require_placed(name)
         inits = [item.init for items in self.declared.values() for item in items]
         self.initializers = {key for key, value in vars(self).items() if any(value is init for init in inits)}
