@@ -93,7 +93,8 @@ def check(
     if isinstance(target, GAN):
         return _check_gan(target, x, judge, wanted)
     if isinstance(target, Layer) and x is None and isinstance(upstream, str) and not _is_network(target):
-        return _check_layer(target, judge, wanted, train)
+        with np.errstate(all="ignore"):  # of large numbers, some overflow on the way, and rightly so
+            return _check_layer(target, judge, wanted, train)
     subject = subject_of(target, x, params or {}, labels, seed, train)
     v = upstream_of(upstream, output_shape(subject), seed)
     report = _check_at(subject, v, judge, wanted)

@@ -141,7 +141,9 @@ def make(kind: type, arguments: list[Any], named: dict[str, Any], path: Path | N
             raise SettingsError(_arguments_wanted(kind, error, path)) from error
         if issubclass(kind, Layer) and isinstance(error, AttributeError) and error.name in ("declared", "context"):
             error.add_note(NO_NETWORK_YET)
-        raise SettingsError(f"{kind.__name__} cannot be made: {located(error, path)}") from error
+        given = issubclass(kind, Loss | Objective) and "object.__init__() takes exactly one" in str(error)
+        hint = "\n    losses and objectives take no backend: write super().__init__()" if given else ""
+        raise SettingsError(f"{kind.__name__} cannot be made: {located(error, path)}{hint}") from error
 
 
 def located(error: BaseException, path: Path | None = None) -> str:
