@@ -42,7 +42,9 @@ POINTERS = SCALARS | {"bool": np.bool_, "unsigned char": np.uint8, "long long": 
 def signatures():
     """For each kernel the types of its arguments: (is a pointer, may be written, C type)."""
     found = {}
-    for name, arguments in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', KERNELS.read_text()):
+    for name, arguments in re.findall(
+        r'extern "C" __global__ void (\w+)\(([^)]*)\)', KERNELS.read_text(encoding="utf-8")
+    ):
         parts = [" ".join(argument.split()).rpartition(" ")[0] for argument in arguments.split(",")]
         found[name] = [
             (part.endswith("*"), not part.startswith("const"), part.removeprefix("const ").rstrip("*").strip())
@@ -56,7 +58,7 @@ def library(real):
     """kernels.cu as a shared library, for float or double."""
     folder = Path(tempfile.mkdtemp(prefix="minigan-kernels-"))
     try:
-        (folder / "kernels.cpp").write_text(SHIM + KERNELS.read_text())
+        (folder / "kernels.cpp").write_text(SHIM + KERNELS.read_text(encoding="utf-8"))
         command = [COMPILER, "-O1", "-ffp-contract=off", "-Wall", "-Werror", "-Wno-unknown-pragmas", f"-DREAL={real}"]
         command += ["-shared", "-fPIC", "kernels.cpp", "-o", "kernels.so"]
         subprocess.run(command, cwd=folder, check=True)

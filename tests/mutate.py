@@ -482,7 +482,7 @@ def _too_slow(*_: object) -> None:
 
 def _memory(name: str) -> int:
     """VmRSS, VmHWM (the most it was) or VmSize of this process, in bytes."""
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
     return int(found[1]) * 1024 if found else 0
 
 
@@ -514,7 +514,7 @@ class Damage:
     def _forget_peak(self) -> None:
         """VmHWM starts again from what is used now, where the system lets it."""
         with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
+            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
     def _loaded(self) -> tuple[object, str]:
         said = io.StringIO()

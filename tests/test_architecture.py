@@ -85,7 +85,7 @@ def name_of(path):
 
 def imports(path):
     """The package's own modules that a file imports, unless only for type hints."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     hints = {child for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
              for child in ast.walk(node)}  # fmt: skip
     package = path.relative_to(PACKAGE).parent.parts
@@ -107,14 +107,14 @@ def test_arrows_point_down(path):
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "layers").glob("*.py")), ids=name_of)
 def test_layers_never_name_an_array_library(path):
-    names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    names = {node.id for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Name)}
     assert not names & {"np", "numpy", "cupy", "cp"}
 
 
 def test_only_the_backend_imports_cupy():
     for path in FILES:
         if path.parent.name != "backend":
-            assert "import cupy" not in path.read_text(), path
+            assert "import cupy" not in path.read_text(encoding="utf-8"), path
 
 
 def test_import_is_light():
@@ -152,13 +152,13 @@ def lengths(path):
                 inside(child, own)
 
     found = {}
-    inside(ast.parse(path.read_text()), "")
+    inside(ast.parse(path.read_text(encoding="utf-8")), "")
     return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_file_is_read_in_one_sitting(path):
-    assert len(path.read_text().splitlines()) <= SITTING
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= SITTING
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=name_of)

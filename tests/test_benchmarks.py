@@ -86,7 +86,7 @@ def test_it_runs_and_writes_what_it_measured(tmp_path):
         tmp_path / "found",
     ]
     subprocess.run([sys.executable, "-m", "tests.benchmarks", *map(str, command)], cwd=ROOT, check=True, timeout=600)
-    found = json.loads((tmp_path / "found").read_text())
+    found = json.loads((tmp_path / "found").read_text(encoding="utf-8"))
     step = found["systems"]["mnist_wgan_gp"]
     assert (
         step["milliseconds"].keys() == step["peak_mib"].keys() == {"minigan", "PyTorch NCHW", "PyTorch channels_last"}

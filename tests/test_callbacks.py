@@ -124,7 +124,7 @@ def test_a_measure_that_comes_later_or_now_and_then(tmp_path):
                 row["late, with a comma"] = training.step / 7
 
     start(tmp_path / "run", callbacks=[Late()])
-    with open(tmp_path / "run" / "history.csv", newline="") as file:
+    with open(tmp_path / "run" / "history.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["late, with a comma"] for row in rows] == ["", "", repr(18 / 7), "", repr(30 / 7), ""]
     late = mg.open_run(tmp_path / "run").history["late, with a comma"]

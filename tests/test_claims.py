@@ -28,7 +28,7 @@ DOCS = ROOT / "docs"
 
 def rows_below(page, heading):
     """The cells of the first table below a heading of a page, but for its first two lines."""
-    text = (DOCS / page).read_text().partition(f"# {heading}\n")[2]
+    text = (DOCS / page).read_text(encoding="utf-8").partition(f"# {heading}\n")[2]
     lines = list(itertools.takewhile(lambda line: line.startswith("|"), text[text.index("\n|") + 1 :].splitlines()))
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
@@ -73,7 +73,7 @@ SETTINGS = {
 
 def recipe_models():
     """The head of the table."""
-    head = (DOCS / "models.md").read_text().partition("\n## The recipes\n")[2].strip().splitlines()[0]
+    head = (DOCS / "models.md").read_text(encoding="utf-8").partition("\n## The recipes\n")[2].strip().splitlines()[0]
     return head.strip("| ").split(" | ")
 
 
@@ -133,7 +133,7 @@ def test_every_flag_in_the_docs_is_one(capsys):
     """Of some program or command. Most of the tutorials' have underscores, or stand beside the word `none`."""
     known = set()
     for path in sorted((ROOT / "examples").glob("*.py")):
-        if "parse_command" in path.read_text():
+        if "parse_command" in path.read_text(encoding="utf-8"):
             module = example(path.stem)
             known |= set(_parser(module.Settings, "", module.QUICK)._option_string_actions)
     for command in COMMANDS:
@@ -141,7 +141,7 @@ def test_every_flag_in_the_docs_is_one(capsys):
             main([command, "--help"])
     known |= set(FLAGS.findall(capsys.readouterr().out))
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
-        lines = [line for line in page.read_text().splitlines() if "| none |" not in line]
+        lines = [line for line in page.read_text(encoding="utf-8").splitlines() if "| none |" not in line]
         assert set(FLAGS.findall("\n".join(lines))) <= known | OTHERS or page.name == "reference.md", page
 
 
@@ -161,7 +161,9 @@ SHORTER = {
 def test_the_commands_of_the_page_on_runs_do_what_it_says(tmp_path, monkeypatch, capsys):
     """In this order, with fewer and smaller steps. Where the next line is an error, it is the one."""
     monkeypatch.chdir(tmp_path)
-    consoles = re.findall(r"^```console\n(.*?)^```", (DOCS / "runs.md").read_text(), re.MULTILINE | re.DOTALL)
+    consoles = re.findall(
+        r"^```console\n(.*?)^```", (DOCS / "runs.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     pairs = [pair for console in consoles for pair in itertools.pairwise([*console.splitlines(), ""])]
     commands = [(line, after) for line, after in pairs if re.match("python (examples|-m minigan)", line)]
     for line, after in commands:
@@ -208,9 +210,10 @@ def test_the_switches_of_a_step_are_those_of_gan_and_their_first_value_is_the_us
         assert first == str(usual[name] if usual[name] is not None or name != "objective" else "NonSaturating"), name
 
 
+COMMAND_LINE = re.compile(r"^ {0,4}(python (?:examples/\w+\.py|-m minigan\b).*)$", re.MULTILINE)
 COMMAND_LINES = sorted({
     (page.name, line) for page in [ROOT / "README.md", *DOCS.rglob("*.md"), *(ROOT / "examples").glob("*.py")]
-    for line in re.findall(r"^ {0,4}(python (?:examples/\w+\.py|-m minigan\b).*)$", page.read_text(), re.MULTILINE)
+    for line in COMMAND_LINE.findall(page.read_text(encoding="utf-8"))
     if "[STEPS]" not in line
 })  # fmt: skip
 
@@ -258,7 +261,9 @@ def test_the_defaults_beside_keras_and_pytorch_are_the_codes(name):
 
 
 def test_the_budget_is_the_tests():
-    told = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## The budget\n")[2].partition("\n## ")[0]
+    told = (
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("\n## The budget\n")[2].partition("\n## ")[0]
+    )
     assert set(re.findall(r"(\d+) lines", told)) == {str(SCREEN), str(SITTING)}
 
 

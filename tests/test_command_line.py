@@ -108,7 +108,7 @@ def contents(path):
 
 
 def config(run):
-    return json.loads((Path(run) / "config.json").read_text())
+    return json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
 
 
 def numbers(run):
@@ -187,7 +187,7 @@ def test_a_refused_setting_is_named_and_leaves_nothing_behind(refused, flags, wo
 def test_a_folder_with_files_is_never_a_new_runs(refused, folder, name):
     file = folder / "run" / name
     file.parent.mkdir(parents=True)
-    file.write_text("mine")
+    file.write_text("mine", encoding="utf-8")
     before = contents(folder)
     refused(train(*BASE, "--out", "run"), "--out run exists already", "never overwritten", "--resume run")
     assert contents(folder) == before
@@ -249,7 +249,7 @@ def changed(change):
     def prepare(run):
         whole = config(run)
         change(whole)
-        (run / "config.json").write_text(json.dumps(whole))
+        (run / "config.json").write_text(json.dumps(whole), encoding="utf-8")
 
     return prepare
 
@@ -264,7 +264,7 @@ RESUME = {
     "missing": (shutil.rmtree, [], ["--resume run", "no run is there\n"]),
     "nearly the name": (lambda run: run.rename("run2"), [], ["--resume run: no run is there; did you mean run2?"]),
     "not a run": (remove("config.json"), [], ["run: no run is there", "run/config.json does not exist"]),
-    "a file": (lambda run: (shutil.rmtree(run), run.write_text("x")), [], ["run/config.json cannot be read"]),
+    "a file": (lambda run: (shutil.rmtree(run), run.write_bytes(b"x")), [], ["run/config.json cannot be read"]),
     "empty config": (write("config.json", b""), [], [DAMAGED]),
     "half a config": (write("config.json", b'{"settings": {"st'), [], [DAMAGED]),
     "binary config": (write("config.json", b"\xff\xfe"), [], [DAMAGED]),
@@ -322,7 +322,7 @@ def test_a_run_that_cannot_go_on_is_left_as_it_is(refused, run, folder, case):
 def test_a_run_in_use_is_left_alone(refused, run, folder):
     fcntl = pytest.importorskip("fcntl")  # Windows has none, and keeps no two programs apart
     before = contents(folder)
-    with open(run / ".lock", "w") as lock:
+    with open(run / ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         refused(train("--resume", "run", "--steps", "5"), "run is in use by another program")
     assert contents(folder) == before
@@ -419,7 +419,7 @@ def test_every_flag_arrives_in_the_run(no_pictures, monkeypatch):
     words = [(FLAGS[name],) if value is True else (FLAGS[name], value) for name, value in OTHER.items()]
     assert train(*(word for pair in words for word in pair), "--out", "run") == 0
     assert config("run")["settings"] == OTHER
-    with open("run/history.csv", newline="") as file:
+    with open("run/history.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["2", "4"]
     assert {float(row["lr"]) for row in rows} == {0.003}
@@ -518,7 +518,7 @@ def test_after_ctrl_c_a_notebook_is_told_what_it_can_type(monkeypatch, no_pictur
     usual = loop.Training.take_step
 
     def interrupted(training):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # os.kill would end it on Windows
         return usual(training)
 
     with monkeypatch.context() as patch:
@@ -608,7 +608,7 @@ def test_without_a_usable_gpu_one_sentence_says_why(refused, monkeypatch, genera
 
 
 def test_a_cupy_that_cannot_be_imported_is_reported_with_its_reason(refused, monkeypatch, folder):
-    (folder / "cupy.py").write_text("raise RuntimeError('libcuda.so.1 is missing')")
+    (folder / "cupy.py").write_text("raise RuntimeError('libcuda.so.1 is missing')", encoding="utf-8")
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
     refused(train(*BASE, "--backend", "cupy"), "importing CuPy failed", "libcuda.so.1 is missing", "--backend numpy")
@@ -735,7 +735,7 @@ def another_model(which):
     [
         (lambda: None, ["model.npz does not exist", "a run's folder or a model file"]),
         (lambda: shutil.copy("images.npy", "model.npy"), ["model.npz does not exist; did you mean model.npy?"]),
-        (lambda: Path("model.npz").write_text("no model"), ["is not a model file"]),
+        (lambda: Path("model.npz").write_text("no model", encoding="utf-8"), ["is not a model file"]),
         (lambda: Path("model.npz").mkdir(), ["model.npz/generator.npz does not exist"]),
         (lambda: shutil.copy("images.npy", "model.npz"), ["is not a model file"]),
         (lambda: another_model("D"), ["makes (1,)", "is it a generator?"]),
@@ -846,7 +846,7 @@ def album(folder):
     for name in ("a/1.png", "2.png", "3.png"):
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 60, 3), dtype=np.uint8)).save(f"album/{name}")
     rows = ["file,x,y,width,height", "a/1.png,20,40,10,20", "a/1.png,2,2,8,8", "2.png,20,30,12,12"]
-    (folder / "boxes.csv").write_text("\n".join(rows))
+    (folder / "boxes.csv").write_text("\n".join(rows), encoding="utf-8")
     return folder / "album"
 
 
@@ -899,7 +899,7 @@ CROP_REFUSED = [
 def test_a_crop_that_makes_no_sense_is_refused(refused, monkeypatch, album, folder, flags, words):
     monkeypatch.setitem(sys.modules, "cv2", None)
     (folder / "kept").mkdir()
-    (folder / "kept" / "mine.txt").write_text("mine")
+    (folder / "kept" / "mine.txt").write_text("mine", encoding="utf-8")
     before = contents(folder)
     refused(minigan("crop-faces", *flags.split()), *words)
     assert contents(folder) == before and not Path("faces").exists()
@@ -1039,7 +1039,7 @@ def test_a_reader_that_went_away_is_no_error(argv, unbuffered):
 @PRINTING
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_output_that_cannot_be_written_is_an_error(argv, unbuffered):
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         done = process("-m", "minigan", *argv.split(), stdout=full, env=ENVIRONMENT | unbuffered)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and "No space left" in done.stderr
 

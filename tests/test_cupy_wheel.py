@@ -80,18 +80,20 @@ def unknown(name, keywords):
 @pytest.mark.parametrize("path", ENGINE, ids=name_of)
 def test_cupy_has_every_name_and_keyword(path):
     cupy()
-    assert [missing for use in sorted(uses(path.read_text())) if (missing := unknown(*use))] == []
+    assert [missing for use in sorted(uses(path.read_text(encoding="utf-8"))) if (missing := unknown(*use))] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests" / "gpu").glob("*.py")), ids=lambda path: path.name)
 def test_cupy_has_every_name_of_the_script_for_a_gpu(path):
     cupy()
-    found = [use for use in sorted(uses(path.read_text())) if not use[0].startswith("ndarray.")]  # many are NumPy's
+    found = [
+        use for use in sorted(uses(path.read_text(encoding="utf-8"))) if not use[0].startswith("ndarray.")
+    ]  # many are NumPy's
     assert [missing for use in found if (missing := unknown(*use))] == []
 
 
 def test_names_are_found_at_all():
-    found = set().union(*(uses(path.read_text()) for path in ENGINE))
+    found = set().union(*(uses(path.read_text(encoding="utf-8")) for path in ENGINE))
     assert {("clip", ("out",)), ("cuda.using_allocator", ()), ("ndarray.sum", ("axis", "out")), ("where", ()),
             ("RawModule", ("code", "options"))} <= found  # fmt: skip
 
@@ -165,7 +167,7 @@ def compile_kernels(source, real, architecture):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("real", REALS.values())
 def test_every_kernel_compiles(real, architecture):
-    code, said = compile_kernels(KERNELS.read_text(), real, architecture)
+    code, said = compile_kernels(KERNELS.read_text(encoding="utf-8"), real, architecture)
     assert code is not None and not said, said
     assert len(signatures()) == 22
     for name in signatures():
@@ -173,5 +175,5 @@ def test_every_kernel_compiles(real, architecture):
 
 
 def test_what_does_not_compile_is_seen():
-    code, said = compile_kernels(KERNELS.read_text().replace("log1p(", "logarithm("), "float", "sm_90")
+    code, said = compile_kernels(KERNELS.read_text(encoding="utf-8").replace("log1p(", "logarithm("), "float", "sm_90")
     assert code is None and "logarithm" in said

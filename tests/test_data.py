@@ -69,7 +69,7 @@ def refusal(path, *words):
 
 @pytest.mark.parametrize(("split", "stem", "n"), [("train", "train", 60_000), ("test", "t10k", 10_000)])
 def test_the_bundled_mnist_is_the_published_one(split, stem, n):
-    notice = (MNIST_FILES / "NOTICE.md").read_text()
+    notice = (MNIST_FILES / "NOTICE.md").read_text(encoding="utf-8")
     published = dict(re.findall(r"^\| (\S+-ubyte) \| ([0-9a-f]{64}) \|$", notice, re.MULTILINE))
     assert len(published) == 4
 

@@ -13,14 +13,14 @@ from .conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PACKAGE = "\n".join(path.read_text() for path in (ROOT / "minigan").rglob("*.py"))
+PACKAGE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "minigan").rglob("*.py"))
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def blocks(page):
     """(language, text, what it should print) of each block: a text block directly below a Python one is its output."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     found = list(FENCE.finditer(text))
     for block, after in itertools.zip_longest(found, found[1:]):
         directly = after is not None and after[1] == "text" and not text[block.end() : after.start()].strip()
@@ -63,7 +63,7 @@ def test_quoted_code_is_the_packages_own(page):
 
 @every_page
 def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+    for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
         if not link.startswith("http"):
             assert (page.parent / link).exists(), link
 
@@ -75,14 +75,17 @@ def slug(heading):
 
 @every_page
 def test_links_lead_to_headings_that_exist(page):
-    for file, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text()):
+    for file, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if not file.startswith("http"):
             target = page.parent / file if file else page
-            assert anchor in map(slug, re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)), (file, anchor)
+            assert anchor in map(slug, re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)), (
+                file,
+                anchor,
+            )
 
 
 def test_the_readme_has_the_two_commands():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "pip install .\npython examples/mnist_mlp_gan.py\n" in readme
     assert 'pip install ".[test]"\npytest\n' in readme
 
@@ -95,10 +98,10 @@ def test_commands_stand_on_lines_of_their_own(page):
 
 @every_page
 def test_nothing_is_left_to_fill_in(page):
-    assert not re.search(r"@[A-Z]+@|TODO|FIXME", page.read_text())
+    assert not re.search(r"@[A-Z]+@|TODO|FIXME", page.read_text(encoding="utf-8"))
 
 
 def test_the_reference_is_what_the_docstrings_say():
     from . import reference
 
-    assert reference.PAGE.read_text() == reference.page(), "write it anew: python -m tests.reference"
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "write it anew: python -m tests.reference"

@@ -45,7 +45,7 @@ def test_what_is_there_unchanged_is_left_and_the_rest_is_added(folder):
 
 
 @pytest.mark.parametrize("make", [
-    lambda path: path.write_text("mine"),
+    lambda path: path.write_text("mine", encoding="utf-8"),
     lambda path: path.mkdir(),
     lambda path: path.symlink_to("nowhere"),
 ])  # fmt: skip
@@ -62,7 +62,7 @@ def test_nothing_is_overwritten(capsys, folder, make):
 
 
 def test_a_folder_that_cannot_be_made_is_named(capsys, folder):
-    (folder / "file").write_text("mine")
+    (folder / "file").write_text("mine", encoding="utf-8")
     assert main(["examples", "--to", "file"]) == 2
     assert "error: " in (said := capsys.readouterr().err) and "file" in said and said.count("\n") == 1
 

@@ -59,22 +59,22 @@ PICTURES = {"gan_by_hand.py": ("by_hand.png", 120), "ring.py": ("ring.png", 40)}
 def test_a_script_fits_on_a_screen_and_overwrites_nothing(name, tmp_path):
     """A second run numbers its picture; a name that is given and taken is refused."""
     script, (picture, lines) = ROOT / "examples" / name, PICTURES[name]
-    assert len(script.read_text().splitlines()) < lines
-    (tmp_path / picture).write_text("mine")
+    assert len(script.read_text(encoding="utf-8").splitlines()) < lines
+    (tmp_path / picture).write_text("mine", encoding="utf-8")
     second = picture.replace(".png", "2.png")
     assert run(script, "1", folder=tmp_path).stdout.rstrip().endswith(second)
     for taken in (picture, second):
         command = [sys.executable, str(script), "1", taken]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 2 and done.stderr.startswith(f"error: {taken} exists already, and is not overwritten")
-    assert (tmp_path / picture).read_text() == "mine" and (tmp_path / second).stat().st_size > 0
+    assert (tmp_path / picture).read_text(encoding="utf-8") == "mine" and (tmp_path / second).stat().st_size > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([picture, second])
 
 
 def test_the_classifier_learns_to_read(tmp_path):
     """Of ten digits it guesses one; and it leaves nothing behind."""
     script = ROOT / "examples" / "digit_classifier.py"
-    assert len(script.read_text().splitlines()) < 40
+    assert len(script.read_text(encoding="utf-8").splitlines()) < 40
     said = run(script, "60", folder=tmp_path).stdout.splitlines()[-1]
     assert said.endswith("of 10,000 test digits read right") and float(said.split("%")[0]) > 60
     assert not any(tmp_path.iterdir())

@@ -325,7 +325,7 @@ FOREIGN = {
     "missing": (lambda path: path.unlink(), ["No such file"]),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), ["Is a directory", "model file"]),
     "empty": (lambda path: path.write_bytes(b""), ["truncated or damaged"]),
-    "text": (lambda path: path.write_text("weights: 1, 2, 3\n"), ["is not a model file"]),
+    "text": (lambda path: path.write_text("weights: 1, 2, 3\n", encoding="utf-8"), ["is not a model file"]),
     "a .npy": (plain_array, ["is not a model file", "minigan did not write it"]),
     "another .npz": (lambda path: np.savez(path, weights=np.zeros(9)), ["is not a model file"]),
     "another format": (lambda path: rewritten(path, format=np.array("minigan model 99")), ["'minigan model 99'"]),

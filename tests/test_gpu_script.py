@@ -138,7 +138,12 @@ def run(monkeypatch, tmp_path):
     def main(*arguments):
         asked.clear()
         status = script.main(["--out", str(tmp_path), *arguments])
-        return status, list(asked), json.loads((tmp_path / "gpu.json").read_text()), (tmp_path / "gpu.md").read_text()
+        return (
+            status,
+            list(asked),
+            json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8")),
+            (tmp_path / "gpu.md").read_text(encoding="utf-8"),
+        )
 
     return main
 
@@ -199,7 +204,7 @@ def test_a_process_may_die_or_hang(program, seen, monkeypatch, tmp_path):
 
 def test_one_part_in_this_process(small, tmp_path, capsys):
     assert script.main(["--part", "check: TF32", "--result", str(tmp_path / "result.json")]) == 0
-    assert json.loads((tmp_path / "result.json").read_text())["passed"] is False
+    assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["passed"] is False
 
 
 def test_the_suite_is_run_and_its_last_line_kept(monkeypatch, capsys):

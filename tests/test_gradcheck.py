@@ -692,7 +692,7 @@ class NoLayer:
 @pytest.fixture
 def my_layers(tmp_path):
     path = tmp_path / "my_layers.py"
-    path.write_text(MY_LAYERS)
+    path.write_text(MY_LAYERS, encoding="utf-8")
     return path
 
 
@@ -735,8 +735,8 @@ def test_the_command_checks_a_layer_of_a_persons_own_file(my_layers, capsys, wan
     ],
 )
 def test_bad_usage_is_one_message(my_layers, capsys, arguments, words):
-    (my_layers.parent / "broken.py").write_text("def f(:\n")
-    (my_layers.parent / "empty.py").write_text("import minigan\n")
+    (my_layers.parent / "broken.py").write_text("def f(:\n", encoding="utf-8")
+    (my_layers.parent / "empty.py").write_text("import minigan\n", encoding="utf-8")
     if arguments == ["Dense"]:
         arguments = ["Dense('x')", "--shape", "4,3"]
     filled = [word.format(file=my_layers, folder=my_layers.parent) for word in arguments]
@@ -756,7 +756,7 @@ def test_the_command_checks_minigans_own_and_prints_json(capsys):
 
 
 def test_a_file_without_a_class_name_checks_all_of_its_layers(my_layers, capsys):
-    my_layers.write_text(MY_LAYERS.split("class Needs")[0])
+    my_layers.write_text(MY_LAYERS.split("class Needs")[0], encoding="utf-8")
     assert main(["gradcheck", str(my_layers)]) == 1
     out = capsys.readouterr().out
     assert [
@@ -794,7 +794,8 @@ def test_the_pytest_plugin(tmp_path):
         "from minigan.layers import Dense, Tanh\n"
         "class Wrong(Tanh):\n    def backward(self, dy, params=True, inputs=True):\n        return 2 * dy\n"
         "def test_right(gradcheck): gradcheck(Dense(3), (4, 5))\n"
-        "def test_wrong(gradcheck): gradcheck(Wrong())\n"
+        "def test_wrong(gradcheck): gradcheck(Wrong())\n",
+        encoding="utf-8",
     )
     command = [
         sys.executable,

@@ -249,7 +249,10 @@ OPENERS = {
     "state.npz": steps_of,
     "grid.png": load_png,
     "config.json": lambda path: open_run(path.parent),
-    "history.csv": lambda path: ((path.parent / "config.json").write_text("{}"), open_run(path.parent).history),
+    "history.csv": lambda path: (
+        (path.parent / "config.json").write_text("{}", encoding="utf-8"),
+        open_run(path.parent).history,
+    ),
 }
 
 
@@ -264,12 +267,12 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, name, kind):
 
 
 def test_a_lock_that_is_a_link_empties_nothing(tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
     (tmp_path / ".lock").symlink_to(tmp_path / "thesis.txt")
     directory = RunDirectory(tmp_path)
     directory.acquire()
     directory.release()
-    assert (tmp_path / "thesis.txt").read_text() == "mine"
+    assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "mine"
     (tmp_path / ".lock").unlink()
     os.mkfifo(tmp_path / ".lock")
     with pytest.raises(FileError, match=r"\.lock is no file: delete it"):
@@ -425,7 +428,7 @@ SETTINGS = {
 def test_a_setting_that_cannot_be_is_the_files_fault(tmp_path, case):
     settings = {name: field.default for name, field in DCGANSettings.__dataclass_fields__.items()}
     name, value = SETTINGS[case]
-    (tmp_path / "config.json").write_text(json.dumps({"settings": settings | {name: value}}))
+    (tmp_path / "config.json").write_text(json.dumps({"settings": settings | {name: value}}), encoding="utf-8")
     with pytest.raises(FileError, match=r"config.json is damaged: .*"):
         stored_settings(tmp_path, DCGANSettings)
 
@@ -438,10 +441,10 @@ CELLS = ["nan", "inf", "-1", "", "x", "1.5", "1" * 400, "1" * 5_000, "1_0", "x" 
 def test_a_damaged_history_names_its_file(tmp_path, cell, column):
     shutil.copytree(ROOT / "tests" / "files_v1" / "run", tmp_path / "run")
     path = tmp_path / "run" / "history.csv"
-    header, first, *rest = path.read_text().splitlines()
+    header, first, *rest = path.read_text(encoding="utf-8").splitlines()
     cells = first.split(",")
     cells[header.split(",").index(column)] = cell
-    path.write_text("\n".join([header, ",".join(cells), *rest, ""]))
+    path.write_text("\n".join([header, ",".join(cells), *rest, ""]), encoding="utf-8")
     run = open_run(tmp_path / "run")
     if column == "g_loss" and cell in ("nan", "inf", "-1", "", "1.5"):
         assert len(run.history[column]) == 1 + len(rest)

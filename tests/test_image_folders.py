@@ -341,7 +341,7 @@ def test_images_are_found_in_all_folders_in_natural_order(tmp_path):
     for name in (".hidden.png", "._1.png", ".git/a.png", "a/.thumbs/b.png"):
         saved(tmp_path / name, colour(99))
     for name in ("notes.txt", "png", "labels.csv", "a/image.png.bak"):
-        (tmp_path / name).write_text("not an image")
+        (tmp_path / name).write_text("not an image", encoding="utf-8")
     assert [path.as_posix() for path in list_images(tmp_path)] == order
     read = images(str(tmp_path), (2, 2))
     assert read.name == str(tmp_path) and read.labels is None
@@ -670,7 +670,7 @@ def full_disk(*arguments):
 )
 def test_a_cache_that_cannot_be_written_is_a_note(tmp_path, monkeypatch, capsys, cache, save, words):
     saved(tmp_path / "set" / "a.png", COLOURS)
-    (tmp_path / "a file").write_text("")
+    (tmp_path / "a file").write_text("", encoding="utf-8")
     monkeypatch.setattr(np, "save", save)
     assert np.array_equal(images(tmp_path / "set", (H, W), cache=tmp_path / cache).images[0], COLOURS)
     error = capsys.readouterr().err
@@ -869,7 +869,7 @@ class Classifier:
     calls = 0
 
     def load(self, path):
-        return Path(path).read_text() == "cascade"
+        return Path(path).read_text(encoding="utf-8") == "cascade"
 
     def detectMultiScale(self, grey):
         assert grey.shape == (100, 60) and grey.dtype == np.uint8
@@ -881,7 +881,7 @@ class Classifier:
 def opencv(tmp_path, monkeypatch):
     supplied = tmp_path / "supplied"
     supplied.mkdir()
-    (supplied / "haarcascade_frontalcatface.xml").write_text("cascade")
+    (supplied / "haarcascade_frontalcatface.xml").write_text("cascade", encoding="utf-8")
     Classifier.calls = 0
     cv2 = types.SimpleNamespace(
         CascadeClassifier=Classifier,
@@ -907,10 +907,10 @@ def test_what_the_classifier_finds_is_cut_out(album, tmp_path, opencv):
 )
 def test_a_cascade_that_is_none_is_refused(album, tmp_path, opencv, monkeypatch, cascade, words):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own").write_text("my own")
+    (tmp_path / "own").write_text("my own", encoding="utf-8")
     with pytest.raises(SettingsError, match=f"cascade is '{cascade}'.*{words}"):
         crop_faces(album, tmp_path / "faces", cascade=cascade)
-    (tmp_path / "own").write_text("cascade")
+    (tmp_path / "own").write_text("cascade", encoding="utf-8")
     assert crop_faces(album, tmp_path / "faces", cascade="own").faces == 2
 
 
@@ -920,6 +920,6 @@ def test_opencv_itself_takes_part(album, tmp_path):
         pytest.skip("OpenCV 5 has no cascade classifiers")
     assert crop_faces(album, tmp_path / "faces") == Crops(images=3, faces=0, without_face=3)
     assert list((tmp_path / "faces").iterdir()) == []
-    (tmp_path / "own.xml").write_text("<no cascade>")
+    (tmp_path / "own.xml").write_text("<no cascade>", encoding="utf-8")
     with pytest.raises(SettingsError, match="cannot read"):
         crop_faces(album, tmp_path / "more", cascade=str(tmp_path / "own.xml"))

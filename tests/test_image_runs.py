@@ -391,11 +391,11 @@ def arrays(path):
 
 def history(run):
     """The rows of history.csv, but for the seconds."""
-    return [line.split(",")[:-1] for line in (Path(run) / "history.csv").read_text().splitlines()]
+    return [line.split(",")[:-1] for line in (Path(run) / "history.csv").read_text(encoding="utf-8").splitlines()]
 
 
 def config(run):
-    return json.loads((Path(run) / "config.json").read_text())["settings"]
+    return json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))["settings"]
 
 
 def assert_the_same_bits(one, other):
@@ -471,9 +471,9 @@ def test_other_transforms_are_refused(sources, no_pictures, refused, capsys):
 
 def test_a_config_with_a_number_for_a_path_is_damaged(sources, no_pictures, refused, capsys):
     assert train("faces_dcgan", *flags(base("faces_dcgan", sources) | {"steps": 1, "out": "run"})) == 0
-    whole = json.loads(Path("run/config.json").read_text())
+    whole = json.loads(Path("run/config.json").read_text(encoding="utf-8"))
     whole["settings"]["data"] = 5
-    Path("run/config.json").write_text(json.dumps(whole))
+    Path("run/config.json").write_text(json.dumps(whole), encoding="utf-8")
     capsys.readouterr()
     refused(train("faces_dcgan", "--resume", "run", "--steps", 2), "config.json is damaged", "data is 5")
 
@@ -530,10 +530,10 @@ def test_a_run_that_is_older_than_a_setting_goes_on_as_it_was(name, sources, no_
     assert added == OLDER + of_faces + ["conditional"] * (name == "mnist_dcgan")
     assert train(name, *flags(given | {"out": "whole"})) == 0
     assert train(name, *flags(given | {"steps": 2, "out": "parts"})) == 0
-    whole = json.loads(Path("parts/config.json").read_text())
+    whole = json.loads(Path("parts/config.json").read_text(encoding="utf-8"))
     for field in added:
         del whole["settings"][field]
-    Path("parts/config.json").write_text(json.dumps(whole))
+    Path("parts/config.json").write_text(json.dumps(whole), encoding="utf-8")
     assert train(name, "--resume", "parts", "--steps", 3) == 0
     assert set(added) <= config("parts").keys()
     one, other = arrays("whole/checkpoint.npz"), arrays("parts/checkpoint.npz")
@@ -612,7 +612,7 @@ def test_an_older_checkpoint_is_gone_back_to_with_another_learning_rate(sources,
 
 
 def no_npz():
-    Path("notes.npz").write_text("mine")
+    Path("notes.npz").write_text("mine", encoding="utf-8")
 
 
 START_REFUSED = [
@@ -685,9 +685,9 @@ def test_the_last_of_two_opposite_flags_counts(sources):
 @pytest.mark.parametrize("value", [1, "yes", None])
 def test_a_config_with_something_else_for_yes_or_no_is_damaged(value, sources, no_pictures, refused, capsys):
     assert train("mnist_dcgan", *flags(base("mnist_dcgan", sources) | {"steps": 1, "out": "run"})) == 0
-    whole = json.loads(Path("run/config.json").read_text())
+    whole = json.loads(Path("run/config.json").read_text(encoding="utf-8"))
     whole["settings"]["conditional"] = value
-    Path("run/config.json").write_text(json.dumps(whole))
+    Path("run/config.json").write_text(json.dumps(whole), encoding="utf-8")
     capsys.readouterr()
     refused(train("mnist_dcgan", "--resume", "run", "--more", 1), "config.json is damaged", f"conditional is {value!r}")
 
@@ -807,7 +807,7 @@ REFUSED = [
         "--size 16 --channels 1",
     ),
     (lambda: np.save("large.npy", pixels(IMAGES, 32, 32, 3)), "--data large.npy", "32x32x3", "give --size 32"),
-    (lambda: Path("bad.npy").write_text("x"), "--data bad.npy", "bad.npy is not an array file"),
+    (lambda: Path("bad.npy").write_text("x", encoding="utf-8"), "--data bad.npy", "bad.npy is not an array file"),
     (floats, "--data floats.npy --flip 0.5", "floats.npy", "uint8"),
     (
         lambda: picture_folder(Path("few"), 3),
@@ -902,7 +902,7 @@ def test_several_updates_of_more_images_than_there_are_draw_them_again(sources, 
 def test_a_folder_of_pictures_is_digits_of_28_x_28(name, sources, no_pictures):
     assert train(name, "--data", sources / "pictures", "--quick", "--steps", 1, "--batch-size", 4, "--out", "run") == 0
     assert config("run") == config("run") | {"data": str(sources / "pictures")}
-    assert json.loads(Path("run/config.json").read_text())["data"]["shape"] == [28, 28, 1]
+    assert json.loads(Path("run/config.json").read_text(encoding="utf-8"))["data"]["shape"] == [28, 28, 1]
 
 
 def test_drawn_faces_may_be_grey_and_oblong(sources):

@@ -107,5 +107,5 @@ def test_a_right_step_is_ok_whatever_the_numbers(case):
 
 def test_the_page_has_the_table():
     """Written by `python -m tests.mutants`."""
-    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("|")]
+    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     assert lines == page_of_mutants().splitlines()

@@ -68,7 +68,7 @@ def test_a_run_of_version_1_goes_on_as_it_would_have(old_run, no_pictures):
             np.testing.assert_allclose(found[name], wanted[name], rtol=1e-3, atol=1e-5, err_msg=name)
         assert int(found["D.forwards"]) == int(wanted["D.forwards"])
         assert float(found["G.optimizer.learning_rate"]) == float(wanted["G.optimizer.learning_rate"])
-    with open(old_run / "history.csv") as found, open(FILES / "history_20.csv") as wanted:
+    with open(old_run / "history.csv", encoding="utf-8") as found, open(FILES / "history_20.csv") as wanted:
         ours, theirs = list(csv.DictReader(found)), list(csv.DictReader(wanted))
     assert ours[0].keys() == theirs[0].keys() and [row["step"] for row in ours] == [row["step"] for row in theirs]
     for a, b in zip(ours, theirs, strict=True):
@@ -94,4 +94,4 @@ def test_a_checkpoint_of_version_1_is_refused_by_another_gan(old_run):
 def test_the_stored_files_are_of_version_1():
     with np.load(FILES / "run" / "checkpoint.npz") as archive:
         assert str(archive["format"]) == "minigan checkpoint 1"
-    assert json.loads((FILES / "run" / "config.json").read_text())["versions"]["minigan"] == "0.1.0"
+    assert json.loads((FILES / "run" / "config.json").read_text(encoding="utf-8"))["versions"]["minigan"] == "0.1.0"

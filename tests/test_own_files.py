@@ -122,7 +122,7 @@ class SoftmaxCrossEntropy(Loss):
 
 def run(tmp_path, capsys, text, *flags, name="mine.py"):
     """The command's status, output and messages for a file of this text, in this process."""
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="utf-8")
     status = main(["gradcheck", str(tmp_path / name), "--trust", *flags])
     return status, *capsys.readouterr()
 
@@ -360,7 +360,7 @@ def test_what_a_file_may_have_and_what_is_said_of_it(tmp_path, capsys, text, wan
     ],
 )
 def test_a_file_with_nothing_to_check_is_refused_in_words(tmp_path, capsys, text, words):
-    (tmp_path / "neighbour.py").write_text(HEAD)
+    (tmp_path / "neighbour.py").write_text(HEAD, encoding="utf-8")
     status, out, err = run(tmp_path, capsys, text)
     assert status == 2 and not out and err.startswith("error: ") and words in err and err.count("mine.py") >= 1
 
@@ -410,7 +410,7 @@ def test_an_error_on_the_way_leaves_no_process_behind(tmp_path, monkeypatch, gro
     """As of a pipe that nobody reads any more."""
     if not groups:
         monkeypatch.delattr(os, "killpg", raising=False)
-    (tmp_path / "mine.py").write_text(HEAD + a_class("Loop", forward="while True: pass"))
+    (tmp_path / "mine.py").write_text(HEAD + a_class("Loop", forward="while True: pass"), encoding="utf-8")
     children, start = [], Child.__init__
     monkeypatch.setattr(Child, "__init__", lambda self, *given: (start(self, *given), children.append(self))[0])
     monkeypatch.setattr(command, "_print", lambda text: 1 / 0)
@@ -427,15 +427,15 @@ def test_the_shape_on_the_command_line_is_that_of_everything(tmp_path, capsys):
 
 def test_names_of_files_objects_and_functions(tmp_path, capsys):
     path = tmp_path / "mine.py"
-    path.write_text(HEAD + POWER + AFFINE.format(db="dout.sum(axis=0)") + "cube = Power(3)\n")
+    path.write_text(HEAD + POWER + AFFINE.format(db="dout.sum(axis=0)") + "cube = Power(3)\n", encoding="utf-8")
     for wanted, words in (("cube", "Power(p=3"), ("affine", "affine: x"), ("Power(2)", "p=2"), ("Power(p=2)", "p=2"),
                           ("Power(2, scale=3.0)", "scale=3.0")):  # fmt: skip
         assert main(["gradcheck", f"{path}:{wanted}", "--trust"]) == 0
         assert words in capsys.readouterr().out
-    path.write_text(path.read_text() + TWICE)
+    path.write_text(path.read_text(encoding="utf-8") + TWICE)
     assert main(["gradcheck", f"{path}:Twice", "--trust"]) == 1
     assert "not checked  Twice of line" in capsys.readouterr().out
-    path.write_text(path.read_text().replace(TWICE, ""))
+    path.write_text(path.read_text(encoding="utf-8").replace(TWICE, ""))
     assert main(["gradcheck", f"{path}:Sqare", "--trust"]) == 2
     assert "did you mean Square?" in capsys.readouterr().err
     assert main(["gradcheck", str(tmp_path / "*.py"), "--trust"]) == 0  # a shell that leaves it as it is
@@ -447,11 +447,12 @@ def test_no_file_sees_what_another_imported(tmp_path, capsys, trust):
     for name, factor in (("alice", 2), ("bob", 3), ("carol", 2)):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "helpers.py").write_text(f"print('here I am')\nFACTOR = {factor}\n")
+        (folder / "helpers.py").write_text(f"print('here I am')\nFACTOR = {factor}\n", encoding="utf-8")
         (folder / "layers.py").write_text(
-            (HEAD + f"from {'.' if name == 'carol' else ''}helpers import FACTOR\n").replace("2 *", "FACTOR *")
+            (HEAD + f"from {'.' if name == 'carol' else ''}helpers import FACTOR\n").replace("2 *", "FACTOR *"),
+            encoding="utf-8",
         )
-    (tmp_path / "bob" / "__init__.py").write_text("")
+    (tmp_path / "bob" / "__init__.py").write_text("", encoding="utf-8")
     before = dict(sys.modules), list(sys.path), list(sys.argv)
     files = [str(tmp_path / name / "layers.py") for name in ("alice", "bob", "carol")]
     assert main(["gradcheck", *files, "--json", *trust]) == 1
@@ -497,7 +498,7 @@ class Last(Square):
 @pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX")
 def test_whatever_a_class_does_the_others_are_checked(tmp_path, capsys):
     path = tmp_path / "mine.py"
-    path.write_text(HEAD + MISCHIEF)
+    path.write_text(HEAD + MISCHIEF, encoding="utf-8")
     started = time.monotonic()
     assert main(["gradcheck", str(path), "--timeout", "1.5"]) == 1
     assert time.monotonic() - started < 15
@@ -525,8 +526,8 @@ IMPORTS = {
 def test_what_happens_at_import_is_told_and_stops_no_other_file(tmp_path, capsys):
     files = [tmp_path / f"{name}.py" for name in IMPORTS]
     for path, (text, _) in zip(files, IMPORTS.values(), strict=True):
-        path.write_text(text)
-    (good := tmp_path / "good.py").write_text(HEAD)
+        path.write_text(text, encoding="utf-8")
+    (good := tmp_path / "good.py").write_text(HEAD, encoding="utf-8")
     command = ["gradcheck", *map(str, files), str(tmp_path / "absent.py"), str(good), "--timeout", "1"]
     assert main(command) == 1
     captured = capsys.readouterr()
@@ -549,7 +550,7 @@ def test_where_nothing_can_be_limited_or_started(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
     limit_memory(1.0)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
-    (tmp_path / "mine.py").write_text(HEAD)
+    (tmp_path / "mine.py").write_text(HEAD, encoding="utf-8")
     assert main(["gradcheck", str(tmp_path / "mine.py")]) == 2
     assert "no process can be started for it" in (err := capsys.readouterr().err) and "--trust" in err
 
@@ -565,15 +566,18 @@ def test_lines_without_the_token_are_no_verdict():
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_child_ends_with_its_parent(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text(f"import os\nopen({str(tmp_path / 'pid')!r}, 'w').write(f'{{os.getpid()}}\\n')\nwhile True: pass\n")
+    path.write_text(
+        f"import os\nopen({str(tmp_path / 'pid')!r}, 'w').write(f'{{os.getpid()}}\\n')\nwhile True: pass\n",
+        encoding="utf-8",
+    )
     parent = subprocess.Popen([sys.executable, "-m", "minigan", "gradcheck", str(path)], start_new_session=True)
     deadline = time.monotonic() + 20
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("\n"):
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text(encoding="utf-8").endswith("\n"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    pid = int((tmp_path / "pid").read_text())
+    pid = int((tmp_path / "pid").read_text(encoding="utf-8"))
     while _is_alive(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -582,7 +586,7 @@ def test_a_child_ends_with_its_parent(tmp_path):
 def _is_alive(pid):
     try:
         os.kill(pid, 0)
-        with open(f"/proc/{pid}/stat") as stat:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
@@ -591,7 +595,9 @@ def _is_alive(pid):
 @pytest.mark.slow
 def test_thirty_files_take_seconds(tmp_path, capsys):
     for i in range(30):
-        (tmp_path / f"student{i:02}.py").write_text(HEAD.replace("2 *", "3 *") if i % 10 == 7 else HEAD)
+        (tmp_path / f"student{i:02}.py").write_text(
+            HEAD.replace("2 *", "3 *") if i % 10 == 7 else HEAD, encoding="utf-8"
+        )
     started = time.monotonic()
     assert main(["gradcheck", *map(str, sorted(tmp_path.glob("*.py")))]) == 1
     assert time.monotonic() - started < 60
@@ -600,8 +606,8 @@ def test_thirty_files_take_seconds(tmp_path, capsys):
 
 
 def test_the_fixture_takes_files(tmp_path):
-    (tmp_path / "right.py").write_text(HEAD)
-    (tmp_path / "wrong.py").write_text(HEAD.replace("2 *", "3 *"))
+    (tmp_path / "right.py").write_text(HEAD, encoding="utf-8")
+    (tmp_path / "wrong.py").write_text(HEAD.replace("2 *", "3 *"), encoding="utf-8")
     _assert(tmp_path / "right.py")
     _assert(f"{tmp_path / 'right.py'}:Square", (2, 5), trust=True, seed=1)
     with pytest.raises(GradientError, match=r"Square\(\): gradients WRONG"):

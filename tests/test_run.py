@@ -141,8 +141,8 @@ def test_a_damaged_config(tmp_path, text):
 def test_a_damaged_config_is_not_gone_on_with(made, tmp_path, changes, said):
     run = tmp_path / "run"
     shutil.copytree(made[1], run)
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps(config | changes))
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    (run / "config.json").write_text(json.dumps(config | changes), encoding="utf-8")
     with pytest.raises(FileError, match=said):
         resume(run, small_gan(ema=0.9))
 
@@ -197,7 +197,7 @@ def test_rows_are_written_again_as_they_were(tmp_path):
     columns, rows = rows_of(tmp_path, GOOD)
     assert columns == ["step", "d_loss", "g_loss"] and rows[1] == {"step": 12, "d_loss": 0.25, "g_loss": 1.25}
     RunDirectory(tmp_path).write_rows(columns, rows)
-    assert (tmp_path / "history.csv").read_text() == GOOD
+    assert (tmp_path / "history.csv").read_text(encoding="utf-8") == GOOD
 
 
 @pytest.mark.parametrize("tail", ["18,0.5", "18,0.5,1.0", "\0\0\0\0", "1"])

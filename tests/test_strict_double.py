@@ -274,7 +274,7 @@ def images(tmp_path):
 
 def rows(run):
     """history.csv without the seconds."""
-    lines = (run / "history.csv").read_text().splitlines()[1:]
+    lines = (run / "history.csv").read_text(encoding="utf-8").splitlines()[1:]
     return np.array([[float(value) for value in line.split(",")[:-1]] for line in lines])
 
 

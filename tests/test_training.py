@@ -75,7 +75,7 @@ def resume(run, gan=None, steps=STEPS, **changes):
 
 def history(run):
     """The rows, without the one column that can differ: the seconds."""
-    with open(run / "history.csv", newline="") as file:
+    with open(run / "history.csv", newline="", encoding="utf-8") as file:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
@@ -118,7 +118,7 @@ class At:
 def kill(number=signal.SIGINT, times=1):
     def act():
         for _ in range(times):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)  # os.kill would end the process on Windows
 
     return act
 
@@ -150,7 +150,7 @@ def test_what_a_run_leaves(whole):
     assert [int(row["step"]) for row in history(whole)] == [6, 12, 18, 24, 30, 36]
     with Image.open(whole / "evolution.gif") as film:
         assert film.n_frames == 4
-    config = json.loads((whole / "config.json").read_text())
+    config = json.loads((whole / "config.json").read_text(encoding="utf-8"))
     assert config["training"] == {
         "steps": 40, "batch_size": 6, "seed": 3, "log_every": 6, "sample_every": 15, "checkpoint_every": 10,
         "keep_checkpoints": 0, "grid": 5,
@@ -163,7 +163,7 @@ def test_what_a_run_leaves(whole):
 def test_settings_of_a_caller_are_kept(here):
     start("run", steps=1, settings={"lr": 0.5, "data": Path("x").name}, name="mine")
     resume("run", steps=2, name="mine")
-    config = json.loads(Path("run/config.json").read_text())
+    config = json.loads(Path("run/config.json").read_text(encoding="utf-8"))
     assert config["settings"] == {"lr": 0.5, "data": "x"} and config["system"] == "mine"
     assert config["training"]["steps"] == 2
 
@@ -467,9 +467,9 @@ def test_a_second_call_of_another_kind_names_the_difference(tmp_path):
 def test_a_folder_with_anything_in_it_is_never_written_to(here, kind):
     if kind == "full folder":
         (here / "out").mkdir()
-        (here / "out" / "config.json").write_text("PRECIOUS")
+        (here / "out" / "config.json").write_text("PRECIOUS", encoding="utf-8")
     elif kind == "file":
-        (here / "out").write_text("PRECIOUS")
+        (here / "out").write_text("PRECIOUS", encoding="utf-8")
     elif kind == "link":
         (here / "out").symlink_to("nowhere")
     else:
@@ -550,7 +550,7 @@ def test_a_failed_start_leaves_nothing_behind(here, make, x, arguments, error, s
 def test_a_failed_start_leaves_what_a_callback_wrote(here):
     class Writes:
         def on_start(self, training):
-            (training.path / "mine.txt").write_text("mine")
+            (training.path / "mine.txt").write_text("mine", encoding="utf-8")
             raise KeyError("no")
 
     with pytest.raises(KeyError):
@@ -658,7 +658,7 @@ FILES_V1 = ROOT / "tests" / "files_v1"
 def test_a_run_of_version_1_goes_on_through_the_api(here):
     shutil.copytree(FILES_V1 / "run", "run")
     module = example("mnist_dcgan")
-    settings = module.Settings(**json.loads(Path("run/config.json").read_text())["settings"])
+    settings = module.Settings(**json.loads(Path("run/config.json").read_text(encoding="utf-8"))["settings"])
 
     def gan():
         return module.game(settings, *module.networks(settings, (8, 8, 1)), 6)
@@ -670,7 +670,7 @@ def test_a_run_of_version_1_goes_on_through_the_api(here):
     with pytest.raises(SettingsError, match=r"sampling: 'replacement' here, 'epochs' there"):
         mg.train(gan(), x, resume="run", steps=20)
     run = mg.train(gan(), x.with_batches(sampling="epochs"), resume="run", steps=20, progress=False)
-    with open(FILES_V1 / "history_20.csv") as file:
+    with open(FILES_V1 / "history_20.csv", encoding="utf-8") as file:
         wanted = list(csv.DictReader(file))
     assert list(run.history["step"]) == [5, 10, 15, 20]
     for name in ("d_loss", "g_loss", "d_accuracy", "lr"):
@@ -774,7 +774,7 @@ def test_kill_9_at_any_moment_loses_nothing_but_time(killable, rows):
 def test_half_a_row_at_the_end_of_the_history_is_written_anew(whole, tmp_path):
     run = tmp_path / "run"
     start(run, steps=20)
-    with open(run / "history.csv", "a") as file:
+    with open(run / "history.csv", "a", encoding="utf-8") as file:
         file.write("24,0.5,0.1")
     resume(run)
     assert history(run) == history(whole)
@@ -931,7 +931,7 @@ def test_what_a_killed_start_left_behind_is_no_dead_end(whole, here, case):
         else:
             Path("run", name).write_bytes((whole / name).read_bytes() if (whole / name).exists() else b"half")
     if "config.json" in LEFT_BEHIND[case]:
-        Path("run/history.csv").write_text("step,d_loss\n")
+        Path("run/history.csv").write_text("step,d_loss\n", encoding="utf-8")
         with pytest.raises(SettingsError, match="resume='run'"):
             start("run")
         resume("run")
@@ -963,7 +963,7 @@ def test_a_trained_run_that_lost_its_checkpoint_is_not_begun_anew(whole, here, f
 def test_a_start_beside_another_one_is_refused(here):
     fcntl = pytest.importorskip("fcntl")
     Path("run").mkdir()
-    with open("run/.lock", "w") as lock:
+    with open("run/.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(FileError, match="run is in use by another program"):
             start("run")
@@ -1257,7 +1257,7 @@ def test_weights_that_do_not_fit(here):
         mg.load_weights(train(steps=10), "run")
     with pytest.raises(FileError, match="nowhere"):
         mg.load_weights(gan, "nowhere")
-    Path("text").write_text("text")
+    Path("text").write_text("text", encoding="utf-8")
     with pytest.raises(FileError, match="text"):
         mg.load_weights(gan, "text")
 
@@ -1533,7 +1533,7 @@ def test_settings_and_schedules_of_any_kind_go_into_the_configuration(tmp_path):
     gan = lambda c: small_gan(schedule=functools.partial(scaled, c=c))  # noqa: E731
     notes = {"where": Path("x"), "tags": {"b", "a"}, "bad": float("nan")}
     start(tmp_path / "run", gan(0.5), steps=10, settings=notes)
-    stored = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    stored = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))["settings"]
     assert stored["where"] == "x" and stored["tags"] == ["a", "b"]
     resume(tmp_path / "run", gan(0.5), steps=12)
     with pytest.raises(FileError, match=r"the two differ in schedule, c: 0.25 here, 0.5 there"):

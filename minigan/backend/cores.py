@@ -59,7 +59,7 @@ def _quota(root: Path) -> float | None:
 def _groups(root: Path) -> Iterator[Path]:
     """The folders of the control groups that this process is in, of version 2 and of version 1."""
     try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return
     for line in lines:  # "0::/user.slice" of version 2, "4:cpu,cpuacct:/docker/4f1e" of version 1
@@ -76,7 +76,7 @@ def _share(folder: Path) -> float | None:
     """Quota / period, both in microseconds; None without a quota."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
-            quota, period = map(int, " ".join((folder / name).read_text() for name in names).split())
+            quota, period = map(int, " ".join((folder / name).read_text(encoding="utf-8") for name in names).split())
         except (OSError, ValueError):  # "max 100000" is no quota
             continue
         if quota > 0 and period > 0:  # -1 is none

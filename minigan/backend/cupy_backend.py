@@ -268,7 +268,9 @@ class CupyBackend(Backend):
         """
         real = REALS[like.dtype.name]
         if real not in self.modules:
-            self.modules[real] = self.xp.RawModule(code=KERNELS.read_text(), options=(f"-DREAL={real}",))
+            self.modules[real] = self.xp.RawModule(
+                code=KERNELS.read_text(encoding="utf-8"), options=(f"-DREAL={real}",)
+            )
         if (real, name) not in self.kernels:
             self.kernels[real, name] = self.modules[real].get_function(name)
         counts = [argument for argument in arguments if isinstance(argument, int)]

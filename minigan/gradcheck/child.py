@@ -63,7 +63,7 @@ def limit_memory(gib: float) -> None:
 def _reserved() -> int:
     """The addresses that are taken already, most of them by NumPy's threads and never used, where Linux tells."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
 

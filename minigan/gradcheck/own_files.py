@@ -139,7 +139,11 @@ def make(kind: type, arguments: list[Any], named: dict[str, Any], path: Path | N
             inspect.signature(kind).bind(*arguments, **named)
         except TypeError:
             raise SettingsError(_arguments_wanted(kind, error, path)) from error
-        if issubclass(kind, Layer) and isinstance(error, AttributeError) and error.name in ("declared", "context"):
+        if (
+            issubclass(kind, Layer)
+            and isinstance(error, AttributeError)
+            and error.name in ("declared", "context", "name")
+        ):
             error.add_note(NO_NETWORK_YET)
         given = issubclass(kind, Loss | Objective) and "object.__init__() takes exactly one" in str(error)
         hint = "\n    losses and objectives take no backend: write super().__init__()" if given else ""

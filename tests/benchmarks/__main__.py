@@ -75,7 +75,7 @@ def main():
         found["scaling"] = scaling.scaling(arguments.rounds or 5)
         scaling.plot(found["scaling"], arguments.scaling)
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(found, indent=1))
+        Path(arguments.json).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 main()

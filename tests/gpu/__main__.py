@@ -105,7 +105,7 @@ def compute_apart(name, rounds, limit):
             process.wait()
         if not result.exists():
             return {"passed": False, "seen": f"its process ended with status {status}"}
-        return json.loads(result.read_text())
+        return json.loads(result.read_text(encoding="utf-8"))
 
 
 def run_parts(chosen, report, arguments, write):
@@ -188,20 +188,20 @@ def main(argv=None):
     arguments = read_arguments(argv)
     found = parts(arguments.rounds)
     if arguments.part:
-        arguments.result.write_text(json.dumps(compute(found[arguments.part][1])))
+        arguments.result.write_text(json.dumps(compute(found[arguments.part][1])), encoding="utf-8")
         return 0
     usable, words = usability()["cupy"]
     if not usable:
         raise SystemExit(f"no GPU to test on: {words}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     file = arguments.out / "gpu.json"
-    kept = json.loads(file.read_text())["parts"] if file.exists() else {}
+    kept = json.loads(file.read_text(encoding="utf-8"))["parts"] if file.exists() else {}
     report = {"device": words, "date": time.strftime("%Y-%m-%d"), "host": platform.platform(), "torch": torch_words()}
     report["parts"] = kept
 
     def write():
-        file.write_text(json.dumps(report, indent=1))
-        (arguments.out / "gpu.md").write_text(table(report))
+        file.write_text(json.dumps(report, indent=1), encoding="utf-8")
+        (arguments.out / "gpu.md").write_text(table(report), encoding="utf-8")
 
     chosen = {name: part for name, part in found.items() if any(word in name for word in arguments.only)}
     if arguments.missing:
