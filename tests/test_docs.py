@@ -3,11 +3,12 @@
 import contextlib
 import io
 import itertools
+import math
 import re
 
 import pytest
 
-from minigan import data, pictures
+from minigan import data, pictures, progress
 
 from .conftest import ROOT
 
@@ -27,9 +28,15 @@ def blocks(page):
         yield block[1], block[2], after[2] if directly else ""
 
 
-@every_page
+LONG = ("data.md", "models.md", "training.md")  # they train, and build networks at full size
+
+
+@pytest.mark.parametrize("page", [
+    pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG), id=str(page.relative_to(ROOT))) for page in PAGES
+])  # fmt: skip
 def test_python_blocks_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(progress, "LINE_SECONDS", math.inf)  # a slow machine would say in between how far it is
     names = {"__name__": "page"}
     for language, code, shown in blocks(page):
         if language == "python":

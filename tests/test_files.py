@@ -118,6 +118,7 @@ FAILURES = {
 @pytest.mark.parametrize("there", [True, False])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_what_the_system_refuses_is_a_file_error_and_the_old_file_is_intact(tmp_path, monkeypatch, failure, there):
+    monkeypatch.setattr(files, "PATIENCE", 0.05)
     place, number = FAILURES[failure]
     path = tmp_path / "model.npz"
     if there:
@@ -262,7 +263,7 @@ def arrays_of(path):
         return dict(archive)
 
 
-@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("compressed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_one_wrong_byte_is_refused_or_harmless(model, compressed):
     """Harmless are fields of the archive such as its dates; the numbers are guarded by checksums.
 

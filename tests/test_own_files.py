@@ -496,6 +496,7 @@ class Last(Square):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX")
+@pytest.mark.slow
 def test_whatever_a_class_does_the_others_are_checked(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(HEAD + MISCHIEF, encoding="utf-8")
@@ -523,6 +524,7 @@ IMPORTS = {
 }
 
 
+@pytest.mark.slow
 def test_what_happens_at_import_is_told_and_stops_no_other_file(tmp_path, capsys):
     files = [tmp_path / f"{name}.py" for name in IMPORTS]
     for path, (text, _) in zip(files, IMPORTS.values(), strict=True):

@@ -112,6 +112,7 @@ def test_pairs(maker, objective, loss):
     must_be_right(gan, real_images(gan), scoreless(gan), most=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switches", LATER_SWITCHES, ids=str)
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("objective, loss", LATER, ids=name_of)
