@@ -209,7 +209,7 @@ def wrong_parameters(D, x, penalty):
     return [slot.name for slot in D.slots if not slot.view(agrees).all()]
 
 
-@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("n", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("name", CRITICS)
