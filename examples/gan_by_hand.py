@@ -53,7 +53,7 @@ images = data.mnist("train", labels=False)
 
 
 def noise(n, stream, step):
-    return G.backend.normal((n, LATENT), SEED, stream, step)
+    return G.backend.random.normal((n, LATENT), SEED, stream, step)
 
 
 for step in range(STEPS):

@@ -63,8 +63,8 @@ def draw_noise(G: Sequential, n: int, seed: int, stream: str, step: int) -> Arra
     classes = classes_of(G)
     shape = (n, G.input_shape[0] - classes) if classes else (n, *G.input_shape)
     if isinstance(G, Generator) and G.latent == "uniform":
-        return 2 * G.backend.uniform(shape, seed, stream, step, G.dtype) - 1
-    return G.backend.normal(shape, seed, stream, step, G.dtype)
+        return 2 * G.backend.random.uniform(shape, seed, stream, step, G.dtype) - 1
+    return G.backend.random.normal(shape, seed, stream, step, G.dtype)
 
 
 def with_labels(G: Sequential, z: Array, labels: Any) -> Array:

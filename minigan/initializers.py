@@ -21,11 +21,11 @@ class Random:
 
     def normal(self, shape: tuple[int, ...]) -> Array:
         """Standard normal, float64."""
-        return self.backend.normal(shape, self.seed, self.stream, dtype="float64")
+        return self.backend.random.normal(shape, self.seed, self.stream, dtype="float64")
 
     def uniform(self, shape: tuple[int, ...]) -> Array:
         """Uniform in [0, 1), float64."""
-        return self.backend.uniform(shape, self.seed, self.stream, dtype="float64")
+        return self.backend.random.uniform(shape, self.seed, self.stream, dtype="float64")
 
     def full(self, shape: tuple[int, ...], value: float) -> Array:
         """Not random at all."""

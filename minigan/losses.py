@@ -5,7 +5,7 @@ All are means over the samples. They compute with whatever library the predictio
 
 from typing import Any
 
-from .backend import Array, backend_of
+from .backend import BCE_WITH_LOGITS, Array, backend_of
 from .errors import ShapeError
 
 
@@ -72,13 +72,13 @@ class BCEWithLogits(Loss):
         t = xp.full_like(pred, self._target(pred, target))
         curve, ds = xp.empty_like(pred), xp.empty_like(pred)
 
-        def compare(part: slice) -> None:
-            s, e = pred[part], xp.exp(-abs(pred[part]))
-            curve[part] = xp.maximum(s, 0) + xp.log1p(e) - t[part] * s
+        def compare(s: Array, t: Array, curve: Array, ds: Array) -> None:
+            e = xp.exp(-abs(s))
+            curve[...] = xp.maximum(s, 0) + xp.log1p(e) - t * s
             sigmoid = xp.where(s >= 0, 1, e) / (1 + e)
-            ds[part] = (sigmoid - t[part]) / pred.size
+            ds[...] = (sigmoid - t) / pred.size
 
-        backend.over_batch(compare, pred.shape, "bce_with_logits", pred, t, curve, ds, float(pred.size))
+        backend.elementwise(compare, (pred, t, curve, ds), kernel=BCE_WITH_LOGITS, size=pred.size)
         return xp.asarray(xp.mean(curve)), ds
 
 

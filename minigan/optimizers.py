@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from .backend import Array, Backend
+from .backend import ADAM, RMSPROP, SGD_STEP, Array, Backend
 from .config import arguments_of
 from .errors import DivergedError, SettingsError
 from .parameters import Slot
@@ -113,9 +113,15 @@ class SGD(Optimizer):
 
     def update(self, p: Array, g: Array) -> None:
         """One step of descent."""
-        self.u *= self.momentum
-        self.u += g
-        p -= self.rate.astype(p.dtype) * self.u
+        rate = self.learning_rate
+
+
+        def move(p: Array, g: Array, u: Array) -> None:
+            u *= self.momentum
+            u += g
+            p -= rate * u
+
+        self.backend.elementwise(move, (p, g, self.u), kernel=SGD_STEP, rate=self.rate, momentum=self.momentum)
 
 
 class RMSprop(Optimizer):
@@ -136,14 +142,14 @@ class RMSprop(Optimizer):
 
     def update(self, p: Array, g: Array) -> None:
         """One step, each parameter at its own scale, part by part."""
-        rate = self.rate.astype(p.dtype)
+        rate, xp = self.learning_rate, self.backend.xp
 
-        def move(part: slice) -> None:
-            self.v[part] *= self.rho
-            self.v[part] += (1 - self.rho) * g[part] * g[part]
-            p[part] -= rate * g[part] / (self.backend.xp.sqrt(self.v[part]) + self.eps)
+        def move(p: Array, g: Array, v: Array) -> None:
+            v *= self.rho
+            v += (1 - self.rho) * g * g
+            p -= rate * g / (xp.sqrt(v) + self.eps)
 
-        self.backend.over_batch(move, p.shape)
+        self.backend.elementwise(move, (p, g, self.v), kernel=RMSPROP, rate=self.rate, rho=self.rho, eps=self.eps)
 
 
 class Adam(Optimizer):
@@ -179,8 +185,33 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def update(self, p: Array, g: Array) -> None:
-        """One step; the backend has the arithmetic (m, v and p in one pass over memory)."""
-        self.backend.adam(p, g, self.m, self.v, self.steps, self.rate, self.beta1, self.beta2, self.eps)
+        """One step, part by part, so that p, m and v are read and written once."""
+        rate, eps = adam_step(self.steps, self.learning_rate, self.beta1, self.beta2, self.eps)
+        xp = self.backend.xp
+
+        def move(p: Array, g: Array, m: Array, v: Array, step: Array) -> None:
+            m *= self.beta1
+            m += g
+            xp.multiply(g, g, out=step)
+            v *= self.beta2
+            v += step
+            xp.sqrt(v, out=step)
+            step += eps
+            xp.divide(m, step, out=step)
+            step *= rate
+            p -= step
+
+        settings = {"rate": self.rate, "beta1": self.beta1, "beta2": self.beta2, "eps": self.eps, "t": self.steps}
+        self.backend.elementwise(move, (p, g, self.m, self.v), kernel=ADAM, work=1, **settings)
+
+
+def adam_step(t: int, rate: float, beta1: float, beta2: float, eps: float) -> tuple[float, float]:
+    """(step, eps') of Adam's update t, such that  p <- p - step m / (sqrt(v) + eps')  has both bias corrections in it.
+
+    root = sqrt((1 - beta2) / (1 - beta2^t))   step = rate (1 - beta1) / (1 - beta1^t) / root   eps' = eps / root
+    """
+    root = math.sqrt((1 - beta2) / (1 - beta2**t))
+    return rate * (1 - beta1) / (1 - beta1**t) / root, eps / root
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,18 @@ def signatures():
     return found
 
 
+def names_of_arguments():
+    """For each kernel the names of its arguments, those of arrays that it writes to with a star."""
+    found = {}
+    text = KERNELS.read_text(encoding="utf-8")
+    for name, arguments in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', text):
+        split = [" ".join(argument.split()) for argument in arguments.split(",")]
+        found[name] = [
+            argument.split()[-1] + "*" * ("*" in argument and not argument.startswith("const")) for argument in split
+        ]
+    return found
+
+
 @functools.cache
 def library(real):
     """kernels.cu as a shared library, for float or double."""

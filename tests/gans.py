@@ -14,8 +14,8 @@ def small_gan(optimizer=Adam, objective=NonSaturating, loss=BCEWithLogits, seed=
         IMAGE, latent=4, widths=(7, 6, 9), d_widths=(8, 5),
         output="probability" if loss is BCE else "logit", **options,
     )  # fmt: skip
-    G.params += 0.3 * G.backend.normal(G.params.shape, seed, "shift G", dtype="float64")
-    D.params += 0.3 * D.backend.normal(D.params.shape, seed, "shift D", dtype="float64")
+    G.params += 0.3 * G.backend.random.normal(G.params.shape, seed, "shift G", dtype="float64")
+    D.params += 0.3 * D.backend.random.normal(D.params.shape, seed, "shift D", dtype="float64")
     settings = {"learning_rate": 0.0} if optimizer is SGD else {"learning_rate": 1e-2, "beta1": 0.5}
     return GAN(
         G, D, objective=objective(loss()),
@@ -24,4 +24,4 @@ def small_gan(optimizer=Adam, objective=NonSaturating, loss=BCEWithLogits, seed=
 
 
 def real_images(gan, n=6, step=0):
-    return np.tanh(gan.D.backend.normal((n, *gan.D.input_shape), 9, "real", step, dtype="float64"))
+    return np.tanh(gan.D.backend.random.normal((n, *gan.D.input_shape), 9, "real", step, dtype="float64"))

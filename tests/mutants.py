@@ -431,7 +431,7 @@ class DropoutNoMask(Dropout):
 @planted("backward draws a mask of its own", 0.3, x=(7, 30), wrong="x")
 class DropoutOtherMask(Dropout):
     def backward(self, dy, params=True, inputs=True):
-        self.mask = self.backend.uniform(dy.shape, 5, "another mask") >= self.rate
+        self.mask = self.backend.random.uniform(dy.shape, 5, "another mask") >= self.rate
         return super().backward(dy, params, inputs)
 
 
@@ -441,7 +441,7 @@ class DropoutOtherMask(Dropout):
 class DropoutUnfrozen(Dropout):
     def forward(self, x, train):
         self.calls = self.__dict__.get("calls", 0) + 1
-        self.mask = self.backend.uniform(x.shape, self.calls, "mask") >= self.rate
+        self.mask = self.backend.random.uniform(x.shape, self.calls, "mask") >= self.rate
         return x * self.mask / (1 - self.rate)
 
 
@@ -1005,7 +1005,7 @@ def planted_in_loss(mistake, shape=(6, 1)):
 
     def plant(kind):
         def report(seed):
-            pred = get_backend("numpy").uniform(shape, seed, "pred", dtype="float64")
+            pred = get_backend("numpy").random.uniform(shape, seed, "pred", dtype="float64")
             return check(kind(), 0.05 + 0.9 * pred)
 
         return enter(kind, mistake, "pred", "", report)
@@ -1119,7 +1119,7 @@ def planted_in_objective(mistake, wrong, **settings):
 
     def plant(kind):
         def report(seed):
-            pred = get_backend("numpy").normal((17, 1), seed, "pred", dtype="float64")
+            pred = get_backend("numpy").random.normal((17, 1), seed, "pred", dtype="float64")
             return check(objective_of(kind, **settings), 2 * pred)
 
         return enter(kind, mistake, wrong, "", report)

@@ -31,4 +31,4 @@ def system(name, dtype="float64", workspace="reuse", **settings):
 def real_batch(gan, n, step=0):
     """Something in the range of images, for `d_steps` updates of D."""
     shape = (n * gan.d_steps, *gan.D.input_shape)
-    return gan.D.backend.xp.tanh(gan.D.backend.normal(shape, 5, "real", step, gan.D.dtype))
+    return gan.D.backend.xp.tanh(gan.D.backend.random.normal(shape, 5, "real", step, gan.D.dtype))

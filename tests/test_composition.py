@@ -71,7 +71,7 @@ NAMES = [
 
 
 def noise(net, n=5, stream="x"):
-    return net.backend.normal((n, *net.input_shape), 3, stream, dtype=net.dtype)
+    return net.backend.random.normal((n, *net.input_shape), 3, stream, dtype=net.dtype)
 
 
 def passes(net, count=2):
@@ -79,7 +79,7 @@ def passes(net, count=2):
     found = []
     for i in range(count):
         y = net.forward(noise(net, stream=f"x{i}")).copy()
-        dx = net.backward(net.backend.normal(y.shape, 5, f"dy{i}", dtype=net.dtype)).copy()
+        dx = net.backward(net.backend.random.normal(y.shape, 5, f"dy{i}", dtype=net.dtype)).copy()
         found += [y, dx, net.grads.copy(), net.state.copy()]
     return [*found, net.predict(noise(net))]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from minigan import Sequential
-from minigan.backend import Backend, Window, get_backend, numpy_backend, same_padding, winograd, workers
+from minigan.backend import COLUMN_SUMS, MOMENTS, Backend, NumpyBackend, Window, get_backend, numpy_backend, same_padding, winograd, workers
 from minigan.backend.convolution import im2col, naive_convolution, phases
+from minigan.backend.tuning import Tuning
 from minigan.backend.winograd import ALGORITHMS, Winograd
 from minigan.errors import SettingsError, ShapeError
 from minigan.layers import (
@@ -43,7 +44,7 @@ every_window = pytest.mark.parametrize("window", WINDOWS, ids=str)
 
 
 def draw(name, *shape):
-    return get_backend("numpy").normal(shape, 4, name, dtype="float64")
+    return get_backend("numpy").random.normal(shape, 4, name, dtype="float64")
 
 
 def data(window, n=5, d=3):
@@ -146,28 +147,33 @@ def test_sums_and_moments(shape, stride, monkeypatch):
     x = (5 + draw("x", *shape))[..., ::stride]
     fast, plain = get_backend("numpy"), Plain()
     for backend in (fast, plain):
-        total = backend.sum_rows(lambda part: 2 * x[part], x.shape)
-        np.testing.assert_allclose(total, 2 * x.reshape(-1, x.shape[-1]).sum(axis=0), rtol=1e-12)
-        for ours, theirs in zip(backend.moments(x), (np.mean, np.var), strict=True):
+        (total,) = backend.sums(COLUMN_SUMS, x)
+        np.testing.assert_allclose(total, x.reshape(-1, x.shape[-1]).sum(axis=0), rtol=1e-12)
+        for ours, theirs in zip(backend.sums(MOMENTS, x), (np.mean, np.var), strict=True):
             np.testing.assert_allclose(ours, theirs(x.reshape(-1, x.shape[-1]), axis=0), rtol=1e-10, atol=1e-20)
 
 
 def test_the_variance_of_numbers_far_from_zero():
     """The mean of the squares minus the square of the mean would be lost in float32."""
     x = (1000 + draw("x", 64, 32, 32, 4)).astype(np.float32)
-    np.testing.assert_allclose(get_backend("numpy").moments(x)[1], x.astype(float).var(axis=(0, 1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(get_backend("numpy").sums(MOMENTS, x)[1], x.astype(float).var(axis=(0, 1, 2)), rtol=1e-4)
 
 
-def test_over_batch_misses_no_sample(monkeypatch):
-    monkeypatch.setattr(workers, "BLOCK", 10)
-    for shape in [(1, 3), (7, 3), (50, 2, 2)]:
-        seen = np.zeros(shape[0], int)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_formula_meets_every_entry_once(threads):
+    backend = NumpyBackend(Tuning(threads=threads, block=10, many=30))
+    for shape in [(1, 3), (7, 3), (50, 2, 2), (0, 4), (1, 1)]:
+        seen, vector = np.zeros(shape), np.arange(1.0, 1 + shape[-1])
 
-        def task(part, seen=seen):
-            seen[part] += 1
+        def count(seen):
+            seen += 1
 
-        get_backend("numpy").over_batch(task, shape)
-        assert (seen == 1).all()
+        def weigh(seen, vector):
+            seen += vector
+
+        backend.elementwise(count, (seen,))
+        backend.elementwise(weigh, (seen,), (vector,))
+        assert np.array_equal(seen, np.broadcast_to(1 + vector, shape))
 
 
 @pytest.mark.parametrize("c, d", [(12, 3), (3, 12), (4, 1), (1, 4)])

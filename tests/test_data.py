@@ -388,7 +388,7 @@ def test_drawing_with_replacement_is_backend_integers(backend):
     """Runs that were begun by an earlier version go on with the same images."""
     for images in (numbered(200), numbered(200, sampling="replacement")):
         drawn = numbers(images.batch(50, 7, 3, backend), backend)
-        assert np.array_equal(drawn, backend.to_host(backend.integers(200, 50, 7, "batch", 3)))
+        assert np.array_equal(drawn, backend.to_host(backend.random.integers(200, 50, 7, "batch", 3)))
     assert drawn[:6].tolist() == [36, 155, 150, 77, 133, 105]  # as version 0.1.0 drew them
 
 

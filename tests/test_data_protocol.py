@@ -55,7 +55,7 @@ class Stream:
         return 1_000
 
     def batch(self, n, seed, step, backend, dtype):
-        return backend.normal((n, 2), seed, "stream", step, dtype)
+        return backend.random.normal((n, 2), seed, "stream", step, dtype)
 
 
 class Labelled(Stream):

@@ -134,7 +134,7 @@ def test_a_gan_learns_a_distribution(objective):
     )  # fmt: skip
     seen = []
     for step in range(2500):
-        gan.step(2 + 0.5 * G.backend.normal((128, 1), 1, "real", step, "float64"))
+        gan.step(2 + 0.5 * G.backend.random.normal((128, 1), 1, "real", step, "float64"))
         seen.append((G.layers[0].b[0], abs(G.layers[0].W[0, 0])))  # the mean and the spread of G's distribution
     mean, spread = np.mean(seen[1000:], axis=0)  # the players circle around the solution: take the middle
     assert abs(mean - 2) < 0.1 and abs(spread - 0.5) < 0.1
@@ -148,7 +148,7 @@ def test_a_clipped_critic_measures_the_distance_between_two_distributions():
     gan = GAN(
         G, D, objective=Wasserstein(), g_optimizer=SGD(G, 0.0), d_optimizer=RMSprop(D, 0.02), clip=WeightClipping(0.5)
     )
-    found = [gan.step(3 + G.backend.normal((256, 1), 1, "real", step, "float64")).d_score for step in range(200)]
+    found = [gan.step(3 + G.backend.random.normal((256, 1), 1, "real", step, "float64")).d_score for step in range(200)]
     assert abs(np.mean(found[100:]) - 1.5) < 0.02
 
 
@@ -340,7 +340,7 @@ def test_a_gan_draws_the_noise_that_its_generator_takes():
                         dtype="float64", seed=3)  # fmt: skip
     other = GAN(uniform, gan.D, objective=gan.objective, g_optimizer=SGD(uniform), d_optimizer=gan.d_optimizer, seed=3)
     z = other.draw_noise(50, "D", 2)
-    assert np.array_equal(z, 2 * uniform.backend.uniform((50, 4), 3, "noise.D", 2) - 1)
+    assert np.array_equal(z, 2 * uniform.backend.random.uniform((50, 4), 3, "noise.D", 2) - 1)
     assert not np.array_equal(z, gan.draw_noise(50, "D", 2))
     assert uniform.clone().latent == "uniform" and type(gan.G.clone()) is Sequential
     with pytest.raises(SettingsError, match="G: latent is 'gaussian'; the choices are normal, uniform"):

@@ -45,7 +45,7 @@ def scrambled(net, seed=1):
     """The network with random numbers everywhere, the running statistics too."""
     for vector in ("params", "state"):
         values = getattr(net, vector)
-        values[...] = 0.4 * net.backend.normal(values.shape, seed, vector, dtype=net.dtype)
+        values[...] = 0.4 * net.backend.random.normal(values.shape, seed, vector, dtype=net.dtype)
     net.state[...] = abs(net.state) + 0.1  # variances
     return net
 
@@ -60,7 +60,7 @@ def of_layers(*layers, shape, seed=1):
 
 
 def batch(net, n=3):
-    return net.backend.normal((n, *net.input_shape), 7, "x", dtype=net.dtype)
+    return net.backend.random.normal((n, *net.input_shape), 7, "x", dtype=net.dtype)
 
 
 def test_every_model_is_here():
@@ -281,7 +281,7 @@ def keras_batch_normalization(x, gamma, beta, mean, variance, eps=1e-3):
 
 
 def random_like(net):
-    return [net.backend.normal(array.shape, 3, f"{i}", dtype="float64") for i, array in enumerate(to_keras(net))]
+    return [net.backend.random.normal(array.shape, 3, f"{i}", dtype="float64") for i, array in enumerate(to_keras(net))]
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -510,7 +510,7 @@ LACKING = {  # without=, and the arrays of `get_weights()` that are left: of Den
 def test_arrays_that_a_keras_layer_lacks_become_one_or_zero(case):
     without, left = LACKING[case]
     net, other = normed(1), normed(2)
-    net.params[...] = net.backend.normal(net.params.shape, 3, "params", dtype="float64")
+    net.params[...] = net.backend.random.normal(net.params.shape, 3, "params", dtype="float64")
     other.params[...] = 7
     weights = to_keras(net)
     with pytest.raises(SettingsError, match="is not [01] everywhere: it cannot be left out"):

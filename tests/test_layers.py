@@ -20,7 +20,7 @@ def build(case, dtype="float64", backend="numpy", workspace="poison", seed=3):
     net = Sequential(
         [case.layer.clone()], input_shape=case.shape[1:], dtype=dtype, backend=backend, workspace=workspace, seed=seed
     )
-    draw = net.backend.normal
+    draw = net.backend.random.normal
     net.params[...] = draw(net.params.shape, 1, "parameters", dtype=dtype)
     x = draw(case.shape, 2, "x", dtype=dtype)
     return net, x, draw((case.shape[0], *net.output_shape), 3, "dy", dtype=dtype)

@@ -76,7 +76,7 @@ def test_a_right_layer_is_ok_whatever_the_numbers(case):
 @pytest.mark.parametrize("kind, predictions, labels", LOSS_CASES)
 def test_a_right_loss_is_ok_whatever_the_numbers(kind, predictions, labels):
     for seed in range(50):
-        drawn = get_backend("numpy").uniform(predictions.shape, seed, "predictions", dtype="float64")
+        drawn = get_backend("numpy").random.uniform(predictions.shape, seed, "predictions", dtype="float64")
         pred = 0.01 + 0.98 * drawn if kind is losses.BCE else 60 * drawn - 30
         report = check(kind(), pred / 5 if kind is losses.SoftmaxCrossEntropy else pred, labels=labels)
         assert report, f"seed {seed}\n{report}"
@@ -87,7 +87,7 @@ def test_a_right_loss_is_ok_whatever_the_numbers(kind, predictions, labels):
 def test_a_right_objective_is_ok_whatever_the_numbers(number):
     objective, predictions = table.objectives()[number]
     for seed in range(50):
-        drawn = get_backend("numpy").uniform(predictions.shape, seed, "predictions", dtype="float64")
+        drawn = get_backend("numpy").random.uniform(predictions.shape, seed, "predictions", dtype="float64")
         probabilities = isinstance(getattr(objective, "loss", None), losses.BCE)
         report = check(objective, 0.01 + 0.98 * drawn if probabilities else 6 * drawn - 3)
         assert report, f"seed {seed}\n{report}"

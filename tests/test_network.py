@@ -14,7 +14,7 @@ def small(workspace="poison", **options):
 
 
 def noise(net, n=7, stream="x"):
-    return net.backend.normal((n, *net.input_shape), 0, stream, dtype=net.dtype)
+    return net.backend.random.normal((n, *net.input_shape), 0, stream, dtype=net.dtype)
 
 
 # Flat vectors --------------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def steps(net, count=3):
     for i in range(count):
         y = net.forward(noise(net, 7 - i, f"x{i}"))
         seen.append(y.copy())
-        dy = net.backend.normal(y.shape, 0, f"dy{i}", dtype=net.dtype)
+        dy = net.backend.random.normal(y.shape, 0, f"dy{i}", dtype=net.dtype)
         seen.append(net.backward(dy, add=i > 0).copy())
         seen += [net.grads.copy(), net.predict(noise(net, 9)), net.state.copy()]
     return seen

@@ -41,7 +41,7 @@ every_objective = pytest.mark.parametrize("name", MAKERS)
 
 def predictions(name, backend="numpy", n=17, dtype="float64"):
     """Random ones, on both sides of every kink."""
-    s = 2 * get_backend(backend).normal((n, 1), 4, "predictions", dtype=dtype)
+    s = 2 * get_backend(backend).random.normal((n, 1), 4, "predictions", dtype=dtype)
     return 1 / (1 + np.exp(-s)) if "probabilities" in name else s
 
 

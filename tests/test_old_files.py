@@ -34,7 +34,7 @@ def expected():
 @pytest.mark.parametrize("name", ["mlp", "spectral", "uniform"])
 def test_a_model_of_version_1_predicts_what_it_did(name, expected):
     net = load_model(FILES / f"{name}.npz")
-    x = net.backend.normal((4, *net.input_shape), 2, "old files")
+    x = net.backend.random.normal((4, *net.input_shape), 2, "old files")
     np.testing.assert_allclose(net.predict(x), expected[name], rtol=1e-4, atol=1e-5)
     with np.load(FILES / f"{name}.npz") as archive:
         assert str(archive["format"]) == "minigan model 1" and int(archive["forwards"]) == net.forwards > 0

@@ -8,6 +8,7 @@ import pytest
 
 from minigan import SGD, Adam, RMSprop, Sequential, StepLR, WeightClipping
 from minigan.backend import Backend, NumpyBackend
+from minigan.backend.tuning import Tuning
 from minigan.backend.workers import BLOCK, Workers
 from minigan.errors import SettingsError
 from minigan.layers import Dense
@@ -15,12 +16,18 @@ from minigan.layers import Dense
 from .conftest import import_torch
 
 
+class Plain(Backend):
+    """The plain bodies, on the CPU."""
+
+    name, xp = "plain", np
+
+
 def network(dtype="float64", width=3):
     return Sequential([Dense(width)], input_shape=4, dtype=dtype, backend="numpy")
 
 
 def gradients(net, count=7):
-    return [net.backend.normal(net.params.shape, 5, "g", k, net.dtype) * 10.0**-k for k in range(count)]
+    return [net.backend.random.normal(net.params.shape, 5, "g", k, net.dtype) * 10.0**-k for k in range(count)]
 
 
 def adam(p, grads, rate, beta1, beta2, eps):
@@ -79,19 +86,21 @@ def test_adams_first_step_is_the_learning_rate_whatever_the_gradients_size():
     np.testing.assert_allclose(before - net.params, 1e-3 * np.sign(net.grads), rtol=2e-3)
 
 
-@pytest.mark.parametrize("size", [1, 5, BLOCK - 1, BLOCK, 2 * BLOCK + 1, 5 * BLOCK + 777])
-@pytest.mark.parametrize("cores", [1, 2, 3])
-def test_adam_in_blocks_on_threads_is_the_plain_formula_to_the_bit(size, cores, monkeypatch):
-    workers = Workers()
-    workers.count = cores
-    monkeypatch.setattr("minigan.backend.numpy_backend.WORKERS", workers)
-    backend = NumpyBackend()
-    p, g, m, v = (backend.normal((size,), 1, name) for name in "pgmv")
-    fast, plain = [(p.copy(), g.copy(), m.copy(), v**2) for _ in range(2)]
-    for t in (1, 2, 3):
-        backend.adam(*fast, t, 1e-3, 0.5, 0.999, 1e-7)
-        Backend.adam(backend, *plain, t, 1e-3, 0.5, 0.999, 1e-7)
-    assert all(np.array_equal(a, b) for a, b in zip(fast, plain, strict=True))
+@pytest.mark.parametrize("size", [1, 5, 99, 100, 201, 1777])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_optimizers_in_blocks_on_threads_are_the_plain_formula_to_the_bit(size, threads):
+    """In blocks of some twenty numbers, on more than one thread however few numbers there are."""
+    tuned = NumpyBackend(Tuning(threads=threads, block=100, many=1))
+    for make in (lambda net: Adam(net, 1e-3, 0.5), lambda net: RMSprop(net, 1e-3), lambda net: SGD(net, 0.1, 0.9)):
+        found = []
+        for backend in (tuned, Plain()):
+            net = Sequential([Dense(1)], input_shape=size, backend=backend, name="net")
+            optimizer = make(net)
+            for k in range(3):
+                net.grads[...] = net.backend.random.normal(net.grads.shape, k, "g")
+                optimizer.step()
+            found.append([net.params, *(getattr(optimizer, name) for name in optimizer.vectors)])
+        assert all(np.array_equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("rows", [1, 5, 64, 65])
@@ -99,8 +108,8 @@ def test_adam_in_blocks_on_threads_is_the_plain_formula_to_the_bit(size, cores, 
 @pytest.mark.parametrize("width", [1, 7])
 def test_matmul_is_the_plain_product(rows, transposed, width):
     backend = NumpyBackend()
-    a = backend.normal((rows, 11), 1, "a", dtype="float64")
-    b = backend.normal((width, 11), 1, "b", dtype="float64").T
+    a = backend.random.normal((rows, 11), 1, "a", dtype="float64")
+    b = backend.random.normal((width, 11), 1, "b", dtype="float64").T
     b = b if transposed else np.ascontiguousarray(b)
     out = np.full((rows, width), np.nan)
     assert backend.matmul(a, b, out=out) is out
@@ -109,16 +118,16 @@ def test_matmul_is_the_plain_product(rows, transposed, width):
 
 @pytest.mark.parametrize("shape", [(3, 2, 4), (3000, 7, 4)])
 @pytest.mark.parametrize("part", [np.s_[...], np.s_[..., :2], np.s_[..., ::-1], np.s_[::2], np.s_[:, ::-1]], ids=str)
-def test_a_formula_over_channels_writes_to_every_kind_of_array(shape, part):
+def test_a_formula_with_vectors_writes_to_every_kind_of_array(shape, part):
     """Also to one that is not contiguous: the rows that are made of it are no copies."""
     backend, memory = NumpyBackend(), np.zeros(shape)
-    out, x = memory[part], backend.normal(shape, 1, "x", dtype="float64")[part]
+    out, x = memory[part], backend.random.normal(shape, 1, "x", dtype="float64")[part]
     vector = np.arange(1.0, 1 + out.shape[-1])
 
     def task(x, out, vector):
         np.multiply(x, vector, out=out)
 
-    backend.over_channels(task, (x, out), (vector,))
+    backend.elementwise(task, (x, out), (vector,))
     assert np.array_equal(memory[part], x * vector) and np.count_nonzero(memory) == out.size
 
 
@@ -178,10 +187,12 @@ def test_impossible_settings(build, words):
 
 
 def test_a_step_that_overflows_on_a_thread_warns_nobody_who_asked_not_to_be_warned():
-    backend = NumpyBackend()
-    p, g, m, v = (np.full(3 * BLOCK, 1e30, np.float32) for _ in range(4))
+    net = Sequential([Dense(1)], input_shape=999, backend=NumpyBackend(Tuning(threads=3, block=100, many=1)))
+    optimizer = Adam(net, 1e30)
+    for vector in (net.params, net.grads, optimizer.m, optimizer.v):
+        vector[...] = 1e30
     with np.errstate(all="ignore"):  # the suite turns a warning into an error
-        backend.adam(p, g, m, v, 1, 1e30, 0.5, 0.999, 1e-7)
+        optimizer.step()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -55,18 +55,18 @@ def test_stream_numbers_do_not_change():
 
 def test_a_draw_depends_on_its_name_only_and_longer_draws_begin_the_same():
     backend = get_backend("numpy")
-    first = backend.normal((5, 3), 1, "noise", 9)
-    backend.normal((100,), 2, "other")
-    assert np.array_equal(first, backend.normal((5, 3), 1, "noise", 9))
-    assert np.array_equal(first, backend.normal((8, 3), 1, "noise", 9)[:5])
+    first = backend.random.normal((5, 3), 1, "noise", 9)
+    backend.random.normal((100,), 2, "other")
+    assert np.array_equal(first, backend.random.normal((5, 3), 1, "noise", 9))
+    assert np.array_equal(first, backend.random.normal((8, 3), 1, "noise", 9)[:5])
     for other in ((2, "noise", 9), (1, "Noise", 9), (1, "noise", 10)):
-        assert not np.array_equal(first, backend.normal((5, 3), *other))
+        assert not np.array_equal(first, backend.random.normal((5, 3), *other))
 
 
 def test_float32_is_the_rounded_float64():
     backend = get_backend("numpy")
-    wide = backend.normal((1001,), 1, "x", dtype="float64")
-    narrow = backend.normal((1001,), 1, "x")
+    wide = backend.random.normal((1001,), 1, "x", dtype="float64")
+    narrow = backend.random.normal((1001,), 1, "x")
     assert narrow.dtype == np.float32 and np.array_equal(narrow, wide.astype(np.float32))
 
 
@@ -89,10 +89,10 @@ def test_a_mask_is_where_uniform_numbers_are_at_least_its_rate(shape, rate, monk
     monkeypatch.setattr(WORKERS, "count", 3)
     monkeypatch.setattr(WORKERS, "pool", None)
     backend, name = get_backend("numpy"), (11, "mask", 2)
-    expected = backend.uniform(shape, *name) >= rate
-    mask = backend.mask(shape, rate, *name)
+    expected = backend.random.uniform(shape, *name) >= rate
+    mask = backend.random.mask(shape, rate, *name)
     assert (
-        mask.dtype == bool and np.array_equal(mask, expected) and np.array_equal(backend.mask(shape, rate, *name), mask)
+        mask.dtype == bool and np.array_equal(mask, expected) and np.array_equal(backend.random.mask(shape, rate, *name), mask)
     )
 
 
@@ -102,7 +102,7 @@ def test_a_number_equal_to_the_rate_is_kept(edge, monkeypatch):
     least = int(np.ceil(edge * 2**53)) << 11
     monkeypatch.setattr(philox, "words", lambda count, *name, first=0: np.array([least - 1, least], np.uint64))
     kept = float(least >> 11) * 2.0**-53
-    assert get_backend("numpy").mask((2,), kept, 0, "mask").tolist() == [False, True]
+    assert get_backend("numpy").random.mask((2,), kept, 0, "mask").tolist() == [False, True]
 
 
 @pytest.mark.parametrize("seed, step", [(-1, 0), (2**64, 0), (0, -1)])

@@ -58,7 +58,7 @@ def close(a, b):
 
 
 def direction(net, shape, dtype="float64"):
-    return net.backend.normal(shape, 4, "t", dtype=dtype)
+    return net.backend.random.normal(shape, 4, "t", dtype=dtype)
 
 
 @every_layer
@@ -181,8 +181,8 @@ PENALTIES = {"GradientPenalty": GradientPenalty(10.0), "R1": R1(3.0)}
 def critic(name, activation, n=3, workspace="reuse", dtype="float64"):
     shape, layers = CRITICS[name]
     D = Sequential(layers(activation), input_shape=shape, name="D", dtype=dtype, workspace=workspace, seed=5)
-    D.params[...] = D.backend.normal(D.params.shape, 6, "parameters", dtype=dtype) * 0.7
-    return D, D.backend.normal((n, *shape), 7, "x", dtype=dtype)
+    D.params[...] = D.backend.random.normal(D.params.shape, 6, "parameters", dtype=dtype) * 0.7
+    return D, D.backend.random.normal((n, *shape), 7, "x", dtype=dtype)
 
 
 def penalised(D, x, penalty, forwards=0):
@@ -227,7 +227,7 @@ def test_the_gradient_of_the_whole_penalty(name, activation, penalty, n):
 def test_closed_forms():
     """D(x) = <w, x> + b has the slope w everywhere, whatever x is."""
     D = Sequential([Flatten(), Dense(1)], input_shape=(3, 5, 2), dtype="float64")
-    x = D.backend.normal((4, 3, 5, 2), 0, "x", dtype="float64")
+    x = D.backend.random.normal((4, 3, 5, 2), 0, "x", dtype="float64")
     w = D.layers[1].W.reshape(-1)
     length = math.sqrt(sum(number**2 for number in w))
     for penalty, loss, dw in (
@@ -279,7 +279,7 @@ def test_what_was_in_the_gradients_stays_and_float32_agrees(name):
     for activation in ACTIVATIONS.values():
         D, x = critic(name, activation)
         _, expected = penalised(D, x, GradientPenalty())
-        D.grads[...] = before = D.backend.normal(D.grads.shape, 8, "before", dtype="float64")
+        D.grads[...] = before = D.backend.random.normal(D.grads.shape, 8, "before", dtype="float64")
         GradientPenalty()(D, x)
         np.testing.assert_allclose(D.grads, before + expected, rtol=1e-12, atol=1e-13)
         narrow, x = critic(name, activation, dtype="float32")
@@ -419,7 +419,7 @@ def test_a_linear_critic_finds_the_slope_at_which_distance_and_penalty_balance(p
     gan = GAN(G, D, objective=Wasserstein(), g_optimizer=SGD(G, 0.0), d_optimizer=SGD(D, 0.02), penalty=penalty)
     found = []
     for step in range(200):
-        gan.step(3 + G.backend.normal((256, 1), 1, "real", step, "float64"))
+        gan.step(3 + G.backend.random.normal((256, 1), 1, "real", step, "float64"))
         found.append(D.layers[0].W[0, 0])
     assert abs(np.mean(found[100:]) - slope) < 0.01
 
@@ -433,7 +433,7 @@ def test_wgan_gp_comes_to_rest_where_the_data_are():
               penalty=GradientPenalty())  # fmt: skip
     found = []
     for step in range(300):
-        gan.step([2, -1] + 0.5 * G.backend.normal((5 * 32, 2), 1, "real", step, "float64"))
+        gan.step([2, -1] + 0.5 * G.backend.random.normal((5 * 32, 2), 1, "real", step, "float64"))
         found.append(G.layers[0].b.copy())
     assert abs(np.mean(found[200:], axis=0) - [2, -1]).max() < 0.2
 

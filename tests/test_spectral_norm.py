@@ -29,7 +29,7 @@ def build(name, iterations=1, dtype="float64", seed=2, **options):
     net = Sequential(
         [SpectralNorm(layer.clone(), iterations)], input_shape=shape[1:], dtype=dtype, workspace="poison", **options
     )
-    draw = net.backend.normal
+    draw = net.backend.random.normal
     net.params[...] = draw(net.params.shape, seed, "parameters", dtype=dtype)
     return net, draw(shape, seed, "x", dtype=dtype), draw((shape[0], *net.output_shape), seed, "dy", dtype=dtype)
 
@@ -115,7 +115,7 @@ def test_gradcheck_holds_them_fixed(name):
 def test_the_tangent(name):
     """The layer is linear in x but for its bias, and <dy, J t> for W is what `tangent_backward` finds."""
     net, x, dy = build(name)
-    t = net.backend.normal(x.shape, 9, "t", dtype="float64")
+    t = net.backend.random.normal(x.shape, 9, "t", dtype="float64")
     net.forward(x)
     J_t = net.tangent(t).copy()
     dx = net.backward(dy, keep=True)
@@ -187,7 +187,7 @@ def test_it_follows_a_W_that_moves():
     for step in range(500):
         net.forward(x, backward=False)
         found.append(largest(layer.W_SN))
-        layer.layer.W[...] += 0.05 * net.backend.normal(layer.layer.W.shape, 4, "drift", step, dtype="float64")
+        layer.layer.W[...] += 0.05 * net.backend.random.normal(layer.layer.W.shape, 4, "drift", step, dtype="float64")
     assert np.linalg.norm(layer.layer.W - start) > np.linalg.norm(start)
     assert min(found) > 1 - 1e-12  # sigma = v^T W u is never above the largest
     assert np.median(found) < 1.01 and max(found[50:]) < 1.1
@@ -208,7 +208,7 @@ def test_a_critic_of_slope_1(seed):
     """Dense layers of norm 1 and a LeakyReLU between them: no two scores differ by more than their inputs."""
     layers = [SpectralNorm(Dense(8, W_init=normal(3.0))), LeakyReLU(), SpectralNorm(Dense(1, W_init=normal(3.0)))]
     net = Sequential(layers, input_shape=5, dtype="float64", seed=seed)
-    a, b = (net.backend.normal((50, 5), seed, name, dtype="float64") for name in "ab")
+    a, b = (net.backend.random.normal((50, 5), seed, name, dtype="float64") for name in "ab")
     for _ in range(200):
         net.forward(a, backward=False)
     stretched = abs(net.predict(a) - net.predict(b))[:, 0] / np.linalg.norm(a - b, axis=1)
@@ -220,7 +220,7 @@ def test_a_new_network_is_normalised_before_its_first_step(name):
     """u and v start at the W that the network starts with."""
     layer, shape = CASES[name]
     net = Sequential([SpectralNorm(layer.clone())], input_shape=shape[1:], dtype="float64")
-    net.predict(net.backend.normal(shape, 0, "x", dtype="float64"))
+    net.predict(net.backend.random.normal(shape, 0, "x", dtype="float64"))
     assert abs(largest(net.layers[0].W_SN) - 1) < 0.05
 
 
@@ -240,7 +240,7 @@ def test_only_training_turns_the_vectors():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_W_of_zeros_stays_finite_and_wakes_up(dtype):
     net = Sequential([SpectralNorm(Dense(3, W_init=zeros))], input_shape=4, dtype=dtype, workspace="poison")
-    layer, x = net.layers[0], net.backend.normal((5, 4), 0, "x", dtype=dtype)
+    layer, x = net.layers[0], net.backend.random.normal((5, 4), 0, "x", dtype=dtype)
     net.require_finite()
     assert (net.predict(x) == 0).all()
     for _ in range(2):
@@ -269,7 +269,7 @@ def test_a_gan_with_it_steps_the_same_in_every_workspace(workspace):
         )  # fmt: skip
         gan = GAN(G, D, objective=Hinge(), g_optimizer=Adam(G, 1e-3), d_optimizer=Adam(D, 1e-3))
         for step in range(3):
-            gan.step(np.tanh(G.backend.normal((4, 8, 8, 1), 1, "real", step, "float64")))
+            gan.step(np.tanh(G.backend.random.normal((4, 8, 8, 1), 1, "real", step, "float64")))
         return np.concatenate([G.params, D.params, G.state, D.state])
 
     assert np.array_equal(steps("reuse"), steps(workspace))

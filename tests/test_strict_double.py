@@ -16,16 +16,18 @@ from minigan import (
     WeightClipping,
     get_backend,
 )
+from minigan.backend import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
+from minigan.backend.kernels import KERNELS
 from minigan.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
 from minigan.data import ImageSet
 from minigan.errors import BackendError, ShapeError
-from minigan.layers import Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
+from minigan.layers import Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
 from minigan.network import Sequential
 from minigan.optimizers import StepLR
 from minigan.penalties import R1, GradientPenalty
 
 from . import strict_cupy
-from .cuda_shim import COMPILER, run_kernel, signatures
+from .cuda_shim import COMPILER, names_of_arguments, run_kernel, signatures
 from .layer_table import CASES
 from .systems import real_batch, system
 from .test_layers import build as build_layer
@@ -225,7 +227,7 @@ class Counting(Layer):
     """Draws with step numbers that grow by more and more."""
 
     def forward(self, x, train):
-        return x + self.backend.normal(x.shape, 0, "odd", self.context.forwards**2, self.dtype)
+        return x + self.backend.random.normal(x.shape, 0, "odd", self.context.forwards**2, self.dtype)
 
     def backward(self, dy, params=True, inputs=True):
         return dy
@@ -267,7 +269,7 @@ RUN = [*LENGTH, "--batch-size", "16", "--latent", "5", "--grid", "2"]
 
 @pytest.fixture
 def images(tmp_path):
-    made = get_backend("numpy").integers(256, 20 * 64, 0, "images").astype(np.uint8).reshape(20, 8, 8)
+    made = get_backend("numpy").random.integers(256, 20 * 64, 0, "images").astype(np.uint8).reshape(20, 8, 8)
     np.save(tmp_path / "images.npy", made)
     return tmp_path / "images.npy"
 
@@ -325,7 +327,7 @@ def test_models_and_checkpoints_move_between_backends_without_losing_a_bit(tmp_p
         assert np.array_equal(numbers(gan)[0], numbers(other)[0]) and numbers(gan)[1] == numbers(other)[1]
         save_model(tmp_path / f"G{i}.npz", gan.G)
         loaded = load_model(tmp_path / f"G{i}.npz", backend=other.G.backend.name)
-        z = get_backend("numpy").normal((4, 5), 1, "z", dtype="float64")
+        z = get_backend("numpy").random.normal((4, 5), 1, "z", dtype="float64")
         pictures = [net.backend.to_host(net.predict(net.backend.asarray(z))) for net in (gan.G, loaded)]
         np.testing.assert_allclose(*pictures, rtol=1e-12, atol=1e-13)
 
@@ -355,7 +357,7 @@ def test_every_layer_has_numpys_numbers(case, dtype, double):
 def test_arrays_that_no_kernel_can_walk_through_get_the_formula(kind, double):
     """Every second row, upwards: what a kernel took for the next number would lie elsewhere."""
     net = Sequential([kind()], input_shape=3, backend="cupy", dtype="float64")
-    x, dy = (net.backend.normal((8, 3), 0, name, dtype="float64") for name in ("x", "dy"))
+    x, dy = (net.backend.random.normal((8, 3), 0, name, dtype="float64") for name in ("x", "dy"))
     strided = [net.forward(x[::-2]).get(), net.backward(dy[::-2]).get()]
     whole = [net.forward(x[::-2].copy()).get(), net.backward(dy[::-2].copy()).get()]
     np.testing.assert_allclose(strided, whole, rtol=1e-14)
@@ -366,7 +368,7 @@ def test_products_of_every_layout(dtype, double):
     backend, cpu = get_backend("cupy"), get_backend("numpy")
     rtol = 1e-5 if dtype == "float32" else 1e-13
     for n, k, d in ((1, 1, 1), (5, 3, 4), (1, 7, 3), (6, 1, 2), (4, 6, 1), (1, 1, 5)):
-        a, b = cpu.normal((n, k), 1, "a", dtype=dtype), cpu.normal((k, d), 1, "b", dtype=dtype)
+        a, b = cpu.random.normal((n, k), 1, "a", dtype=dtype), cpu.random.normal((k, d), 1, "b", dtype=dtype)
         wide = backend.asarray(np.tile(a, 3))[:, k : 2 * k]
         for left in (backend.asarray(a), backend.asarray(np.ascontiguousarray(a.T)).T, wide, wide[:, ::-1][:, ::-1]):
             for right in (backend.asarray(b), backend.asarray(np.ascontiguousarray(b.T)).T):
@@ -421,8 +423,8 @@ def test_convolutions_are_numpys(dtype, pieces, double, monkeypatch):
         n, d = 5, 3
         if pieces > 1:
             monkeypatch.setattr(cupy_backend, "MOST_NUMBERS", 2 * window.patch * window.stops[0] * window.stops[1])
-        x, W = cpu.normal((n, *window.image), 1, "x", dtype=dtype), cpu.normal((window.patch, d), 1, "W", dtype=dtype)
-        dy = cpu.normal((n, *window.stops, d), 1, "dy", dtype=dtype)
+        x, W = cpu.random.normal((n, *window.image), 1, "x", dtype=dtype), cpu.random.normal((window.patch, d), 1, "W", dtype=dtype)
+        dy = cpu.random.normal((n, *window.stops, d), 1, "dy", dtype=dtype)
         for name, first, second in (("conv", x, W), ("conv_dW", x, dy), ("conv_dx", dy, W)):
             shape = {"conv": dy, "conv_dW": W, "conv_dx": x}[name].shape
             for ways in (slice(None), slice(None, None, -1)):  # a view whose images lie backwards
@@ -437,14 +439,14 @@ def test_convolutions_are_numpys(dtype, pieces, double, monkeypatch):
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (700, 5), (3, 4, 5, 7), (2, 300, 300, 1), (5000, 64)])
 def test_sums_and_moments_are_numpys(shape, double):
     backend, cpu = get_backend("cupy"), get_backend("numpy")
-    x = 3 + cpu.normal(shape, 2, "x", dtype="float64")
+    x = 3 + cpu.random.normal(shape, 2, "x", dtype="float64")
     ours = backend.asarray(x)
-    np.testing.assert_allclose(backend.sum_rows(lambda part: ours[part], shape).get(), x.reshape(-1, shape[-1]).sum(0))
-    for a, b in zip(backend.moments(ours), cpu.moments(x), strict=True):
+    np.testing.assert_allclose(backend.sums(COLUMN_SUMS, ours)[0].get(), x.reshape(-1, shape[-1]).sum(0))
+    for a, b in zip(backend.sums(MOMENTS, ours), cpu.sums(MOMENTS, x), strict=True):
         np.testing.assert_allclose(a.get(), b, rtol=1e-12, atol=1e-15)
-    dy, scratch = cpu.normal(shape, 3, "dy", dtype="float64"), np.empty(shape)
-    expected = cpu.gradient_sums(dy, x, x[0, ..., :].reshape(-1, shape[-1])[0], scratch)
-    found = backend.gradient_sums(backend.asarray(dy), ours, ours.reshape(-1, shape[-1])[0], None)
+    dy = cpu.random.normal(shape, 3, "dy", dtype="float64")
+    expected = cpu.sums(GRADIENT_SUMS, dy, x, x.reshape(-1, shape[-1])[0])
+    found = backend.sums(GRADIENT_SUMS, backend.asarray(dy), ours, ours.reshape(-1, shape[-1])[0])
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.get(), b, rtol=1e-9, atol=1e-9)
 
@@ -452,12 +454,12 @@ def test_sums_and_moments_are_numpys(shape, double):
 def test_float32_sums_are_rounded_once(double):
     """From 180,000 numbers far from 0, whose squares float32 could not tell apart."""
     backend, cpu = get_backend("cupy"), get_backend("numpy")
-    x, dy = 1000 + cpu.normal((2, 300, 300, 3), 2, "x"), cpu.normal((2, 300, 300, 3), 3, "dy")
+    x, dy = 1000 + cpu.random.normal((2, 300, 300, 3), 2, "x"), cpu.random.normal((2, 300, 300, 3), 3, "dy")
     exact_x, exact_dy = (array.astype(float).reshape(-1, 3) for array in (x, dy))
     mean = np.float32(1000)
     ours, centre = backend.asarray(x), backend.xp.full(3, mean)
-    found = [backend.sum_rows(lambda part: ours[part], x.shape), *backend.moments(ours),
-             *backend.gradient_sums(backend.asarray(dy), ours, centre, None)]  # fmt: skip
+    found = [*backend.sums(COLUMN_SUMS, ours), *backend.sums(MOMENTS, ours),
+             *backend.sums(GRADIENT_SUMS, backend.asarray(dy), ours, centre)]  # fmt: skip
     expected = [exact_x.sum(0), exact_x.mean(0), exact_x.var(0), exact_dy.sum(0), (exact_dy * (exact_x - mean)).sum(0)]
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.get(), b, rtol=2**-23)
@@ -468,29 +470,56 @@ def test_a_sum_takes_two_launches_or_three(rows, launches, double):
     backend = get_backend("cupy")
     x = backend.xp.ones((rows, 3), "float32")
     double.launches = 0
-    assert (backend.sum_rows(lambda part: x[part], x.shape).get() == rows).all() and double.launches == launches
+    assert (backend.sums(COLUMN_SUMS, x)[0].get() == rows).all() and double.launches == launches
+
+
+def test_sums_of_your_own_are_computed_as_they_are_written(double):
+    largest = Sums("largest", "x", lambda xp, x: (xp.maximum(x, 0).max(axis=0),))
+    x = get_backend("numpy").random.normal((4, 5, 3), 0, "x", dtype="float64")
+    for name in ("cupy", "numpy"):
+        backend = get_backend(name)
+        (found,) = backend.sums(largest, backend.asarray(x))
+        assert np.array_equal(backend.to_host(found), np.maximum(x, 0).max(axis=(0, 1)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("t", [1, 2, 1000, 10**9])
-def test_adam_is_numpys(t, dtype, double):
-    backend, cpu = get_backend("cupy"), get_backend("numpy")
-    for size, beta1, beta2, eps in ((1, 0.5, 0.999, 1e-8), (777, 0.0, 0.9, 1e-3)):
-        p, g, m, v = (cpu.normal((size,), 1, name, dtype=dtype) for name in "pgmv")
-        ours = [backend.asarray(array) for array in (p, g, m, v**2)]
-        theirs = [p.copy(), g, m.copy(), v**2]
-        for b, arrays in ((backend, ours), (cpu, theirs)):
-            b.adam(*arrays, t, b.xp.full((), 0.01), beta1, beta2, eps)
-        for found, expected in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(found.get(), expected, rtol=1e-6 if dtype == "float32" else 1e-14, atol=1e-7)
-        assert not np.array_equal(theirs[0], p)
+@pytest.mark.parametrize("size", [1, 777])
+@pytest.mark.parametrize("make", [
+    lambda net: SGD(net, 0.01), lambda net: SGD(net, 0.01, 0.9), lambda net: RMSprop(net, 0.01, 0.7, 1e-3),
+    lambda net: Adam(net, 0.01, 0.5, 0.999), lambda net: Adam(net, 0.01, 0.0, 0.9, 1e-3),
+])  # fmt: skip
+def test_optimizers_are_numpys(make, size, dtype, double):
+    """Each is one launch; at its first step, and after very many of them."""
+    found = {}
+    for name in ("cupy", "numpy"):
+        net = Sequential([Dense(1)], input_shape=size, dtype=dtype, backend=name, name="net")
+        optimizer = make(net)
+        for k, steps in enumerate((0, 1, 10**9)):
+            optimizer.steps = steps
+            net.grads[...] = net.backend.random.normal(net.grads.shape, k, "g", dtype=dtype)
+            double.launches = 0
+            optimizer.step()
+            assert double.launches == (name == "cupy")
+        vectors = (net.params, *(getattr(optimizer, vector) for vector in optimizer.vectors))
+        found[name] = [net.backend.to_host(vector) for vector in vectors]
+    for ours, theirs in zip(found["cupy"], found["numpy"], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=3e-6 if dtype == "float32" else 1e-14, atol=1e-7)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
+def test_a_kernel_takes_what_is_declared(kernel):
+    """In kernels.cu: the names, their order, and which arrays are written to."""
+    wanted = [name + "*" * (name in kernel.writes.split()) for name in kernel.arrays]
+    wanted += [*kernel.vectors.split(), "total"] + ["c"] * bool(kernel.vectors)
+    wanted += [*kernel.scalars.split(), *kernel.numbers.split()] + ["first", "stride", "replays"] * bool(kernel.steps)
+    assert names_of_arguments()[kernel.name] == wanted
 
 
 def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
     """More threads than numbers, fewer, and one; behind the output lie numbers that must stay."""
     words, images = (np.uint64(7), np.uint64(8), np.uint64(9), np.uint64(3)), np.arange(36, dtype=np.uint8)
     window = [np.int32(i) for i in (4, 3, 2, 3, 2, 2, 1, 1, 0, 2, 2)]  # rows of cols: 2 2 2; image 4 3 2
-    x, replays = get_backend("numpy").normal((96,), 0, "x", dtype="float64"), np.array(2, np.uint64)
+    x, replays = get_backend("numpy").random.normal((96,), 0, "x", dtype="float64"), np.array(2, np.uint64)
     calls = {
         "im2col": (96, lambda out: (x, out, np.uint32(96), *window)),
         "col2im": (48, lambda out: (x, out, np.uint32(48), *window)),
@@ -501,6 +530,10 @@ def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
         "sigmoid_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),
         "dropout": (48, lambda out: (x, x > 0, out, np.uint32(48), np.float64(1.5))),
         "bce_with_logits": (40, lambda out: (x, x[9:].copy(), out, x[20:].copy(), np.uint32(40), np.float64(40))),
+        "add_bias": (40, lambda out: (out, x, np.uint32(40), np.int32(3))),
+        "sgd": (40, lambda out: (out, x, np.ones(40), np.uint32(40), np.array(0.1), np.float64(0.5))),
+        "rmsprop": (40, lambda out: (out, x, np.ones(40), np.uint32(40), np.array(0.1), np.float64(0.9),
+                                     np.float64(1e-8))),
         "column_sums": (6, lambda out: (x, out, np.uint32(6), np.uint32(95), np.int32(3))),
         "column_moments": (12, lambda out: (x, out, np.uint32(6), np.uint32(95), np.int32(3))),
         "column_products": (12, lambda out: (x, out, np.uint32(6), np.uint32(40), np.int32(3), x[50:].copy(), x)),
@@ -537,9 +570,9 @@ def test_random_numbers_are_numpys_bits(dtype, double):
     backend, cpu = get_backend("cupy"), get_backend("numpy")
     for count in (1, 3, 4, 5, 10_001):
         for seed, stream, step in ((0, "noise", 0), (2**64 - 1, "G.0.Dense.W", 2**64 - 1), (7, "x", 12345)):
-            uniform = [b.uniform((count,), seed, stream, step, dtype) for b in (backend, cpu)]
+            uniform = [b.random.uniform((count,), seed, stream, step, dtype) for b in (backend, cpu)]
             assert np.array_equal(uniform[0].get(), uniform[1])
-            ours, theirs = (b.normal((count,), seed, stream, step, dtype) for b in (backend, cpu))
+            ours, theirs = (b.random.normal((count,), seed, stream, step, dtype) for b in (backend, cpu))
             assert ours.dtype == theirs.dtype
             if dtype == "float32":
                 assert np.mean(ours.get() != theirs) <= 1e-4, "rounded once, from a double that may differ in a bit"
@@ -548,28 +581,28 @@ def test_random_numbers_are_numpys_bits(dtype, double):
 
 def test_images_are_scaled_on_the_device_to_numpys_bits(double):
     backend, cpu = get_backend("cupy"), get_backend("numpy")
-    images = cpu.integers(256, 7 * 5 * 4 * 3, 0, "images").astype(np.uint8).reshape(7, 5, 4, 3)
+    images = cpu.random.integers(256, 7 * 5 * 4 * 3, 0, "images").astype(np.uint8).reshape(7, 5, 4, 3)
     chosen = np.array([3, 0, 6, 3])
     for dtype in ("float32", "float64"):
-        found = backend.scaled_images(images, chosen, dtype)
-        assert found.dtype == dtype and np.array_equal(found.get(), cpu.scaled_images(images, chosen, dtype))
+        found = backend.batch(images, lambda _: chosen, dtype)
+        assert found.dtype == dtype and np.array_equal(found.get(), cpu.batch(images, lambda _: chosen, dtype))
     double.transfers = 0
-    backend.scaled_images(images, backend.integers(7, 4, 0, "batch"), "float32")
+    backend.batch(images, lambda chooser: chooser.random.integers(7, 4, 0, "batch"), "float32")
     assert double.transfers == 0, "the images are there already"
     other = 255 - images
-    assert np.array_equal(
-        backend.scaled_images(other, chosen, "float32").get(), cpu.scaled_images(other, chosen, "float32")
-    )
-    floats = images.astype(np.float32) / 255
-    assert np.array_equal(backend.scaled_images(floats, chosen, "float64").get(), floats[chosen].astype(np.float64))
+    ours, theirs = (b.batch(other, lambda _: chosen, "float32") for b in (backend, cpu))
+    assert np.array_equal(ours.get(), theirs)
+    floats, asked = images.astype(np.float32) / 255, []
+    found = backend.batch(floats, lambda chooser: asked.append(chooser.name) or chosen, "float64")
+    assert np.array_equal(found.get(), floats[chosen].astype(np.float64)) and asked == ["numpy"]
 
 
 @pytest.mark.parametrize("sampling, transfers", [("replacement", 0), ("epochs", 2)])
 def test_batches_are_numpys_and_chosen_on_the_device(sampling, transfers, double):
     """In epochs, their order travels once in each."""
-    pixels = get_backend("numpy").integers(256, 20 * 6, 0, "images").astype(np.uint8).reshape(20, 3, 2, 1)
+    pixels = get_backend("numpy").random.integers(256, 20 * 6, 0, "images").astype(np.uint8).reshape(20, 3, 2, 1)
     images, floats = (ImageSet(array, "images", sampling=sampling) for array in (pixels, pixels / 127.5 - 1))
-    get_backend("cupy").scaled_images(pixels, np.arange(2), "float32")  # brings the images
+    get_backend("cupy").batch(pixels, lambda _: np.arange(2), "float32")  # brings the images
     expected, double.transfers = [images.batch(5, 1, step) for step in range(8)], 0
     found = [images.batch(5, 1, step, "cupy") for step in range(8)]  # two epochs
     assert (double.transfers, double.waits) == (transfers, 0)
@@ -614,7 +647,7 @@ NOT_CAPTURED = WAITING | {
     "asarray": lambda xp, a: xp.asarray(np.ones(3)),
     "a product of CuPy's": lambda xp, a: a @ a,
     "memory that all use": lambda xp, a: a + a,
-    "a kernel's first call": lambda xp, a: get_backend("cupy").normal((3,), 0, "x"),
+    "a kernel's first call": lambda xp, a: get_backend("cupy").random.normal((3,), 0, "x"),
 }
 
 
@@ -668,7 +701,7 @@ def test_memory_that_nobody_holds_is_given_away(double):
 @pytest.mark.parametrize("role", ["read", "written", "of a kernel", "of a product"])
 def test_a_graph_is_not_launched_on_memory_that_was_freed(role, double):
     backend = get_backend("cupy")
-    backend.normal((3, 3), 0, "compiled before", dtype="float64")
+    backend.random.normal((3, 3), 0, "compiled before", dtype="float64")
     lost, kept = strict_cupy.ones((3, 3)), strict_cupy.ones((3, 3))
     pool, stream = strict_cupy.MemoryPool(), strict_cupy.Stream()
     with stream, strict_cupy.cuda.using_allocator(pool.malloc):
@@ -678,7 +711,7 @@ def test_a_graph_is_not_launched_on_memory_that_was_freed(role, double):
         elif role == "written":
             lost += kept
         elif role == "of a kernel":
-            backend._launch("normal", lost, lost, 9, *(np.uint64(1),) * 4, backend.numbers.replays)
+            backend.launch("normal", lost, lost, 9, *(np.uint64(1),) * 4, backend.numbers.replays)
         else:
             backend.matmul(kept, lost, out=strict_cupy.empty((3, 3)))
         graph = stream.end_capture()

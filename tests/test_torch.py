@@ -288,7 +288,7 @@ def test_optimizers_eps_outside_the_root(ours, theirs):
     p = torch.nn.Parameter(torch.tensor(net.params.copy()))
     a, b = ours(net), theirs([p])
     for k in range(30):
-        net.grads[...] = net.backend.normal(net.params.shape, 1, "g", k, "float64") * 1e-2
+        net.grads[...] = net.backend.random.normal(net.params.shape, 1, "g", k, "float64") * 1e-2
         p.grad = torch.tensor(net.grads)
         a.step()
         b.step()

@@ -15,7 +15,7 @@ TRANSFORMS = [RandomHorizontalFlip(), RandomResizedCrop(), RandomRotation()]
 
 def source(seed=0, step=0):
     """Random numbers as ImageSet gives them: a function of (seed, step, name)."""
-    return lambda name, shape: get_backend("numpy").uniform(shape, seed, name, step)
+    return lambda name, shape: get_backend("numpy").random.uniform(shape, seed, name, step)
 
 
 def always(value):

@@ -24,18 +24,18 @@ def networks(kernel, factor, padding, shape, channels=3):
     one = Sequential([UpSamplingConv2D(channels, kernel, factor, padding)], input_shape=shape[1:], dtype="float64")
     two = [UpSampling2D(factor), Conv2D(channels, kernel, 1, padding)]
     two = Sequential(two, input_shape=shape[1:], dtype="float64")
-    two.params[...] = one.params[...] = one.backend.normal(one.params.shape, 1, "test", dtype="float64")
+    two.params[...] = one.params[...] = one.backend.random.normal(one.params.shape, 1, "test", dtype="float64")
     return one, two
 
 
 @pytest.mark.parametrize(("kernel", "factor", "padding", "shape"), CASES)
 def test_it_is_the_two_layers(kernel, factor, padding, shape):
     one, two = networks(kernel, factor, padding, shape)
-    x = one.backend.normal(shape, 2, "x", dtype="float64")
+    x = one.backend.random.normal(shape, 2, "x", dtype="float64")
     y, wanted = one.forward(x), two.forward(x)
     assert y.shape == wanted.shape
     np.testing.assert_allclose(y, wanted, rtol=1e-12, atol=1e-12)
-    dy = one.backend.normal(y.shape, 3, "dy", dtype="float64")
+    dy = one.backend.random.normal(y.shape, 3, "dy", dtype="float64")
     np.testing.assert_allclose(one.backward(dy), two.backward(dy), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(one.grads, two.grads, rtol=1e-12, atol=1e-12)
 
@@ -43,7 +43,7 @@ def test_it_is_the_two_layers(kernel, factor, padding, shape):
 def test_the_sizes_of_a_generator():
     """Wide enough that the backend takes its fast ways."""
     one, two = networks(3, 2, "same", (8, 8, 8, 256), channels=256)
-    x = one.backend.normal((8, 8, 8, 256), 2, "x", dtype="float64")
+    x = one.backend.random.normal((8, 8, 8, 256), 2, "x", dtype="float64")
     np.testing.assert_allclose(one.forward(x), two.forward(x), rtol=1e-9, atol=1e-9)
 
 

@@ -60,7 +60,7 @@ class SameDropout(torch.nn.Module):
         self.forwards += 1
         shape = x.permute(0, 2, 3, 1).shape if x.ndim == 4 else x.shape
         name = f"{self.layer.context.network}.{self.layer.name}"
-        drawn = self.layer.backend.uniform(tuple(shape), self.layer.context.seed, name, self.forwards)
+        drawn = self.layer.backend.random.uniform(tuple(shape), self.layer.context.seed, name, self.forwards)
         mask = nchw(torch.tensor(drawn >= self.layer.rate, dtype=x.dtype))
         return x * mask / (1 - self.layer.rate)
 

@@ -207,7 +207,7 @@ class StepReport:
 
 def some_entries(network, most):
     """Up to `most` entries of each slot, by chance."""
-    order = network.backend.uniform(network.params.shape, network.seed, "entries of a step")
+    order = network.backend.random.uniform(network.params.shape, network.seed, "entries of a step")
     return np.concatenate([slot.start + np.sort(np.argsort(slot.view(order).ravel())[:most]) for slot in network.slots])
 
 
@@ -265,7 +265,7 @@ def made_of(G_layers, D_layers, latent, image, objective, loss, seed, switches, 
     G = Generator(G_layers, input_shape=latent + classes, classes=classes, name="G", **options)
     D = Sequential([*D_layers, *([Sigmoid()] if loss is BCE else [])], input_shape=image, name="D", **options)
     for network in (G, D):
-        network.params += 0.2 * network.backend.normal(network.params.shape, seed, network.name, dtype="float64")
+        network.params += 0.2 * network.backend.random.normal(network.params.shape, seed, network.name, dtype="float64")
     optimizers = {"g_optimizer": Adam(G, 1e-2, 0.5), "d_optimizer": Adam(D, 1e-2, 0.5)}
     return GAN(G, D, objective=objective(loss()), seed=seed, **optimizers, **switches)
 

@@ -3,18 +3,21 @@
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import BackendError
-from . import philox
 from .base import Array, Backend
 from .convolution import Window
 from .cublas import Cublas
+from .cupy_random import CupyRandom
 from .graph import StepGraph, StepNumbers
+from .kernels import Kernel
+from .numpy_backend import shared_backend as shared_numpy_backend
+from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
 
 KERNELS = Path(__file__).parent / "kernels.cu"
 REALS = {"float32": "float", "float64": "double"}
@@ -65,7 +68,8 @@ class CupyBackend(Backend):
             raise BackendError(f"backend 'cupy' cannot be used: {reason}; or use --backend numpy")
         import cupy  # noqa: TID251
 
-        self.xp = cupy
+        super().__init__()
+        self.xp, self.random = cupy, CupyRandom(self)
         self.tf32 = os.environ.get("CUPY_TF32", "0") not in ("", "0") if tf32 is None else tf32
         self.cublas = Cublas(cupy, self.tf32)
         self.numbers = StepNumbers(cupy)
@@ -88,118 +92,118 @@ class CupyBackend(Backend):
             array = array.astype(dtype, copy=False)
         return self.xp.asarray(array, dtype=dtype)
 
-    def gathers(self, images: np.ndarray) -> bool:
-        """Yes for bytes that fit on the device as a whole."""
-        return images.dtype == np.uint8 and images.nbytes <= RESIDENT
-
-    def scaled_images(self, images: np.ndarray, chosen: Array, dtype: Any) -> Array:
+    def batch(self, images: np.ndarray, choose: Callable[[Backend], Array], dtype: Any) -> Array:
         """images[chosen], bytes as p / 127.5 - 1, floats unchanged.    images: NumPy, (N, h, w, c)   -> (n, h, w, c)
 
-        Where `gathers` says so, all images are copied to the device once, and each batch is taken from there.
+        Bytes that fit on the device as a whole are copied there once: each batch is chosen and taken there.
         """
-        if not self.gathers(images):
-            return super().scaled_images(images, chosen, dtype)
+        if images.dtype != np.uint8 or images.nbytes > RESIDENT:
+            return self.asarray(shared_numpy_backend().batch(images, choose, dtype))
+        chosen = choose(self)
         if self.resident[0] is not images:
             self.resident = images, self.xp.asarray(images)
         out = self.xp.empty((len(chosen), *images.shape[1:]), dtype)
         length = math.prod(images.shape[1:])
-        self._launch("gather_images", out, self.resident[1], self.xp.asarray(chosen), out, out.size, np.uint32(length))
+        self.launch("gather_images", out, self.resident[1], self.xp.asarray(chosen), out, out.size, np.uint32(length))
         return out
 
     def synchronize(self) -> None:
         """Wait until the device has finished its work."""
         self.xp.cuda.get_current_stream().synchronize()
 
-    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
-        """Launch the kernel, if one is given and its arrays are contiguous; else task(all), one launch per operation.
-
-        kernel: a name in kernels.cu, then arrays, then numbers: ints as int32, others in the dtype of the arrays
-        """
-        arrays = [argument for argument in kernel if isinstance(argument, self.xp.ndarray)]
-        if not arrays or not all(array.flags.c_contiguous for array in arrays):
-            return task(slice(0, shape[0]))
-        settings = [np.int32(s) if isinstance(s, int) else arrays[0].dtype.type(s) for s in kernel[1 + len(arrays) :]]
-        return self._launch(kernel[0], arrays[0], *arrays, math.prod(shape), *settings)
-
-    def over_channels(self, task: Callable[..., None], arrays: Any, vectors: Any, *kernel: Any) -> None:
-        """Launch the kernel, if one is given; else task(*arrays, *vectors).    arrays: all (..., c)   vectors: all (c,)
-
-        After arrays and vectors the kernel gets c, by which it finds the channel of an entry.
-        """
-        if not kernel:
-            return task(*arrays, *vectors)
-        name, *settings = kernel
-        arguments = *arrays, *vectors, len(vectors[0]), *settings
-        return self.over_batch(lambda _: task(*arrays, *vectors), arrays[0].shape, name, *arguments)
+    def _elementwise(
+        self,
+        formula: Callable[..., None],
+        arrays: Sequence[Array],
+        vectors: Sequence[Array],
+        kernel: Kernel | None,
+        work: int,
+        settings: dict[str, Any],
+    ) -> None:
+        """Launch the kernel, if one is given and its arrays are contiguous; else the formula, a launch an operation."""
+        if kernel is None or not all(array.flags.c_contiguous for array in (*arrays, *vectors)):
+            super()._elementwise(formula, arrays, vectors, kernel, work, settings)
+            return
+        real = np.float64 if kernel.scalars else arrays[0].dtype.type
+        arguments: list[Any] = [*arrays, *vectors, arrays[0].size]
+        arguments += [np.int32(len(vectors[0]))] if vectors else []  # by which it finds the channel of an entry
+        arguments += [settings[name] for name in kernel.scalars.split()]
+        arguments += [real(settings[name]) for name in kernel.numbers.split()]
+        for name in kernel.steps.split():
+            arguments += self.step_arguments(settings[name])
+        self.launch(kernel.name, arrays[0], *arguments)
 
     # Products and sums. ----------------------------------------------------------------------------------------------
 
-    def matmul(self, a: Array, b: Array, out: Array) -> Array:
+    def _matmul(self, a: Array, b: Array, out: Array) -> Array:
         """out = a b, by cuBLAS.    a: (n, k)   b: (k, d)   out: (n, d)"""
         return self.cublas.matmul(a, b, out)
 
-    def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
+    def _conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
         """out = im2col(x) W, for as many images at a time as memory allows.
 
         x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)
         """
         for part in self._pieces(len(x), window):
-            self.matmul(self.im2col(x[part], window), W, out=out[part].reshape(-1, W.shape[1]))
+            self._matmul(self._im2col(x[part], window), W, out=out[part].reshape(-1, W.shape[1]))
         return out
 
-    def conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
+    def _conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
         """out = im2col(x)^T dy, a sum over pieces of the batch, in order.
 
         x: (n, h, w, c)   dy: (n, oh, ow, d)   out: (kh kw c, d)
         """
         for part in self._pieces(len(x), window):
             into = out if part.start == 0 else self.xp.empty_like(out)
-            self.matmul(self.im2col(x[part], window).T, dy[part].reshape(-1, out.shape[1]), out=into)
+            self._matmul(self._im2col(x[part], window).T, dy[part].reshape(-1, out.shape[1]), out=into)
             if into is not out:
                 out += into
         return out
 
-    def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
+    def _conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
         """out = col2im(dy W^T). A thread of the kernel sums all entries of one pixel, so that none are added in memory.
 
         dy: (n, oh, ow, d)   W: (kh kw c, d)   out: (n, h, w, c)
         """
         for part in self._pieces(len(dy), window):
             rows = dy[part].reshape(-1, W.shape[1])
-            cols = self.matmul(rows, W.T, out=self.xp.empty((len(rows), len(W)), W.dtype))
-            self._launch("col2im", out, cols, out[part], out[part].size, *_geometry(window))
+            cols = self._matmul(rows, W.T, out=self.xp.empty((len(rows), len(W)), W.dtype))
+            self.launch("col2im", out, cols, out[part], out[part].size, *_geometry(window))
         return out
 
-    def im2col(self, x: Array, window: Window) -> Array:
+    def _im2col(self, x: Array, window: Window) -> Array:
         """The patches of x, a row each, by a kernel.    x: (n, h, w, c) -> (n oh ow, kh kw c)"""
         cols = self.xp.empty((len(x) * math.prod(window.stops), window.patch), x.dtype)
-        self._launch("im2col", cols, self.xp.ascontiguousarray(x), cols, cols.size, *_geometry(window))
+        self.launch("im2col", cols, self.xp.ascontiguousarray(x), cols, cols.size, *_geometry(window))
         return cols
 
     def _pieces(self, n: int, window: Window) -> list[slice]:
         images = max(1, MOST_NUMBERS // (math.prod(window.stops) * window.patch))
         return [slice(start, min(start + images, n)) for start in range(0, n, images)]
 
-    def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
-        """The sum over all axes but the last, (..., c) -> (c,), by many threads, each over rows of its own."""
-        x = self.xp.ascontiguousarray(part_of(slice(0, shape[0])))
-        return self._added(self._sums("column_sums", 1, x), x)[0]
+    def _sums(self, sums: Sums, arguments: tuple[Array, ...]) -> tuple[Array, ...]:
+        """By many threads, each over rows of its own. Sums of your own are computed as they are written."""
+        ours = {COLUMN_SUMS: self._column_sums, MOMENTS: self._moments, GRADIENT_SUMS: self._gradient_sums}
+        if sums not in ours:
+            return super()._sums(sums, arguments)
+        return ours[sums](*(self.xp.ascontiguousarray(array) for array in arguments))
 
-    def moments(self, x: Array) -> tuple[Array, Array]:
-        """Mean and biased variance over all axes but the last; x is read once.    (..., c) -> (c,), (c,)"""
-        x, c = self.xp.ascontiguousarray(x), x.shape[-1]
+    def _column_sums(self, x: Array) -> tuple[Array, ...]:
+        return (self._added(self._partial_sums("column_sums", 1, x), x)[0],)
+
+    def _moments(self, x: Array) -> tuple[Array, ...]:
+        """Mean and biased variance; x is read once."""
+        c = x.shape[-1]
         mean, var = self.xp.empty(c, x.dtype), self.xp.empty(c, x.dtype)
-        sums = self._sums("column_moments", 2, x)
-        self._launch("moments", x, sums, x, mean, var, c, sums.shape[1], np.float64(x.size // c))
+        sums = self._partial_sums("column_moments", 2, x)
+        self.launch("moments", x, sums, x, mean, var, c, sums.shape[1], np.float64(x.size // c))
         return mean, var
 
-    def gradient_sums(self, dy: Array, x: Array, mean: Array, work: Array) -> tuple[Array, Array]:
-        """sum dy and sum dy (x - mean), in one pass.    (..., c) -> (c,), (c,)   work: is not used"""
-        dy, x = self.xp.ascontiguousarray(dy), self.xp.ascontiguousarray(x)
-        found = self._added(self._sums("column_products", 2, dy, x, mean), dy)
+    def _gradient_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, ...]:
+        found = self._added(self._partial_sums("column_products", 2, dy, x, mean), dy)
         return found[0], found[1]
 
-    def _sums(self, kernel: str, count: int, x: Array, *others: Array) -> Array:
+    def _partial_sums(self, kernel: str, count: int, x: Array, *others: Array) -> Array:
         """Partial sums, in double, of the `count` columns that the kernel makes of each column of x.
 
         (..., c) -> (count, rows c), of which `_added` makes (count, c)
@@ -212,7 +216,7 @@ class CupyBackend(Backend):
         most = math.ceil(m ** (1 / 2 if m <= FEW_ROWS else 1 / 3))
         rows = -(-m // most)
         sums = self.xp.empty((count, rows * c), "float64")
-        self._launch(kernel, x, x, sums, rows * c, x.size, np.int32(c), *others)
+        self.launch(kernel, x, x, sums, rows * c, x.size, np.int32(c), *others)
         if rows > most:
             sums = self._added(sums, sums, -(-rows // most) * c)
         return sums
@@ -223,46 +227,18 @@ class CupyBackend(Backend):
         """
         period = period or like.shape[-1]
         out = self.xp.empty((len(sums), period), like.dtype)
-        self._launch("add_sums", out, sums, out, out.size, period, sums.shape[1])
+        self.launch("add_sums", out, sums, out, out.size, period, sums.shape[1])
         return out
-
-    # Kernels that need a step number. --------------------------------------------------------------------------------
-
-    def normal(self, shape: tuple[int, ...], seed: int, stream: str, step: int = 0, dtype: Any = "float32") -> Array:
-        """Standard normal numbers, a function of (seed, stream, step): those of philox.py, computed on the device."""
-        return self._random("normal", shape, seed, stream, step, dtype)
-
-    def uniform(self, shape: tuple[int, ...], seed: int, stream: str, step: int = 0, dtype: Any = "float64") -> Array:
-        """Uniform numbers in [0, 1), a function of (seed, stream, step): those of philox.py, computed on the device."""
-        return self._random("uniform", shape, seed, stream, step, dtype)
-
-    def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> Array:
-        """n whole numbers 0 ... high - 1, int64, a function of (seed, stream, step), computed on the device."""
-        return (self.uniform((n,), seed, stream, step, "float64") * high).astype("int64")
-
-    def _random(self, kernel: str, shape: tuple[int, ...], seed: int, stream: str, step: int, dtype: Any) -> Array:
-        philox.require_words(seed, step)
-        out = self.xp.empty(shape, dtype)
-        if out.size:
-            numbers = [np.uint64(number) for number in (seed, philox.stream_number(stream), *self.numbers.of(step))]
-            self._launch(kernel, out, out, out.size, *numbers, self.numbers.replays)
-        return out
-
-    def adam(
-        self, p: Array, g: Array, m: Array, v: Array, t: int, rate: Array, beta1: float, beta2: float, eps: float
-    ) -> None:
-        """Adam's update t of the vectors p, m, v, all (k,), as in base.py, in one pass. t and the learning rate
-        are read on the device, so that a captured step can change them.
-        """
-        settings = [np.float64(setting) for setting in (beta1, beta2, eps)]
-        numbers = [np.uint64(number) for number in self.numbers.of(t)]
-        self._launch("adam", p, p, g, m, v, p.size, rate, *settings, *numbers, self.numbers.replays)
 
     def step_runner(self) -> StepGraph:
         """A runner that captures a step and then launches it as a whole (graph.py)."""
         return StepGraph(self.xp, self.numbers)
 
-    def _launch(self, name: str, like: Array, *arguments: Any) -> None:
+    def step_arguments(self, step: int) -> list[Any]:
+        """What a kernel gets for a step number, first + stride replays: in a captured graph it grows with `replays`."""
+        return [*(np.uint64(number) for number in self.numbers.of(step)), self.numbers.replays]
+
+    def launch(self, name: str, like: Array, *arguments: Any) -> None:
         """Launch a kernel, compiled for the dtype of `like`. Python ints among its arguments are counts, passed as
         uint32; the first one is the number of threads that it needs.
         """

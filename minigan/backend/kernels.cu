@@ -164,19 +164,24 @@ extern "C" __global__ void moments(const double* sums, const REAL* x, REAL* mean
     }
 }
 
+// y + b, of a convolution.
+extern "C" __global__ void add_bias(REAL* y, const REAL* b, unsigned int total, int c) {
+    EACH(i, total) y[i] += b[i % c];
+}
+
 // BatchNorm: what is left when its sums are known. ---------------------------------------------------------------------
 
 extern "C" __global__ void running_average(const REAL* mean, const REAL* var, REAL* running_mean, REAL* running_var,
-                                           unsigned int c, REAL rate) {
-    EACH(t, c) {
+                                           unsigned int total, REAL rate) {
+    EACH(t, total) {
         running_mean[t] += rate * (mean[t] - running_mean[t]);
         running_var[t] += rate * (var[t] - running_var[t]);
     }
 }
 
 extern "C" __global__ void channel_scales(const REAL* var, const REAL* gamma, REAL* inverse_std, REAL* gain,
-                                          unsigned int c, REAL eps) {
-    EACH(t, c) {
+                                          unsigned int total, REAL eps) {
+    EACH(t, total) {
         inverse_std[t] = 1 / sqrt(var[t] + eps);
         gain[t] = gamma[t] * inverse_std[t];
     }
@@ -197,22 +202,43 @@ extern "C" __global__ void normalise_dx(const REAL* x, const REAL* dy, REAL* dx,
     }
 }
 
-// Adam. ---------------------------------------------------------------------------------------------------------------
+// Optimizers: one pass over their vectors. The learning rate lies on the device: a captured step reads it anew. ----------
 
-// m <- beta1 m + g    v <- beta2 v + g g    p <- p - rate m / (sqrt(v) + eps): optimizers.py says what rate and eps are.
-// t = first + stride replays, and the learning rate, lie on the device: a captured step reads them anew.
+extern "C" __global__ void sgd(REAL* p, const REAL* g, REAL* u, unsigned int total, const double* rate,
+                               double momentum) {
+    const REAL step = static_cast<REAL>(*rate), kept = static_cast<REAL>(momentum);
+    EACH(i, total) {
+        const REAL ui = kept * u[i] + g[i];
+        u[i] = ui;
+        p[i] -= step * ui;
+    }
+}
+
+extern "C" __global__ void rmsprop(REAL* p, const REAL* g, REAL* v, unsigned int total, const double* rate, double rho,
+                                   double eps) {
+    const REAL step = static_cast<REAL>(*rate), kept = static_cast<REAL>(rho), added = static_cast<REAL>(1 - rho);
+    const REAL small = static_cast<REAL>(eps);
+    EACH(i, total) {
+        const REAL vi = kept * v[i] + added * g[i] * g[i];
+        v[i] = vi;
+        p[i] -= step * g[i] / (sqrt(vi) + small);
+    }
+}
+
+// m <- beta1 m + g    v <- beta2 v + g g    p <- p - step m / (sqrt(v) + eps'): optimizers.py says what step and eps' are.
+// t = first + stride replays is read on the device, too.
 extern "C" __global__ void adam(REAL* p, const REAL* g, REAL* m, REAL* v, unsigned int total,
-                                const double* learning_rate, double beta1, double beta2, double eps, Word first,
+                                const double* rate, double beta1, double beta2, double eps, Word first,
                                 Word stride, const Word* replays) {
     const double t = static_cast<double>(first + stride * *replays);
     const double root = sqrt((1 - beta2) / (1 - pow(beta2, t)));
-    const REAL rate = static_cast<REAL>(*learning_rate * (1 - beta1) / (1 - pow(beta1, t)) / root);
+    const REAL step = static_cast<REAL>(*rate * (1 - beta1) / (1 - pow(beta1, t)) / root);
     const REAL small = static_cast<REAL>(eps / root), b1 = static_cast<REAL>(beta1), b2 = static_cast<REAL>(beta2);
     EACH(i, total) {
         const REAL mi = b1 * m[i] + g[i], vi = b2 * v[i] + g[i] * g[i];
         m[i] = mi;
         v[i] = vi;
-        p[i] -= mi / (sqrt(vi) + small) * rate;
+        p[i] -= mi / (sqrt(vi) + small) * step;
     }
 }
 

@@ -85,11 +85,11 @@ RUNNING_AVERAGE = Kernel(
     "running_average", reads="mean var running_mean running_var", writes="running_mean running_var", numbers="rate"
 )
 CHANNEL_SCALES = Kernel("channel_scales", reads="var gamma", writes="inverse_std gain", numbers="eps")
-SGD = Kernel("sgd", reads="p g u", writes="p u", scalars="rate", numbers="momentum")
+SGD_STEP = Kernel("sgd", reads="p g u", writes="p u", scalars="rate", numbers="momentum")
 RMSPROP = Kernel("rmsprop", reads="p g v", writes="p v", scalars="rate", numbers="rho eps")
 ADAM = Kernel("adam", reads="p g m v", writes="p m v", scalars="rate", numbers="beta1 beta2 eps", steps="t")
 
 KERNELS = (
     LEAKY_RELU, LEAKY_RELU_DX, TANH_DX, SIGMOID, SIGMOID_DX, DROPOUT, BCE_WITH_LOGITS, ADD_BIAS, NORMALISE, NORMALISE_DX,
-    RUNNING_AVERAGE, CHANNEL_SCALES, SGD, RMSPROP, ADAM,
+    RUNNING_AVERAGE, CHANNEL_SCALES, SGD_STEP, RMSPROP, ADAM,
 )  # fmt: skip

@@ -2,23 +2,26 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from . import philox
-from .base import Array, Backend, adam_step
+from .base import Array, Backend
 from .convolution import Window, add_kernel_row, few_outputs, gathering_pays, im2col, padded_with_zeros, patches, phases
 from .products import product, product_into
-from .rows import in_long_rows, subtract_mean, sum_short_rows
+from .kernels import Kernel
+from .numpy_random import NumpyRandom
+from .numpy_sums import IN_PARTS
+from .rows import in_long_rows
+from .sums import Sums
+from .tuning import Tuning
 from .winograd import winograd
 from .workers import (
-    SMALLEST_BLOCK,
     WORKERS,
     equal_blocks,
     on_all_cores,
-    over_samples,
+    over_rows,
     scratch,
     shared_blocks,
     sum_of_shares,
@@ -37,13 +40,15 @@ class NumpyBackend(Backend):
     name: ClassVar[str] = "numpy"
     xp = np
 
-    def __init__(self) -> None:
-        WORKERS.count  # noqa: B018 - raises here, not in the middle of a run, if MINIGAN_THREADS is no number
+    def __init__(self, tuning: Tuning | None = None) -> None:
+        super().__init__()
+        self.tuning = tuning or Tuning.of_this_machine()
+        self.random = NumpyRandom(self, self.tuning)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return shared_backend, ()
 
-    def matmul(self, a: Array, b: Array, out: Array) -> Array:
+    def _matmul(self, a: Array, b: Array, out: Array) -> Array:
         """out = a b; for few rows of a and a transposed b, as in dx = dy W^T, computed as (b^T a^T)^T.
 
         a: (n, k)   b: (k, d)   out: (n, d)
@@ -57,105 +62,45 @@ class NumpyBackend(Backend):
         out[...] = product(b.T, a.T, out=transposed).T
         return out
 
-    def over_batch(self, task: Callable[[slice], None], shape: tuple[int, ...], *kernel: Any) -> None:
-        """task(part) for slices of axis 0 that fit a core's cache, on all cores.    shape: (n, ...)"""
-        over_samples(lambda start, stop: task(slice(start, stop)), shape)
-
-    def over_channels(self, task: Callable[..., None], arrays: Any, vectors: Any, *kernel: Any) -> None:
-        """task(*arrays, *vectors), with arrays (..., c) as rows (m, k c) and vectors (c,) as (k c,), on all cores."""
-        for rows, stretched in in_long_rows(arrays, vectors):
+    def _elementwise(
+        self,
+        formula: Callable[..., None],
+        arrays: Sequence[Array],
+        vectors: Sequence[Array],
+        kernel: Kernel | None,
+        work: int,
+        settings: dict[str, Any],
+    ) -> None:
+        """The formula in blocks that fit a core's cache, on as many cores as pay. Views are computed as a whole: parts
+        of `reshape` would be copies, and what is written to them would be lost.
+        """
+        if not all(array.flags.c_contiguous for array in arrays):
+            super()._elementwise(formula, arrays, vectors, kernel, work, settings)
+            return
+        pieces = in_long_rows(arrays, vectors) if vectors else [([array.reshape(-1) for array in arrays], [])]
+        for rows, stretched in pieces:
 
             def block(start: int, stop: int, rows: list[Array] = rows, stretched: list[Array] = stretched) -> None:
-                task(*(row[start:stop] for row in rows), *stretched)
+                parts = [row[start:stop] for row in rows]
+                more = (scratch(f"work {i}", parts[0].shape, parts[0].dtype) for i in range(work))
+                formula(*parts, *stretched, *more)
 
-            over_samples(block, rows[0].shape)
+            over_rows(block, rows[0].shape, len(rows) + work, self.tuning)
 
-    def sum_rows(self, part_of: Callable[[slice], Array], shape: tuple[int, ...]) -> Array:
-        """The sum over all axes but the last, (..., c) -> (c,). All cores sum slices of axis 0; these sums are
-        added in order, so that the result does not depend on which core was faster.
-        """
-        sums = np.array(self._of_parts(lambda part: sum_short_rows(part_of(part)), shape))
-        return sums.sum(axis=0)
-
-    def moments(self, x: Array) -> tuple[Array, Array]:
-        """Mean and biased variance over all axes but the last, in one pass over memory.    (..., c) -> (c,), (c,)
-
-        With mean_i and squares_i = sum (x - mean_i)^2 of a part of m_i rows:   mean = sum m_i mean_i / m,
-        var = sum (squares_i + m_i (mean_i - mean)^2) / m.    Chan, Golub and LeVeque 1979
-        """
-
-        def part_of(part: slice) -> tuple[int, Array, Array]:
-            m = x[part].size // x.shape[-1]
-            mean = sum_short_rows(x[part]) / m
-            centred = scratch("centred", x[part].shape, x.dtype)
-            subtract_mean(x[part], mean, centred)
-            centred *= centred
-            return m, mean, sum_short_rows(centred)
-
-        parts = self._of_parts(part_of, x.shape)
-        total = sum(m for m, _, _ in parts)
-        mean = sum(m * mean for m, mean, _ in parts) / total
-        squares = sum(square + m * (part_mean - mean) ** 2 for m, part_mean, square in parts)
-        return mean, squares / total
-
-    def gradient_sums(self, dy: Array, x: Array, mean: Array, work: Array) -> tuple[Array, Array]:
-        """sum dy and sum dy (x - mean), in one pass over memory.    (..., c) -> (c,), (c,)   work: like dy"""
-
-        def part_of(part: slice) -> tuple[Array, Array]:
-            subtract_mean(x[part], mean, work[part])
-            work[part] *= dy[part]
-            return sum_short_rows(dy[part]), sum_short_rows(work[part])
-
-        sums, products = zip(*self._of_parts(part_of, dy.shape), strict=True)
-        return np.array(sums).sum(axis=0), np.array(products).sum(axis=0)
-
-    def _of_parts(self, part_of: Callable[[slice], Any], shape: tuple[int, ...]) -> list[Any]:
-        """part_of(part) for slices of axis 0, computed on all cores, in the order of the slices.    shape: (n, ...)"""
-        found: dict[int, Any] = {}
+    def _sums(self, sums: Sums, arguments: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Of parts, on all cores, and then of their sums, in order. Sums of your own are computed as a whole."""
+        if sums not in IN_PARTS:
+            return super()._sums(sums, arguments)
+        of_part, of_parts = IN_PARTS[sums]
+        count, found = len(sums.arrays.split()), {}
 
         def task(start: int, stop: int) -> None:
-            found[start] = part_of(slice(start, stop))
+            found[start] = of_part(*(array[start:stop] for array in arguments[:count]), *arguments[count:])
 
-        over_samples(task, shape)
-        return [found[start] for start in sorted(found)]
+        over_rows(task, arguments[0].shape, count, self.tuning)
+        return of_parts([found[start] for start in sorted(found)])
 
-    def mask(self, shape: tuple[int, ...], rate: float, seed: int, stream: str, step: int = 0) -> Array:
-        """True where `uniform` is at least `rate`, on all cores: (word >> 11) 2^-53 >= rate, for whole random words."""
-        least = np.uint64(math.ceil(rate * 2**53) << 11)
-        out = np.empty(math.prod(shape), bool)
-
-        def block(start: int, stop: int) -> None:
-            part = out[4 * start : 4 * stop]  # Philox makes four words at a time
-            np.greater_equal(philox.words(len(part), seed, stream, step, first=4 * start), least, out=part)
-
-        threads = max(1, min(WORKERS.count, out.size // SMALLEST_BLOCK))
-        WORKERS.run(block, equal_blocks(-(-out.size // 4), threads))
-        return out.reshape(shape)
-
-    def adam(
-        self, p: Array, g: Array, m: Array, v: Array, t: int, rate: Array, beta1: float, beta2: float, eps: float
-    ) -> None:
-        """Adam's update t of the vectors p, m, v, all (k,), as in base.py: block by block, on all cores."""
-        step, eps = adam_step(t, float(rate), beta1, beta2, eps)
-
-        def block(start: int, stop: int) -> None:
-            part = slice(start, stop)
-            pb, gb, mb, vb = p[part], g[part], m[part], v[part]
-            update = scratch("update", (stop - start,), p.dtype)
-            mb *= beta1
-            mb += gb
-            np.multiply(gb, gb, out=update)
-            vb *= beta2
-            vb += update
-            np.sqrt(vb, out=update)
-            update += eps
-            np.divide(mb, update, out=update)
-            update *= step
-            pb -= update
-
-        WORKERS.run_elements(block, len(p))
-
-    def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
+    def _conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
         """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)
 
         By Winograd's algorithms where they pay (winograd.py), by `_add_taps` for few outputs, and otherwise a block of
@@ -167,7 +112,7 @@ class NumpyBackend(Backend):
             return self._add_taps(x, W, window, out)
 
         def block(start: int, stop: int) -> None:
-            cols = self.im2col(x[start:stop], window)
+            cols = self._im2col(x[start:stop], window)
             product(cols, W, out=out[start:stop].reshape(len(cols), -1))
 
         on_all_cores(block, image_blocks(len(x), window))
@@ -199,7 +144,7 @@ class NumpyBackend(Backend):
         on_all_cores(block, image_blocks(len(x), window, c + len(taps)))
         return out
 
-    def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
+    def _conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
         """out = col2im(dy W^T).    dy: (n, oh, ow, d)   W: (kh kw c, d)   out: (n, h, w, c)
 
         By Winograd's algorithms where they pay, by `_gather_dx` where that moves fewer numbers, and otherwise a block
@@ -240,10 +185,10 @@ class NumpyBackend(Backend):
         kernel = W.reshape(*window.kernel, c, -1).transpose(0, 1, 3, 2)
         turned = np.concatenate([kernel[taps][::-1, ::-1].reshape(-1, c) for _, taps, _ in parts], axis=1)
         if len(parts) == 1:
-            return self.conv(dy, turned, over, out)
+            return self._conv(dy, turned, over, out)
 
         def block(start: int, stop: int) -> None:
-            cols = self.im2col(dy[start:stop], over)
+            cols = self._im2col(dy[start:stop], over)
             made = product(cols, turned, out=scratch("pixels", (len(cols), len(parts) * c), W.dtype))
             made = made.reshape(stop - start, *over.stops, len(parts), c)
             for i, (pixels, _, stops) in enumerate(parts):
@@ -252,7 +197,7 @@ class NumpyBackend(Backend):
         on_all_cores(block, image_blocks(len(out), over, over.patch + turned.shape[1]))
         return out
 
-    def conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
+    def _conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
         """out = im2col(x)^T dy.    x: (n, h, w, c)   dy: (n, oh, ow, d)   out: (kh kw c, d)
 
         By Winograd's algorithms where they pay. For few outputs, by the dW of the convolution with x and dy exchanged.
@@ -263,7 +208,7 @@ class NumpyBackend(Backend):
         if fast := winograd(window, len(x), out.shape[1], gradient=True):
             return fast.conv_dW(x, dy, out)
         if few_outputs(window, x.shape[3], out.shape[1]) and (found := phases(window, out.shape[1])):
-            turned = self.conv_dW(dy, x, found[0], np.empty((out.size // x.shape[3], x.shape[3]), out.dtype))
+            turned = self._conv_dW(dy, x, found[0], np.empty((out.size // x.shape[3], x.shape[3]), out.dtype))
             kernel = turned.reshape(*window.kernel, out.shape[1], x.shape[3])[::-1, ::-1].transpose(0, 1, 3, 2)
             out.reshape(kernel.shape)[...] = kernel
             return out
@@ -272,7 +217,7 @@ class NumpyBackend(Backend):
             return self._parts_of_dW(x, dy, window, out)
 
         def add_part(images: slice, total: Array, add: bool) -> None:
-            cols = self.im2col(x[images], window)
+            cols = self._im2col(x[images], window)
             product_into(cols.T, dy[images].reshape(len(cols), -1), total, add)
 
         return sum_of_shares(add_part, len(x), lambda n: image_blocks(n, window), out)
@@ -285,16 +230,16 @@ class NumpyBackend(Backend):
         rows, change = cols.reshape(-1, window.patch), dy.reshape(-1, out.shape[1])
 
         def lay_out(start: int, stop: int) -> None:
-            self.im2col(x[start:stop], window, out=cols[start:stop])
+            self._im2col(x[start:stop], window, out=cols[start:stop])
 
         def multiply(start: int, stop: int) -> None:
             product(rows[:, start:stop].T, change, out=out[start:stop])
 
-        over_samples(lay_out, cols.shape)
+        over_rows(lay_out, cols.shape, 1, self.tuning)
         on_all_cores(multiply, equal_blocks(len(out), min(WORKERS.count, len(out))))
         return out
 
-    def im2col(self, x: Array, window: Window, out: Array = None) -> Array:
+    def _im2col(self, x: Array, window: Window, out: Array = None) -> Array:
         """The patches of x, a row each, in `out` or else scratch memory.    (n, h, w, c) -> (n oh ow, kh kw c)"""
         padded = scratch("padded", (len(x), *window.padded), x.dtype)
         if out is None:

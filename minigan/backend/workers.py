@@ -65,9 +65,9 @@ class Workers:
         """
         return thread_count()
 
-    def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]]) -> None:
+    def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]], threads: int = 0) -> None:
         """task(start, stop) for every block. A thread that has finished a block takes the next one."""
-        threads, todo = min(self.count, len(blocks)), Shared(blocks)
+        threads, todo = min(threads or self.count, len(blocks)), Shared(blocks)
         if threads == 1:
             for start, stop in blocks:
                 task(start, stop)
@@ -159,6 +159,17 @@ def over_samples(task: Callable[[int, int], None], shape: tuple[int, ...]) -> No
     blocks = equal_blocks(shape[0], max(1, min(shape[0], math.prod(shape) // BLOCK)))
     if math.prod(shape) >= MANY:
         WORKERS.run(task, blocks)
+    else:
+        for block in blocks:
+            task(*block)
+
+
+def over_rows(task, shape, arrays, tuning) -> None:
+    """task(start, stop) for blocks of axis 0 of arrays of this shape."""
+    size = math.prod(shape)
+    blocks = equal_blocks(shape[0], max(1, min(shape[0], size // tuning.block)))
+    if size >= tuning.many:
+        WORKERS.run(task, blocks, tuning.threads)
     else:
         for block in blocks:
             task(*block)

@@ -105,7 +105,7 @@ def face_factors(n: int, seed: int = 0) -> np.ndarray:
     """
     if n < 1:
         raise SettingsError(f"draw_faces: n is {n}; it must be at least 1")
-    uniform = get_backend("numpy").uniform((n, len(FACTORS)), seed, "drawn faces")
+    uniform = get_backend("numpy").random.uniform((n, len(FACTORS)), seed, "drawn faces")
     kinds = [(name, np.int64 if isinstance(rule, int) else np.float64) for name, rule in FACTORS.items()]
     factors = np.empty(n, kinds)
     for u, (name, rule) in zip(uniform.T, FACTORS.items(), strict=True):

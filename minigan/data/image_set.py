@@ -76,7 +76,7 @@ class ImageSet(Samples):
         if not self.transforms:
             return super().batch(n, seed, step, backend, dtype)
         images = self.images[self._chosen(n, seed, step, get_backend("numpy"))]
-        return get_backend(backend).scaled_images(self._transformed(images, seed, step), np.arange(n), dtype)
+        return get_backend(backend).batch(self._transformed(images, seed, step), lambda _: np.arange(n), dtype)
 
     def _transformed(self, images: np.ndarray, seed: int, step: int) -> np.ndarray:
         for i, transform in enumerate(self.transforms):
@@ -92,7 +92,7 @@ class ImageSet(Samples):
 
 def _random_numbers(stream: str, seed: int, step: int) -> Draw:
     """What one transform draws in one step. Wherever a batch goes, it is made in the computer's memory."""
-    return lambda name, shape: get_backend("numpy").uniform(shape, seed, f"{stream}.{name}", step)
+    return lambda name, shape: get_backend("numpy").random.uniform(shape, seed, f"{stream}.{name}", step)
 
 
 def _described(transform: Transform) -> str:

@@ -100,9 +100,7 @@ class Samples:
         k = steps_per_epoch(n) steps, step `step` gets part step % k of the pass step // k. Raises DataError for n < 1
         and, in epochs, for more samples than there are.
         """
-        backend = get_backend(backend)
-        chooser = backend if backend.gathers(self.array) else get_backend("numpy")
-        return backend.scaled_images(self.array, self._chosen(n, seed, step, chooser), dtype)
+        return get_backend(backend).batch(self.array, lambda chooser: self._chosen(n, seed, step, chooser), dtype)
 
     def batch_labels(self, n: int, seed: int = 0, step: int = 0) -> np.ndarray:
         """The labels of batch(n, seed, step), in its order.    (n,) int64
@@ -117,7 +115,7 @@ class Samples:
         """Which samples the step gets, as an array of this backend."""
         steps = self.steps_per_epoch(n)
         if self.sampling == "replacement":
-            return backend.integers(len(self), n, seed, "batch", step)
+            return backend.random.integers(len(self), n, seed, "batch", step)
         epoch, part = divmod(step, steps)
         return self._shuffled(seed, epoch, backend)[part * n : (part + 1) * n]
 
@@ -127,7 +125,7 @@ class Samples:
         order = self._orders.pop(key, None)
         if order is None:
             # Sorting random numbers shuffles. Equal ones, once in a million epochs, stay in order.
-            drawn = get_backend("numpy").integers(2**53, len(self), seed, "epoch", epoch)
+            drawn = get_backend("numpy").random.integers(2**53, len(self), seed, "epoch", epoch)
             order = backend.asarray(np.argsort(drawn, kind="stable"))
         self._orders[key] = order  # the one used last stands last
         if len(self._orders) > ORDERS:

@@ -37,7 +37,7 @@ class GaussianMixture(ArrayData):
         if n < modes:
             raise SettingsError(f"{name}: n is {n}; wanted at least a point for each of the {modes} modes")
         labels = np.arange(n) % modes
-        points = centres[labels] + std * get_backend("numpy").normal((n, d), seed, STREAM, dtype="float64")
+        points = centres[labels] + std * get_backend("numpy").random.normal((n, d), seed, STREAM, dtype="float64")
         super().__init__(points.astype(np.float32), name, labels, sampling=sampling)
         self.centres, self.std = centres, std
 
@@ -93,7 +93,7 @@ def spiral(
     _require_positive("spiral", "arms", arms)
     if n < arms or not std >= 0:
         raise SettingsError(f"spiral: n is {n} and std {std}; wanted a point for each of {arms} arms, and std >= 0")
-    draw = get_backend("numpy")
+    draw = get_backend("numpy").random
     labels = np.arange(n) % arms
     t = np.sqrt(draw.uniform((n,), seed, f"{STREAM}.t"))
     angles = 2 * np.pi * (turns * t + labels / arms)

@@ -38,7 +38,7 @@ class Drawn:
     def values(self) -> np.ndarray:
         """Normal numbers; two fifths of them `large` times as large."""
         x = normal(self.shape, self.seed, "x")
-        chosen = get_backend("numpy").uniform(self.shape, self.seed, "gradcheck large", dtype="float64") < 0.4
+        chosen = get_backend("numpy").random.uniform(self.shape, self.seed, "gradcheck large", dtype="float64") < 0.4
         return np.where(chosen, self.large * x, x)
 
     def __str__(self) -> str:

@@ -115,7 +115,7 @@ class Judge:
 
     def _sample(self, size: int, name: str) -> np.ndarray:
         """Up to max_entries of them, at random."""
-        order = get_backend("numpy").uniform((size,), self.seed, f"gradcheck entries of {name}")
+        order = get_backend("numpy").random.uniform((size,), self.seed, f"gradcheck entries of {name}")
         return np.sort(np.argsort(order)[: self.max_entries])
 
     def _entries(self, probe: Probe, name: str, yours: np.ndarray, entries: np.ndarray) -> Comparison:

@@ -18,7 +18,7 @@ Functions = tuple[Callable[..., Any], Callable[[Any], Any]]
 
 def normal(shape: tuple[int, ...], seed: int, what: str) -> np.ndarray:
     """Random numbers of a check: a function of the seed and of what they are for."""
-    return get_backend("numpy").normal(shape, seed, f"gradcheck {what}", dtype="float64")
+    return get_backend("numpy").random.normal(shape, seed, f"gradcheck {what}", dtype="float64")
 
 
 def elsewhere(array: np.ndarray) -> np.ndarray:

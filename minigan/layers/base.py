@@ -124,12 +124,12 @@ class Layer:
     def random_uniform(self, shape: tuple[int, ...]) -> Array:
         """Uniform numbers in [0, 1) for this training forward: a function of the seed, the layer and the count."""
         context = self.context
-        return self.backend.uniform(shape, context.seed, f"{context.network}.{self.name}", context.forwards)
+        return self.backend.random.uniform(shape, context.seed, f"{context.network}.{self.name}", context.forwards)
 
     def random_mask(self, shape: tuple[int, ...], rate: float) -> Array:
         """False with probability `rate`: where `random_uniform` is less."""
         context = self.context
-        return self.backend.mask(shape, rate, context.seed, f"{context.network}.{self.name}", context.forwards)
+        return self.backend.random.mask(shape, rate, context.seed, f"{context.network}.{self.name}", context.forwards)
 
     def refuse(self, in_shape: tuple[int, ...], wanted: str) -> ShapeError:
         """The error for `build` to raise when inputs of this shape make no sense to the layer."""

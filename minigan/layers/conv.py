@@ -1,6 +1,6 @@
 """Convolution and transposed convolution."""
 
-from ..backend import Array, Sides, Window, same_padding
+from ..backend import ADD_BIAS, COLUMN_SUMS, Array, Sides, Window, same_padding
 from ..errors import SettingsError
 from ..initializers import Initializer, glorot_uniform, zeros
 from .base import Layer
@@ -56,13 +56,13 @@ class Convolution(Layer):
         def shift(y: Array, b: Array) -> None:
             y += b
 
-        self.backend.over_channels(shift, (y,), (self.b,))
+        self.backend.elementwise(shift, (y,), (self.b,), kernel=ADD_BIAS)
         return y
 
     def sum_to_db(self, dy: Array) -> None:
         """db = sum dy, over all axes but the last, if there is a b."""
         if self.bias:
-            self.db[...] = self.backend.sum_rows(lambda part: dy[part], dy.shape)
+            (self.db[...],) = self.backend.sums(COLUMN_SUMS, dy)
 
 
 class Conv2D(Convolution):

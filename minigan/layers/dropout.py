@@ -1,6 +1,6 @@
 """Dropout."""
 
-from ..backend import Array
+from ..backend import DROPOUT, Array
 from ..errors import SettingsError
 from .base import Layer
 
@@ -35,11 +35,11 @@ class Dropout(Layer):
         """x mask / (1 - rate), in the buffer of that name."""
         y, scale = self.buf(name, x.shape), 1 / (1 - self.rate)
 
-        def drop(part: slice) -> None:
-            self.xp.multiply(x[part], self.mask[part], out=y[part])
-            y[part] *= scale
+        def drop(x: Array, mask: Array, y: Array) -> None:
+            self.xp.multiply(x, mask, out=y)
+            y *= scale
 
-        self.backend.over_batch(drop, x.shape, "dropout", x, self.mask, y, scale)
+        self.backend.elementwise(drop, (x, self.mask, y), kernel=DROPOUT, scale=scale)
         return y
 
     def tangent(self, t: Array) -> Array:

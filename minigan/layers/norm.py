@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array
+from ..backend import CHANNEL_SCALES, GRADIENT_SUMS, MOMENTS, NORMALISE, NORMALISE_DX, RUNNING_AVERAGE, Array
 from ..errors import SettingsError, ShapeError
 from ..initializers import Initializer, ones, zeros
 from .base import Layer
@@ -63,7 +63,7 @@ class BatchNorm(Layer):
                     f"{self.name} in {self.context.network}: a training batch of shape {x.shape} has one number per "
                     f"channel, and its variance is 0: use a batch of 2 or more"
                 )
-            mean, var = self.backend.moments(x)
+            mean, var = self.backend.sums(MOMENTS, x)
             self.follow(mean, var)
         else:
             mean, var = self.mean, self.var
@@ -74,14 +74,14 @@ class BatchNorm(Layer):
             y *= gain
             y += beta
 
-        self.backend.over_channels(normalise, (x, y), (mean, gain, self.beta), "normalise")
+        self.backend.elementwise(normalise, (x, y), (mean, gain, self.beta), kernel=NORMALISE)
         return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
         """dgamma = sum dy x_hat,  dbeta = sum dy,  dx as above. dx needs both sums, so they are always computed."""
         dx = self.buf("dx", dy.shape)
         # x_hat is not kept: that would cost as much memory as y.
-        dbeta, products = self.backend.gradient_sums(dy, self.x, self.x_mean, work=dx)
+        dbeta, products = self.backend.sums(GRADIENT_SUMS, dy, self.x, self.x_mean)
         dgamma = products * self.inverse_std
         if params:
             self.dgamma[...], self.dbeta[...] = dgamma, dbeta
@@ -98,26 +98,27 @@ class BatchNorm(Layer):
             dx *= gamma * inverse_std
 
         vectors = self.x_mean, self.inverse_std, self.gamma, dgamma, dbeta
-        self.backend.over_channels(combine, (self.x, dy, dx), vectors, "normalise_dx", float(self.m))
+        self.backend.elementwise(combine, (self.x, dy, dx), vectors, kernel=NORMALISE_DX, m=self.m)
         return dx
 
     def follow(self, mean: Array, var: Array) -> None:
         """running = momentum running + (1 - momentum) batch."""
         rate = 1 - self.momentum
 
-        def move(channels: slice) -> None:
-            self.mean[channels] += rate * (mean[channels] - self.mean[channels])
-            self.var[channels] += rate * (var[channels] - self.var[channels])
+        def move(mean: Array, var: Array, running_mean: Array, running_var: Array) -> None:
+            running_mean += rate * (mean - running_mean)
+            running_var += rate * (var - running_var)
 
-        self.backend.over_batch(move, mean.shape, "running_average", mean, var, self.mean, self.var, rate)
+        self.backend.elementwise(move, (mean, var, self.mean, self.var), kernel=RUNNING_AVERAGE, rate=rate)
 
     def scales(self, var: Array) -> tuple[Array, Array]:
         """1 / sqrt(var + eps) and gamma / sqrt(var + eps)."""
         inverse_std, gain = self.buf("1 / std", var.shape), self.buf("gain", var.shape)
 
-        def scale(channels: slice) -> None:
-            self.xp.divide(1, self.xp.sqrt(var[channels] + self.eps), out=inverse_std[channels])
-            self.xp.multiply(self.gamma[channels], inverse_std[channels], out=gain[channels])
+        def scale(var: Array, gamma: Array, inverse_std: Array, gain: Array) -> None:
+            self.xp.divide(1, self.xp.sqrt(var + self.eps), out=inverse_std)
+            self.xp.multiply(gamma, inverse_std, out=gain)
 
-        self.backend.over_batch(scale, var.shape, "channel_scales", var, self.gamma, inverse_std, gain, self.eps)
+        arrays = var, self.gamma, inverse_std, gain
+        self.backend.elementwise(scale, arrays, kernel=CHANNEL_SCALES, eps=self.eps)
         return inverse_std, gain

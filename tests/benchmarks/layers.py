@@ -23,7 +23,7 @@ def alone(net, place, n):
     alone = Sequential(
         [net.layers[place].clone()], input_shape=net.layers[place].input_shape, name=f"{net.name}.{place}"
     )
-    draw = alone.backend.normal
+    draw = alone.backend.random.normal
     return alone, draw((n, *alone.input_shape), 1, "x"), draw((n, *alone.output_shape), 1, "dy")
 
 

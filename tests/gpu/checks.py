@@ -40,9 +40,9 @@ def check_random_numbers():
     """Philox on the GPU against NumPy's: bits of uniforms, and normals that were rounded once."""
     gpu, cpu = get_backend("cupy"), get_backend("numpy")
     for dtype in ("float32", "float64"):
-        ours, theirs = (b.uniform((100_003,), 7, "check", 2**40, dtype) for b in (gpu, cpu))
+        ours, theirs = (b.random.uniform((100_003,), 7, "check", 2**40, dtype) for b in (gpu, cpu))
         assert np.array_equal(gpu.to_host(ours), theirs), dtype
-    ours, theirs = (b.normal((1_000_003,), 7, "check", 3) for b in (gpu, cpu))
+    ours, theirs = (b.random.normal((1_000_003,), 7, "check", 3) for b in (gpu, cpu))
     differing = int(np.sum(gpu.to_host(ours) != theirs))
     np.testing.assert_allclose(gpu.to_host(ours), theirs, rtol=1e-6)
     return f"uniforms equal to the bit; of 1,000,003 float32 normals {differing} differ, in the last bit"
@@ -67,10 +67,10 @@ def check_products_in_a_graph():
     backend, found = get_backend("cupy"), []
     cupy = backend.xp
     for m, k, n in ((64, 100, 256), (128, 1600, 3), (1, 512, 1), (4096, 75, 64)):
-        a, b = backend.normal((m, k), 0, "a"), backend.normal((k, n), 0, "b")
+        a, b = backend.random.normal((m, k), 0, "a"), backend.random.normal((k, n), 0, "b")
         out, eager = cupy.empty((m, n), "float32"), cupy.empty((m, n), "float32")
         graph, stream, pool = captured(backend, lambda a=a, b=b, out=out: backend.matmul(a, b, out))
-        a[...] = backend.normal((m, k), 0, "other")
+        a[...] = backend.random.normal((m, k), 0, "other")
         graph.launch(stream)
         backend.matmul(a, b, eager)
         backend.synchronize()
@@ -89,7 +89,7 @@ def check_products_without_a_workspace():
             self._call("cublasSetStream_v2", self.handle, self.xp.cuda.get_current_stream().ptr)
 
     backend = get_backend("cupy")
-    cublas, a = WithoutWorkspace(backend.xp, tf32=False), backend.normal((256, 256), 0, "a")
+    cublas, a = WithoutWorkspace(backend.xp, tf32=False), backend.random.normal((256, 256), 0, "a")
     out, expected = (backend.matmul(a, a, backend.xp.empty_like(a)) for _ in range(2))
     try:
         graph, stream, pool = captured(backend, lambda: cublas.matmul(a, a, out))
@@ -120,7 +120,7 @@ def check_cupys_generator_in_a_graph():
 def check_tf32():
     """How far TF32 and float32 products are from float64's."""
     cpu, seen = get_backend("numpy"), []
-    a, b = (cpu.normal((512, 1600), 0, "a"), cpu.normal((1600, 512), 0, "b"))
+    a, b = (cpu.random.normal((512, 1600), 0, "a"), cpu.random.normal((1600, 512), 0, "b"))
     exact = a.astype(float) @ b.astype(float)
     for tf32 in (False, True):
         backend = CupyBackend(tf32)
@@ -154,8 +154,8 @@ def check_convolutions():
     worst = 0.0
     for window, n, d in ((Window((28, 28, 1), (4, 4), (2, 2), ((1, 1), (1, 1))), 64, 64),
                          (Window((14, 14, 64), (5, 5), (2, 2), ((1, 2), (1, 2))), 32, 128)):  # fmt: skip
-        x, W = cpu.normal((n, *window.image), 0, "x"), cpu.normal((window.patch, d), 0, "W")
-        dy = cpu.normal((n, *window.stops, d), 0, "dy")
+        x, W = cpu.random.normal((n, *window.image), 0, "x"), cpu.random.normal((window.patch, d), 0, "W")
+        dy = cpu.random.normal((n, *window.stops, d), 0, "dy")
         for name, first, second, like in (("conv", x, W, dy), ("conv_dW", x, dy, W), ("conv_dx", dy, W, x)):
             expected = getattr(cpu, name)(first, second, window, np.empty_like(like))
             arrays = gpu.asarray(first), gpu.asarray(second)

@@ -100,15 +100,15 @@ def time_layers(name, tf32, rounds, **settings):
             if not isinstance(layer, Conv2D | Conv2DTranspose) or isinstance(layer, UpSamplingConv2D):
                 continue
             window, W = layer.window, layer.W
-            x, y = (backend.normal((n, *shape), 0, "x") for shape in (window.image, (*window.stops, W.shape[1])))
-            cols, flat = backend.im2col(x, window), y.reshape(-1, W.shape[1])
+            x, y = (backend.random.normal((n, *shape), 0, "x") for shape in (window.image, (*window.stops, W.shape[1])))
+            cols, flat = backend._im2col(x, window), y.reshape(-1, W.shape[1])
 
             def time_one(work):
                 return milliseconds(work, backend.synchronize, rounds)
 
             row = {
                 "layer": f"{net.name} {layer.name} {window.image} {W.shape}",
-                "im2col": time_one(lambda x=x, window=window: backend.im2col(x, window)),
+                "im2col": time_one(lambda x=x, window=window: backend._im2col(x, window)),
                 "product": time_one(lambda cols=cols, W=W, flat=flat: backend.matmul(cols, W, flat)),
                 "conv_dx": time_one(lambda y=y, W=W, window=window, x=x: backend.conv_dx(y, W, window, x)),
             }

@@ -1,0 +1,2 @@
+from .workers import *  # noqa
+from .workers import WORKERS
