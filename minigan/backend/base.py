@@ -112,12 +112,12 @@ class Backend:
 
     def conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
         """out = im2col(x)^T dy, the gradient of `conv` for W.    dy: (n, oh, ow, d)   out: (kh kw c, d), contiguous"""
-        require_out("conv_dW", out, (window.patch, dy.shape[3]), dy.shape[:3] == (len(x), *window.stops))
+        require_out("conv_dW", out, (window.patch, dy.shape[3]), len(dy) == len(x) and _stops(dy) == math.prod(window.stops))
         return self._conv_dW(x, dy, window, out)
 
     def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
         """out = col2im(dy W^T), the gradient of `conv` for x.    dy: (n, oh, ow, d)   out: (n, h, w, c), contiguous"""
-        require_out("conv_dx", out, (len(dy), *window.image), dy.shape[1:] == (*window.stops, W.shape[1]))
+        require_out("conv_dx", out, (len(dy), *window.image), _stops(dy) == math.prod(window.stops))
         return self._conv_dx(dy, W, window, out)
 
     def _conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
@@ -182,11 +182,14 @@ class StepRunner:
         return function(*arrays)
 
 
+def _stops(dy: Array) -> int:
+    """Of one image."""
+    return math.prod(dy.shape[1:3])
+
+
 def require_out(method: str, out: Array, shape: tuple[int, ...], fits: bool) -> None:
     """Raises ShapeError unless the arguments fit each other, and out has this shape and is contiguous."""
     if not fits or out.shape != shape or not out.flags.c_contiguous:
         pieces = "" if out.flags.c_contiguous else ", which lies in pieces"
-        raise ShapeError(
-            f"{method}: out is an array of shape {out.shape}{pieces}; wanted a contiguous one of shape {shape}, and "
-            f"arguments whose shapes fit"
-        )
+        fitting = "" if fits else "; the other arguments do not fit each other"
+        raise ShapeError(f"{method}: out is {out.shape}{pieces}; wanted a contiguous array of {shape}{fitting}")
