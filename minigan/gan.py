@@ -119,7 +119,9 @@ class GAN:
 
     def draw_share(self, n: int, count: int) -> Array:
         """e of shape (n, 1, ...), uniform in [0, 1), for the penalty: a function of (seed, count of D's updates)."""
-        return self.D.backend.random.uniform((n, *[1] * len(self.D.input_shape)), self.seed, "penalty", count, self.D.dtype)
+        return self.D.backend.random.uniform(
+            (n, *[1] * len(self.D.input_shape)), self.seed, "penalty", count, self.D.dtype
+        )
 
     def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
         """n images of G, with its averaged parameters if there is an average.    (n, h, w, c), NumPy, in [-1, 1]

@@ -115,7 +115,6 @@ class SGD(Optimizer):
         """One step of descent."""
         rate = self.learning_rate
 
-
         def move(p: Array, g: Array, u: Array) -> None:
             u *= self.momentum
             u += g

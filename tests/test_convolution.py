@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from minigan import Sequential
-from minigan.backend import COLUMN_SUMS, MOMENTS, Backend, NumpyBackend, Window, get_backend, numpy_backend, same_padding, winograd, workers
+from minigan.backend import (
+    COLUMN_SUMS,
+    MOMENTS,
+    Backend,
+    NumpyBackend,
+    Window,
+    get_backend,
+    numpy_backend,
+    same_padding,
+    winograd,
+    workers,
+)
 from minigan.backend.convolution import im2col, naive_convolution, phases
 from minigan.backend.tuning import Tuning
 from minigan.backend.winograd import ALGORITHMS, Winograd

@@ -501,7 +501,10 @@ def test_the_sample_command_draws_the_noise_of_the_models_kind(tmp_path, latent)
     net = Generator(layers, input_shape=5, name="G", latent=latent, backend="numpy")
     save_model(tmp_path / "model.npz", net)
     main(["sample", str(tmp_path / "model.npz"), "--count", "7", "--seed", "9", "--out", str(tmp_path / "images.npy")])
-    draw = {"normal": net.backend.random.normal, "uniform": lambda *name: (2 * net.backend.random.uniform(*name) - 1).astype("f4")}
+    draw = {
+        "normal": net.backend.random.normal,
+        "uniform": lambda *name: (2 * net.backend.random.uniform(*name) - 1).astype("f4"),
+    }
     expected = net.predict(draw[latent]((7, 5), 9, "samples"))
     np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-6)
 

@@ -92,7 +92,9 @@ def test_a_mask_is_where_uniform_numbers_are_at_least_its_rate(shape, rate, monk
     expected = backend.random.uniform(shape, *name) >= rate
     mask = backend.random.mask(shape, rate, *name)
     assert (
-        mask.dtype == bool and np.array_equal(mask, expected) and np.array_equal(backend.random.mask(shape, rate, *name), mask)
+        mask.dtype == bool
+        and np.array_equal(mask, expected)
+        and np.array_equal(backend.random.mask(shape, rate, *name), mask)
     )
 
 

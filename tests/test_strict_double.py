@@ -423,7 +423,10 @@ def test_convolutions_are_numpys(dtype, pieces, double, monkeypatch):
         n, d = 5, 3
         if pieces > 1:
             monkeypatch.setattr(cupy_backend, "MOST_NUMBERS", 2 * window.patch * window.stops[0] * window.stops[1])
-        x, W = cpu.random.normal((n, *window.image), 1, "x", dtype=dtype), cpu.random.normal((window.patch, d), 1, "W", dtype=dtype)
+        x, W = (
+            cpu.random.normal((n, *window.image), 1, "x", dtype=dtype),
+            cpu.random.normal((window.patch, d), 1, "W", dtype=dtype),
+        )
         dy = cpu.random.normal((n, *window.stops, d), 1, "dy", dtype=dtype)
         for name, first, second in (("conv", x, W), ("conv_dW", x, dy), ("conv_dx", dy, W)):
             shape = {"conv": dy, "conv_dW": W, "conv_dx": x}[name].shape

@@ -112,7 +112,9 @@ class Backend:
 
     def conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
         """out = im2col(x)^T dy, the gradient of `conv` for W.    dy: (n, oh, ow, d)   out: (kh kw c, d), contiguous"""
-        require_out("conv_dW", out, (window.patch, dy.shape[3]), len(dy) == len(x) and _stops(dy) == math.prod(window.stops))
+        require_out(
+            "conv_dW", out, (window.patch, dy.shape[3]), len(dy) == len(x) and _stops(dy) == math.prod(window.stops)
+        )
         return self._conv_dW(x, dy, window, out)
 
     def conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:

@@ -183,7 +183,9 @@ class CupyBackend(Backend):
 
     def _sums(self, sums: Sums, arguments: tuple[Array, ...]) -> tuple[Array, ...]:
         """By many threads, each over rows of its own. Sums of your own are computed as they are written."""
-        ours = {COLUMN_SUMS: self._column_sums, MOMENTS: self._moments, GRADIENT_SUMS: self._gradient_sums}
+        ours: dict[Sums, Callable[..., tuple[Array, ...]]] = {
+            COLUMN_SUMS: self._column_sums, MOMENTS: self._moments, GRADIENT_SUMS: self._gradient_sums
+        }  # fmt: skip
         if sums not in ours:
             return super()._sums(sums, arguments)
         return ours[sums](*(self.xp.ascontiguousarray(array) for array in arguments))

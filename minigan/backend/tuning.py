@@ -1,4 +1,5 @@
 """Stub until the merge."""
+
 from dataclasses import dataclass
 
 from .cores import thread_count
