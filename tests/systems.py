@@ -25,7 +25,8 @@ def system(name, dtype="float64", workspace="reuse", **settings):
     module = example(name)
     settings = module.Settings(**settings)
     epoch = (7,) if name in IMAGE_SYSTEMS else ()
-    return module.game(settings, *module.networks(settings, dtype=dtype, workspace=workspace), *epoch), settings
+    networks = module.networks(settings, dtype=dtype, workspace=workspace, backend=settings.backend)
+    return module.game(settings, *networks, *epoch), settings
 
 
 def real_batch(gan, n, step=0):

@@ -23,7 +23,7 @@ __all__ = [
     "get_backend", "same_padding", "usability",
 ]  # fmt: skip
 
-NAMES = ("numpy", "cupy")
+NAMES = ("numpy", "compiled", "cupy")
 
 
 def get_backend(backend: str | Backend | None = None) -> Backend:
@@ -38,6 +38,10 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
         backend, source = os.environ.get("MINIGAN_BACKEND") or "numpy", "environment variable MINIGAN_BACKEND"
     if backend == "numpy":
         return shared_backend()
+    if backend == "compiled":
+        from . import compiled_backend
+
+        return compiled_backend.shared_backend()
     if backend == "cupy":
         from . import cupy_backend
 

@@ -71,14 +71,8 @@ class NumpyBackend(Backend):
         work: int,
         settings: dict[str, Any],
     ) -> None:
-        """The formula in blocks that fit a core's cache, on as many cores as pay. Views are computed as a whole: parts
-        of `reshape` would be copies, and what is written to them would be lost.
-        """
-        if not all(array.flags.c_contiguous for array in arrays):
-            super()._elementwise(formula, arrays, vectors, kernel, work, settings)
-            return
-        pieces = in_long_rows(arrays, vectors) if vectors else [([array.reshape(-1) for array in arrays], [])]
-        for rows, stretched in pieces:
+        """The formula in blocks that fit a core's cache, on as many cores as pay."""
+        for rows, stretched in in_long_rows(arrays, vectors):
 
             def block(start: int, stop: int, rows: list[Array] = rows, stretched: list[Array] = stretched) -> None:
                 parts = [row[start:stop] for row in rows]

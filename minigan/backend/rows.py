@@ -1,7 +1,6 @@
 """Sums over rows, and operations of rows with a vector, in the shapes in which NumPy is fast."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,23 +9,33 @@ from .base import Array
 LONG_ROW, STRETCHED = 1024, 8192  # row lengths from which sums, and operations with a vector, have full speed
 
 
-def in_long_rows(arrays: Any, vectors: Any) -> Iterator[tuple[list[Array], list[Array]]]:
+def in_long_rows(
+    arrays: Sequence[Array], vectors: Sequence[Array], least: int = STRETCHED
+) -> Iterator[tuple[list[Array], list[Array]]]:
     """Arrays (..., c) and vectors (c,) as rows (m, k c) and vectors (k c,), each vector k times in a row; and then, if
-    that is not all, the remaining entries as one shorter row.
+    that is not all, the remaining entries as one shorter row. Without vectors, arrays are flat.
 
-    When NumPy broadcasts a vector over rows, it copies short rows through a buffer of 8,192 entries. Rows that are at
-    least as long as the buffer are computed in place, twice as fast. Arrays that are not contiguous come as they are:
-    of those `reshape` would make a copy, and what is written to it would be lost.
+    A row has about `least` entries. When NumPy broadcasts a vector over rows, it copies short rows through a buffer of
+    8,192 entries; rows that are at least as long as the buffer are computed in place, twice as fast. With fewer than
+    four such rows it does not pay, and k is 1.
+
+    Arrays that are not contiguous come as they are: of those `reshape` would make a copy, and what is written to it
+    would be lost.
     """
     if not all(array.flags.c_contiguous for array in arrays):
         yield list(arrays), list(vectors)
         return
+    if not vectors:
+        yield [array.reshape(-1) for array in arrays], []
+        return
     c, size = len(vectors[0]), arrays[0].size
-    length = c * max(1, STRETCHED // c)
-    whole = size // length * length
-    flat, stretched = [array.reshape(-1) for array in arrays], [np.tile(vector, length // c) for vector in vectors]
-    if whole:
-        yield [array[:whole].reshape(-1, length) for array in flat], stretched
+    times = least // c if size > 4 * least else 1
+    if times <= 1:
+        yield [array.reshape(-1, c) for array in arrays], list(vectors)
+        return
+    whole = size // (times * c) * times * c
+    flat, stretched = [array.reshape(-1) for array in arrays], [np.tile(vector, times) for vector in vectors]
+    yield [array[:whole].reshape(-1, times * c) for array in flat], stretched
     if whole < size:
         yield [array[None, whole:] for array in flat], [vector[: size - whole] for vector in stretched]
 

@@ -1,0 +1,118 @@
+"""The CPU with compiled kernels: what NumPy computes in passes over blocks, in one pass. Needs Numba, the extra `fast`."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import BackendError, counted
+from .base import Array
+from .blocks import over_rows
+from .convolution import Window
+from .cores import usable_cores
+from .kernels import Kernel
+from .numpy_backend import NumpyBackend
+from .rows import in_long_rows
+from .scratch import scratch
+from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
+from .tuning import Tuning
+
+LONG_ROW = 256  # entries from which an inner loop runs at full speed: shorter rows are taken several at a time
+
+
+def unusable_reason() -> str | None:
+    """Why Numba cannot be used here, in a sentence; None if it can."""
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        if getattr(error, "name", None) == "numba":
+            return "Numba is not installed; run: pip install 'minigan[fast]'"
+        return f"importing Numba failed: {error}"
+    except Exception as error:  # as SystemError, beside a NumPy that is too new for it
+        return f"importing Numba failed: {error}"
+    return None
+
+
+class CompiledBackend(NumpyBackend):
+    """NumPy on the CPU, with the kernels of compiled_kernels.py. Raises BackendError where Numba cannot be used."""
+
+    name: ClassVar[str] = "compiled"
+
+    def __init__(self, tuning: Tuning | None = None) -> None:
+        if reason := unusable_reason():
+            raise BackendError(f"backend 'compiled' cannot be used: {reason}; or use backend 'numpy'")
+        super().__init__(tuning)
+        from . import compiled_kernels
+
+        self.loops = compiled_kernels
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return shared_backend, ()
+
+    def _elementwise(
+        self,
+        formula: Callable[..., None],
+        arrays: Sequence[Array],
+        vectors: Sequence[Array],
+        kernel: Kernel | None,
+        work: int,
+        settings: dict[str, Any],
+    ) -> None:
+        """The kernel's loop, on as many cores as pay; the formula, as NumPy, without a kernel and for views."""
+        if kernel is None or not all(array.flags.c_contiguous for array in (*arrays, *vectors)):
+            super()._elementwise(formula, arrays, vectors, kernel, work, settings)
+            return
+        loop, real = getattr(self.loops, kernel.name), np.float64 if kernel.scalars else arrays[0].dtype.type
+        numbers = [real(settings[name]) for name in (*kernel.scalars.split(), *kernel.numbers.split())]
+        numbers += [settings[name] for name in kernel.steps.split()]
+        for rows, stretched in in_long_rows(arrays, vectors, LONG_ROW):
+
+            def block(start: int, stop: int, rows: list[Array] = rows, stretched: list[Array] = stretched) -> None:
+                loop(*(row[start:stop] for row in rows), *stretched, *numbers)
+
+            over_rows(block, rows[0].shape, len(rows), self.tuning)
+
+    def _sums(self, sums: Sums, arguments: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Each part of the rows has sums of its own, in float64, which are added in order."""
+        if sums not in (COLUMN_SUMS, MOMENTS, GRADIENT_SUMS) or not all(a.flags.c_contiguous for a in arguments):
+            return super()._sums(sums, arguments)
+        x, count, c = arguments[0], len(sums.arrays.split()), arguments[0].shape[-1]
+        vectors = (x.reshape(-1, c)[0],) if sums is MOMENTS else arguments[count:]  # d = x - x[0]: see below
+        loop, found = getattr(self.loops, sums.name), []
+        for rows, stretched in in_long_rows(arguments[:count], vectors or (x.reshape(-1, c)[0],), LONG_ROW):
+            parts: dict[int, Array] = {}
+
+            def block(start: int, stop: int, rows: Any = rows, vectors: Any = stretched, parts: Any = parts) -> None:
+                parts[start] = np.zeros((1 if sums is COLUMN_SUMS else 2, rows[0].shape[1]))
+                loop(*(row[start:stop] for row in rows), *([] if sums is COLUMN_SUMS else vectors), parts[start])
+
+            over_rows(block, rows[0].shape, count, self.tuning)
+            found += [parts[start].reshape(len(parts[start]), -1, c).sum(axis=1) for start in sorted(parts)]
+        total = functools.reduce(np.add, found)
+        if sums is MOMENTS:
+            total = moments_of(total, vectors[0], x.size // c)
+        return tuple(total.astype(x.dtype))
+
+
+def moments_of(sums: Array, origin: Array, m: int) -> Array:
+    """mean = x[0] + D / m    var = S / m - (D / m)^2    of m rows, from the sums D of d = x - x[0] and S of d^2.
+
+    Since x[0] is one of the rows, (D / m)^2 is at most m var: the difference loses log10(m) of float64's 16 digits.
+    """
+    mean, square = sums / m
+    return np.stack([origin + mean, square - mean * mean])
+
+
+def usability() -> tuple[bool, str]:
+    """Whether this machine can use the backend, and a sentence: the library, or why not."""
+    reason = unusable_reason()
+    return (False, reason) if reason else (True, f"Numba {version('numba')} on {counted(usable_cores(), 'core')}")
+
+
+@functools.cache
+def shared_backend() -> CompiledBackend:
+    """The one object of this process."""
+    return CompiledBackend()

@@ -1,0 +1,196 @@
+"""The kernels of kernels.py as loops that Numba compiles for this processor: each is the twin of one in kernels.cu.
+
+A loop reads and writes every number once, where NumPy's formula makes a pass over a block for each of its operations.
+Nothing here may change a number: no fast-math, so that NaN, infinities and signed zeros stay what they are, and sums have
+one order. Loops hold no GIL and start no threads. Compiled code is kept in a cache on disk, beside this file or, where that
+cannot be written, in the user's own.
+
+x: (size,), or (m, c) beside vectors (c,). Numbers come in the dtype of the arrays, so that float32 stays float32; a
+literal such as 1 would make it float64.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+compiled: Callable[[Any], Any] = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@compiled
+def leaky_relu(x, y, slope):
+    """y = x where x > 0, slope x elsewhere."""
+    for i in range(len(x)):
+        y[i] = x[i] if x[i] > 0 else slope * x[i]
+
+
+@compiled
+def leaky_relu_dx(x, dy, dx, slope):
+    """dx = dy where x > 0, slope dy elsewhere."""
+    for i in range(len(x)):
+        dx[i] = dy[i] if x[i] > 0 else slope * dy[i]
+
+
+@compiled
+def tanh_dx(y, dy, dx):
+    """dx = dy (1 - y^2)."""
+    for i in range(len(y)):
+        dx[i] = dy[i] - dy[i] * y[i] * y[i]
+
+
+@compiled
+def sigmoid(x, y):
+    """y = 1 / (1 + exp(-x)), from exp(-|x|), which never overflows."""
+    for i in range(len(x)):
+        e = np.exp(-abs(x[i]))
+        y[i] = (1 if x[i] >= 0 else e) / (1 + e)
+
+
+@compiled
+def sigmoid_dx(y, dy, dx):
+    """dx = dy y (1 - y)."""
+    for i in range(len(y)):
+        dx[i] = dy[i] * (y[i] - y[i] * y[i])
+
+
+@compiled
+def dropout(x, mask, y, scale):
+    """y = scale x where the mask is true, x 0 elsewhere."""
+    for i in range(len(x)):
+        y[i] = x[i] * mask[i] * scale
+
+
+@compiled
+def bce_with_logits(s, target, curve, ds, size):
+    """curve = max(s, 0) + ln(1 + exp(-|s|)) - t s,   ds = (sigmoid(s) - t) / size."""
+    for i in range(len(s)):
+        e = np.exp(-abs(s[i]))
+        curve[i] = max(s[i], 0) + np.log1p(e) - target[i] * s[i]
+        ds[i] = ((1 if s[i] >= 0 else e) / (1 + e) - target[i]) / size
+
+
+@compiled
+def add_bias(y, b):
+    """y + b."""
+    for row in range(len(y)):
+        for t in range(len(b)):
+            y[row, t] += b[t]
+
+
+@compiled
+def normalise(x, y, mean, gain, beta):
+    """y = (x - mean) gain + beta."""
+    for row in range(len(x)):
+        for t in range(len(mean)):
+            y[row, t] = (x[row, t] - mean[t]) * gain[t] + beta[t]
+
+
+@compiled
+def normalise_dx(x, dy, dx, mean, inverse_std, gamma, dgamma, dbeta, m):
+    """dx = gamma inverse_std (dy - dbeta / m - x_hat dgamma / m)."""
+    by_x, constant, gain = dgamma * inverse_std / m, dbeta / m, gamma * inverse_std
+    for row in range(len(x)):
+        for t in range(len(mean)):
+            dx[row, t] = gain[t] * (dy[row, t] - constant[t] - (x[row, t] - mean[t]) * by_x[t])
+
+
+@compiled
+def running_average(mean, var, running_mean, running_var, rate):
+    """running <- running + rate (batch - running)."""
+    for t in range(len(mean)):
+        running_mean[t] += rate * (mean[t] - running_mean[t])
+        running_var[t] += rate * (var[t] - running_var[t])
+
+
+@compiled
+def channel_scales(var, gamma, inverse_std, gain, eps):
+    """inverse_std = 1 / sqrt(var + eps),   gain = gamma inverse_std."""
+    for t in range(len(var)):
+        inverse_std[t] = 1 / np.sqrt(var[t] + eps)
+        gain[t] = gamma[t] * inverse_std[t]
+
+
+@compiled
+def sgd(p, g, u, rate, momentum):
+    """u <- momentum u + g,   p <- p - rate u."""
+    step, kept = p.dtype.type(rate), p.dtype.type(momentum)
+    for i in range(len(p)):
+        u[i] = kept * u[i] + g[i]
+        p[i] -= step * u[i]
+
+
+@compiled
+def rmsprop(p, g, v, rate, rho, eps):
+    """v <- rho v + (1 - rho) g^2,   p <- p - rate g / (sqrt(v) + eps)."""
+    step, kept, small = p.dtype.type(rate), p.dtype.type(rho), p.dtype.type(eps)
+    added = p.dtype.type(1 - rho)
+    for i in range(len(p)):
+        v[i] = kept * v[i] + added * g[i] * g[i]
+        p[i] -= step * g[i] / (np.sqrt(v[i]) + small)
+
+
+@compiled
+def adam(p, g, m, v, rate, beta1, beta2, eps, t):
+    """m <- beta1 m + g,   v <- beta2 v + g^2,   p <- p - step m / (sqrt(v) + eps'): see `optimizers.adam_step`."""
+    root = np.sqrt((1 - beta2) / (1 - beta2**t))
+    step = p.dtype.type(rate * (1 - beta1) / (1 - beta1**t) / root)
+    small, b1, b2 = p.dtype.type(eps / root), p.dtype.type(beta1), p.dtype.type(beta2)
+    for i in range(len(p)):
+        m[i] = b1 * m[i] + g[i]
+        v[i] = b2 * v[i] + g[i] * g[i]
+        p[i] -= m[i] / (np.sqrt(v[i]) + small) * step
+
+
+# Sums over rows, in float64, row after row. ---------------------------------------------------------------------------
+
+
+@compiled
+def column_sums(x, sums):
+    """sums[0] += sum x.    x: (m, c)   sums: (1, c), float64"""
+    for row in range(len(x)):
+        for t in range(x.shape[1]):
+            sums[0, t] += x[row, t]
+
+
+@compiled
+def moments(x, origin, sums):
+    """sums[0] += sum d,   sums[1] += sum d^2,   d = x - origin.    x: (m, c)   origin: (c,)   sums: (2, c), float64"""
+    for row in range(len(x)):
+        for t in range(x.shape[1]):
+            d = np.float64(x[row, t]) - origin[t]
+            sums[0, t] += d
+            sums[1, t] += d * d
+
+
+@compiled
+def gradient_sums(dy, x, mean, sums):
+    """sums[0] += sum dy,   sums[1] += sum dy (x - mean).    dy, x: (m, c)   mean: (c,)   sums: (2, c), float64"""
+    for row in range(len(x)):
+        for t in range(x.shape[1]):
+            sums[0, t] += dy[row, t]
+            sums[1, t] += np.float64(dy[row, t]) * (np.float64(x[row, t]) - mean[t])
+
+
+# Patches. -------------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def im2col(x, cols, kh, kw, sh, sw, top, left):
+    """Every patch of x as a row, with zeros around x.    x: (n, h, w, c)   cols: (n, oh, ow, kh, kw c)"""
+    n, h, w, c = x.shape
+    for image in range(n):
+        for i in range(cols.shape[1]):
+            for j in range(cols.shape[2]):
+                first = j * sw - left  # column of x under the kernel's first one
+                begin, end = max(0, -first), max(0, min(kw, w - first))  # kernel columns that are over x
+                for u in range(kh):
+                    row, into = i * sh + u - top, cols[image, i, j, u]
+                    if row < 0 or row >= h or begin >= end:
+                        into[:] = 0
+                        continue
+                    into[: begin * c] = 0
+                    into[end * c :] = 0
+                    seen = x[image, row].reshape(-1)
+                    for k in range(begin * c, end * c):
+                        into[k] = seen[first * c + k]
