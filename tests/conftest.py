@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from minigan import pictures
-from minigan.backend.workers import limit_blas
+from minigan.backend.blas import limit_blas
 
 ROOT = Path(__file__).parent.parent
 GPU_REASON = "needs an NVIDIA GPU that CuPy can use: "

@@ -20,12 +20,12 @@ def example(name):
     return sys.modules[name]
 
 
-def system(name, dtype="float64", workspace="reuse", **settings):
-    """The GAN of an example, and its settings. An epoch has 7 steps."""
+def system(name, dtype="float64", workspace="reuse", backend=None, **settings):
+    """The GAN of an example, and its settings. An epoch has 7 steps. The backend: a name or an object."""
     module = example(name)
     settings = module.Settings(**settings)
     epoch = (7,) if name in IMAGE_SYSTEMS else ()
-    networks = module.networks(settings, dtype=dtype, workspace=workspace, backend=settings.backend)
+    networks = module.networks(settings, dtype=dtype, workspace=workspace, backend=backend or settings.backend)
     return module.game(settings, *networks, *epoch), settings
 
 

@@ -6,21 +6,13 @@ import numpy as np
 import pytest
 
 from minigan import Sequential
-from minigan.backend import (
-    COLUMN_SUMS,
-    MOMENTS,
-    Backend,
-    NumpyBackend,
-    Window,
-    get_backend,
-    numpy_backend,
-    same_padding,
-    winograd,
-    workers,
-)
-from minigan.backend.convolution import im2col, naive_convolution, phases
+from minigan.backend import COLUMN_SUMS, MOMENTS, Backend, NumpyBackend, Window, get_backend, same_padding
+from minigan.backend.convolution import naive_convolution, phases
+from minigan.backend.moves import Moves
 from minigan.backend.tuning import Tuning
-from minigan.backend.winograd import ALGORITHMS, Winograd
+from minigan.backend.ways import AddPatches, Case, Chooser, Gather, Rows
+from minigan.backend.ways import winograd as winograd_file
+from minigan.backend.ways.winograd import ALGORITHMS, Winograd, one_tile
 from minigan.errors import SettingsError, ShapeError
 from minigan.layers import (
     AveragePooling2D,
@@ -63,16 +55,19 @@ def data(window, n=5, d=3):
 
 
 @pytest.fixture(params=[1, 2, 100])
-def fast(request, monkeypatch):
-    """NumPy's backend, with blocks of so many images, over three threads."""
+def tuning(request):
+    """Three threads, and blocks of so many images for a window of some 20 patches of some 20 numbers."""
+    return Tuning(threads=3, rows=20 * request.param, columns=1)
 
-    def image_blocks(n, window, columns=None):
-        return workers.equal_blocks(n, -(-n // request.param))
 
-    monkeypatch.setattr(numpy_backend, "image_blocks", image_blocks)
-    monkeypatch.setattr(workers.WORKERS, "count", 3)
-    monkeypatch.setattr(workers.WORKERS, "process", 0)  # a new pool
-    return get_backend("numpy")
+@pytest.fixture
+def fast(tuning):
+    """NumPy's backend with this tuning."""
+    return NumpyBackend(tuning)
+
+
+def ways_of(tuning=None):
+    return Chooser(tuning or Tuning(threads=3, rows=1, columns=1), Moves())
 
 
 @every_window
@@ -88,27 +83,22 @@ def test_the_fast_ways_equal_the_definition_and_the_plain_bodies(window, fast):
 
 
 @every_window
-def test_dx_row_by_row_of_the_kernel(window, fast, monkeypatch):
+@pytest.mark.parametrize("narrow", [1, 1000])
+def test_dx_row_by_row_of_the_kernel(window, narrow):
     x, W, dy = data(window)
-    monkeypatch.setattr(numpy_backend, "gathering_pays", lambda *_: False)
     expected = Plain().conv_dx(dy, W, window, np.empty_like(x))
-    for few_columns in (1, 1000):
-        monkeypatch.setattr(numpy_backend, "FEW_COLUMNS", few_columns)
-        found = fast.conv_dx(dy, W, window, np.full_like(x, np.nan))
-        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    way = AddPatches(Case(window, 5, 3), ways_of(Tuning(threads=3, rows=1, columns=1, narrow=narrow)))
+    np.testing.assert_allclose(way.conv_dx(dy, W, np.full_like(x, np.nan)), expected, rtol=1e-12, atol=1e-12)
 
 
 @every_window
 @pytest.mark.parametrize("many", [0, 10**9])
-def test_dW_by_rows(window, many, monkeypatch):
+def test_dW_by_rows(window, many):
     """Patches laid out by several threads, some images each, or by one."""
     x, W, dy = data(window)
-    monkeypatch.setattr(numpy_backend, "FEW_PATCHES", 10**9)
-    monkeypatch.setattr(workers, "BLOCK", 1)
-    monkeypatch.setattr(workers, "MANY", many)
     expected = Plain().conv_dW(x, dy, window, np.empty_like(W))
-    found = get_backend("numpy").conv_dW(x, dy, window, np.full_like(W, np.nan))
-    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    way = Rows(Case(window, 5, 3), ways_of(Tuning(threads=3, block=1, many=many)))
+    np.testing.assert_allclose(way.conv_dW(x, dy, np.full_like(W, np.nan)), expected, rtol=1e-12, atol=1e-12)
 
 
 @every_window
@@ -151,12 +141,10 @@ SHAPES = [(7, 3), (2, 5, 7, 3), (1, 1), (3000, 5), (9, 40, 50, 8), (2, 2000), (3
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("stride", [1, 2])
-def test_sums_and_moments(shape, stride, monkeypatch):
+def test_sums_and_moments(shape, stride):
     """In several parts, of many short rows taken as long ones, of which some are left over; and lying in pieces."""
-    monkeypatch.setattr(workers, "BLOCK", 1000)
-    monkeypatch.setattr(workers, "MANY", 2000)
     x = (5 + draw("x", *shape))[..., ::stride]
-    fast, plain = get_backend("numpy"), Plain()
+    fast, plain = NumpyBackend(Tuning(threads=2, block=1000, many=2000)), Plain()
     for backend in (fast, plain):
         (total,) = backend.sums(COLUMN_SUMS, x)
         np.testing.assert_allclose(total, x.reshape(-1, x.shape[-1]).sum(axis=0), rtol=1e-12)
@@ -190,14 +178,20 @@ def test_a_formula_meets_every_entry_once(threads):
 @pytest.mark.parametrize("c, d", [(12, 3), (3, 12), (4, 1), (1, 4)])
 @pytest.mark.parametrize("kernel", [(3, 3), (1, 1), (2, 4), (5, 1)], ids=str)
 @pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((0, 2), (3, 0)), ((4, 4), (4, 5))], ids=str)
-def test_few_channels_on_one_side(c, d, kernel, padding, fast, monkeypatch):
+def test_few_channels_on_one_side(c, d, kernel, padding, fast):
     """They are laid out for every tap, and the many are not: for each of the three functions."""
     window = Window((6, 7, c), kernel, (1, 1), padding)
     x, W, dy = data(window, d=d)
     laid_out = []
-    monkeypatch.setattr(
-        numpy_backend, "im2col", lambda *args, **names: laid_out.append(args[1].shape[3]) or im2col(*args, **names)
-    )
+
+    class Noted(Moves):
+        """Notes how many channels are laid out."""
+
+        def im2col(self, x, window, out=None):
+            laid_out.append(x.shape[3])
+            return super().im2col(x, window, out)
+
+    fast.choose = Chooser(fast.tuning, Noted())
     y = fast.conv(x, W, window, np.full_like(dy, np.nan))
     np.testing.assert_allclose(y, naive_convolution(np, x, W, window), rtol=1e-12, atol=1e-12)
     assert laid_out == [] or c < d
@@ -245,13 +239,13 @@ FAST_WINDOWS = [
     Window((11, 15, 2), (6, 6), (3, 3), ((0, 0), (1, 1))),  # a rest of two
     Window((15, 9, 1), (9, 9), (3, 3), ((0, 2), (1, 4))),
 ]
-FAST_WAYS = [
-    Winograd(window, tile)
+FAST = [
+    (window, tile)
     for window in FAST_WINDOWS
     for tile, taps in ALGORITHMS
     if taps == window.kernel[0] // window.stride[0]
 ]
-every_fast_way = pytest.mark.parametrize("way", FAST_WAYS, ids=str)
+every_fast_way = pytest.mark.parametrize("window, tile", FAST, ids=str)
 every_algorithm = pytest.mark.parametrize("tile, taps", ALGORITHMS)
 
 
@@ -260,18 +254,14 @@ def places(request, monkeypatch):
     """Where Winograd's algorithms work: all images at once; in blocks of one image, over three threads; in memory that
     holds NaN.
     """
-    if request.param == "blocks":
-        monkeypatch.setattr(winograd, "IMAGE", 1)
-        monkeypatch.setattr(winograd, "ROWS", 1)
-        monkeypatch.setattr(workers.WORKERS, "count", 3)
-        monkeypatch.setattr(workers.WORKERS, "process", 0)  # a new pool
     if request.param == "dirty scratch":
-        monkeypatch.setattr(winograd, "scratch", lambda name, shape, dtype: np.full(shape, np.nan, dtype))
+        monkeypatch.setattr(winograd_file, "scratch", lambda name, shape, dtype: np.full(shape, np.nan, dtype))
+    return ways_of(Tuning(threads=3, tiles=1, columns=1) if request.param == "blocks" else Tuning())
 
 
-def errors_of(way, n=5, d=3, dtype="float64"):
+def errors_of(window, tile, ways=None, n=5, d=3, dtype="float64"):
     """Of the three functions, beside the plain ones in float64: the largest, for results of about 1."""
-    window, plain, found = way.window, Plain(), {}
+    way, plain, found = Winograd(Case(window, n, d), ways or ways_of(Tuning()), tile), Plain(), {}
     x, W, dy = (a.astype(dtype).astype("float64") for a in data(window, n, d))
     results = {"conv": ((x, W), dy), "conv_dx": ((dy, W), x), "conv_dW": ((x, dy), W)}
     for name, (arguments, like) in results.items():
@@ -283,12 +273,15 @@ def errors_of(way, n=5, d=3, dtype="float64"):
 
 
 @pytest.mark.parametrize("window", [*WINDOWS, *FAST_WINDOWS], ids=str)
-def test_dx_by_phases(window, fast, monkeypatch):
+def test_dx_by_phases(window, tuning):
     """Gathered, where the window allows it: the same as added up."""
     x, W, dy = data(window)
     added = Plain().conv_dx(dy, W, window, np.empty_like(x))
-    monkeypatch.setattr(numpy_backend, "gathering_pays", lambda *_: True)
-    np.testing.assert_allclose(fast.conv_dx(dy, W, window, np.full_like(x, np.nan)), added, rtol=1e-12, atol=1e-12)
+    if phases(window, 3) is None:
+        assert not Gather.pays("conv_dx", Case(window, 5, 3), tuning)
+        return
+    gathered = Gather(Case(window, 5, 3), ways_of(tuning)).conv_dx(dy, W, np.full_like(x, np.nan))
+    np.testing.assert_allclose(gathered, added, rtol=1e-12, atol=1e-12)
 
 
 @every_algorithm
@@ -305,28 +298,41 @@ def identity_error(tile, taps):
 
 @pytest.mark.parametrize("n", [1, 5])
 @every_fast_way
-def test_winograds_ways_equal_the_plain_ones(way, n, places):
-    assert max(errors_of(way, n).values()) < 1e-12
+def test_winograds_ways_equal_the_plain_ones(window, tile, n, places):
+    assert max(errors_of(window, tile, places, n).values()) < 1e-12
 
 
 @every_fast_way
-def test_winograds_dW_by_columns(way, places):
+def test_winograds_dW_by_columns(window, tile, places):
     """Columns enough for it to be a larger sum than what it is of: no thread has one of its own."""
-    d = 1 + 2 * 5 * way.tiles[0] * way.tiles[1]
-    many = replace(way.window, image=(*way.window.image[:2], d))
-    assert errors_of(Winograd(many, way.tile), 5, d)["conv_dW"] < 1e-12
+    oh, ow = window.stops
+    d = 1 + 2 * 5 * -(-oh // tile) * -(-ow // tile)
+    many = replace(window, image=(*window.image[:2], d))
+    assert errors_of(many, tile, places, 5, d)["conv_dW"] < 1e-12
 
 
 @every_fast_way
-def test_winograds_forward_equals_the_definition(way):
-    x, W, dy = data(way.window)
-    y = naive_convolution(np, x, W, way.window)
+def test_winograds_forward_equals_the_definition(window, tile):
+    x, W, dy = data(window)
+    y = naive_convolution(np, x, W, window)
+    way = Winograd(Case(window, 5, 3), ways_of(), tile)
     np.testing.assert_allclose(way.conv(x, W, np.full_like(dy, np.nan)), y, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("way", [way for way in FAST_WAYS if way.window.padding == ((0, 0), (0, 0))], ids=str)
-def test_no_gradient_reaches_what_no_stop_sees(way):
-    window = way.window
+@every_algorithm
+def test_one_tile_with_plain_loops(tile, taps):
+    """The naive twin: against the definition, and against the whole of it."""
+    x, w = draw("x", tile + taps - 1, tile + taps - 1), draw("w", taps, taps)
+    window = Window((*x.shape, 1), w.shape, (1, 1), ((0, 0), (0, 0)))
+    y = naive_convolution(np, x[None, :, :, None], w.reshape(-1, 1), window)
+    np.testing.assert_allclose(one_tile(x, w, tile), y[0, :, :, 0], rtol=1e-13, atol=1e-13)
+    whole = Winograd(Case(window, 1, 1), ways_of(), tile).conv(x[None, :, :, None], w.reshape(-1, 1), np.empty_like(y))
+    np.testing.assert_allclose(one_tile(x, w, tile), whole[0, :, :, 0], rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("window, tile", [case for case in FAST if case[0].padding == ((0, 0), (0, 0))], ids=str)
+def test_no_gradient_reaches_what_no_stop_sees(window, tile):
+    way = Winograd(Case(window, 5, 3), ways_of(), tile)
     seen = [(stops - 1) * s + k for stops, s, k in zip(window.stops, window.stride, window.kernel, strict=True)]
     _, W, dy = data(window)
     dx = way.conv_dx(dy, W, np.full((5, *window.image), np.nan))
@@ -335,7 +341,9 @@ def test_no_gradient_reaches_what_no_stop_sees(way):
 
 def test_the_windows_have_a_rest_and_both_tiles():
     rests = {(window.padded[0] - window.kernel[0]) % window.stride[0] for window in FAST_WINDOWS}
-    assert rests == {0, 1, 2} and {(way.tile, way.taps) for way in FAST_WAYS} == set(ALGORITHMS)
+    assert rests == {0, 1, 2} and {(tile, window.kernel[0] // window.stride[0]) for window, tile in FAST} == set(
+        ALGORITHMS
+    )
 
 
 @pytest.mark.parametrize("matrix", range(4))
@@ -350,7 +358,7 @@ def test_a_sign_that_is_wrong_anywhere_is_caught(tile, taps, matrix, monkeypatch
         monkeypatch.setitem(ALGORITHMS, (tile, taps), (*right[:matrix], wrong.tolist(), *right[matrix + 1 :]))
         assert identity_error(tile, taps) > 1e-3
         if all((line > 0).any() or np.count_nonzero(line) == 1 for line in (*np.atleast_2d(wrong), *wrong.T)):
-            assert min(errors_of(Winograd(window, tile)).values()) > 1e-3
+            assert min(errors_of(window, tile).values()) > 1e-3
             convolved += 1
     assert convolved
 
@@ -358,8 +366,8 @@ def test_a_sign_that_is_wrong_anywhere_is_caught(tile, taps, matrix, monkeypatch
 @pytest.mark.parametrize("kernel, stride, tile", [(4, 2, 2), (4, 2, 3), (3, 1, 2)])
 def test_float32_loses_little(kernel, stride, tile):
     """1e-6 to 3e-6, as a plain product does."""
-    way = Winograd(Window((12, 12, 32), (kernel, kernel), (stride, stride), ((1, 1), (1, 1))), tile)
-    assert max(errors_of(way, 8, 32, "float32").values()) < 1e-5
+    window = Window((12, 12, 32), (kernel, kernel), (stride, stride), ((1, 1), (1, 1)))
+    assert max(errors_of(window, tile, None, 8, 32, "float32").values()) < 1e-5
 
 
 def wide(side, c, kernel, stride, padding=1):
@@ -390,8 +398,8 @@ def wide(side, c, kernel, stride, padding=1):
     ids=str,
 )  # fmt: skip
 def test_which_convolutions_are_done_by_winograds_algorithms(window, n, d, gradient, tile):
-    way = winograd.winograd(window, n, d, gradient)
-    assert way == (None if tile is None else Winograd(window, tile))
+    way = ways_of(Tuning()).choose("conv_dW" if gradient else "conv", Case(window, n, d))
+    assert (way.m if isinstance(way, Winograd) else None) == tile
 
 
 @pytest.mark.parametrize("name, n", [("conv", 24), ("conv_dx", 24), ("conv_dW", 48)])

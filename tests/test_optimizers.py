@@ -8,8 +8,8 @@ import pytest
 
 from minigan import SGD, Adam, RMSprop, Sequential, StepLR, WeightClipping
 from minigan.backend import Backend, NumpyBackend
+from minigan.backend.threads import Workers
 from minigan.backend.tuning import Tuning
-from minigan.backend.workers import BLOCK, Workers
 from minigan.errors import SettingsError
 from minigan.layers import Dense
 
@@ -132,15 +132,12 @@ def test_a_formula_with_vectors_writes_to_every_kind_of_array(shape, part):
 
 
 def test_an_error_on_a_thread_is_not_lost():
-    workers = Workers()
-    workers.count = 2
-
     def task(start, stop):
         if start:
             raise ValueError("block")
 
     with pytest.raises(ValueError, match="block"):
-        workers.run_elements(task, 4 * BLOCK)
+        Workers().run(task, [(0, 1), (1, 2), (2, 3)], 2)
 
 
 @pytest.mark.parametrize("kind", [SGD, RMSprop, Adam])
@@ -198,12 +195,11 @@ def test_a_step_that_overflows_on_a_thread_warns_nobody_who_asked_not_to_be_warn
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_threads_of_its_own():
-    workers = Workers()
-    workers.count = 2
-    workers.run_elements(lambda start, stop: None, 4 * BLOCK)
+    workers, blocks = Workers(), [(i, i + 1) for i in range(9)]
+    workers.run(lambda start, stop: None, blocks, 2)
     child = os.fork()
     if child == 0:
         done = []
-        workers.run_elements(lambda start, stop: done.append(stop - start), 4 * BLOCK)
-        os._exit(0 if sum(done) == 4 * BLOCK else 1)
+        workers.run(lambda start, stop: done.append(start), blocks, 2)
+        os._exit(0 if sorted(done) == list(range(9)) else 1)
     assert os.waitpid(child, 0)[1] == 0

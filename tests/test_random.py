@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from minigan import get_backend
-from minigan.backend import philox
-from minigan.backend.workers import WORKERS
+from minigan.backend import NumpyBackend, philox
+from minigan.backend.tuning import Tuning
 from minigan.errors import SettingsError
 from minigan.initializers import Random, glorot_uniform, he_normal, normal, ones, zeros
 
@@ -85,10 +85,8 @@ def test_distributions():
 
 @pytest.mark.parametrize("rate", [0, 1e-300, 0.25, 0.3, 1 / 3, 1 - 2**-53])
 @pytest.mark.parametrize("shape", [(), (3, 5), (1, 4_099), (300_001,)], ids=str)
-def test_a_mask_is_where_uniform_numbers_are_at_least_its_rate(shape, rate, monkeypatch):
-    monkeypatch.setattr(WORKERS, "count", 3)
-    monkeypatch.setattr(WORKERS, "pool", None)
-    backend, name = get_backend("numpy"), (11, "mask", 2)
+def test_a_mask_is_where_uniform_numbers_are_at_least_its_rate(shape, rate):
+    backend, name = NumpyBackend(Tuning(threads=3, smallest_block=1000)), (11, "mask", 2)
     expected = backend.random.uniform(shape, *name) >= rate
     mask = backend.random.mask(shape, rate, *name)
     assert (

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from minigan import Sequential
-from minigan.backend import cores
-from minigan.backend.cores import usable_cores
-from minigan.backend.workers import Workers
+from minigan.backend import NumpyBackend, cores
+from minigan.backend.cores import thread_count, usable_cores
+from minigan.backend.threads import WORKERS, Workers
+from minigan.backend.tuning import Tuning
 from minigan.data import images
 from minigan.errors import SettingsError
 from minigan.layers import Dense, LabelEmbedding, SpectralNorm
@@ -25,17 +26,20 @@ from .systems import real_batch, system
 # Two steps of a GAN whose batches are cut into blocks; then one more step, in a forked child and here.
 SCRIPT = """
 import json, os, threading
-from minigan.backend import workers
-from minigan.backend.workers import blas, on_all_cores
+from dataclasses import replace
+from minigan.backend import NumpyBackend
+from minigan.backend.blas import blas
+from minigan.backend.blocks import on_all_cores
+from minigan.backend.tuning import tuning_of_this_machine
 from tests.systems import real_batch, system
 
-workers.MANY = 1
-gan, settings = system("mnist_dcgan", width=16, batch_size=24)
+tuning = replace(tuning_of_this_machine(), many=1)
+gan, settings = system("mnist_dcgan", width=16, batch_size=24, backend=NumpyBackend(tuning))
 x = real_batch(gan, settings.batch_size)
 for _ in range(2):
     losses = gan.step(x)
 inside = []
-on_all_cores(lambda start, stop: inside.append(blas().info()[0]["num_threads"]), [(0, 1), (1, 2), (2, 3)])
+on_all_cores(lambda start, stop: inside.append(blas().info()[0]["num_threads"]), [(0, 1), (1, 2), (2, 3)], tuning)
 found = {
     "numbers": [*map(float, losses.values()), *gan.G.params[::1000], *gan.D.params[::1000]],
     "blas": blas().info()[0]["num_threads"],
@@ -78,7 +82,9 @@ def test_the_numbers_do_not_depend_on_the_threads():
 def test_what_is_no_number_of_threads_is_refused(value, monkeypatch):
     monkeypatch.setenv("MINIGAN_THREADS", value)
     with pytest.raises(SettingsError, match=f"MINIGAN_THREADS is {value!r}; wanted"):
-        Workers().count  # noqa: B018 - reading it is the test
+        thread_count()
+    with pytest.raises(SettingsError, match=f"MINIGAN_THREADS is {value!r}; wanted"):
+        NumpyBackend()
 
 
 @pytest.mark.parametrize("value, count", [(None, usable_cores()), ("", usable_cores()), ("7", 7)])
@@ -86,7 +92,7 @@ def test_all_cores_unless_it_is_set(value, count, monkeypatch):
     monkeypatch.delenv("MINIGAN_THREADS", raising=False)
     if value is not None:
         monkeypatch.setenv("MINIGAN_THREADS", value)
-    assert Workers().count == count
+    assert thread_count() == count
 
 
 def test_a_command_says_so_in_one_sentence(tmp_path):
@@ -121,14 +127,12 @@ class WithoutGil(list):
 
 def test_no_block_is_computed_twice_where_there_is_no_gil():
     workers, done = Workers(), []
-    workers.count = 4
-    workers.run(lambda start, stop: done.append(start), WithoutGil((i, i + 1) for i in range(50)))
+    workers.run(lambda start, stop: done.append(start), WithoutGil((i, i + 1) for i in range(50)), 4)
     assert sorted(done) == list(range(50))
 
 
 def test_an_error_ends_the_work_of_all_threads():
     workers, done = Workers(), []
-    workers.count = 2
 
     def task(start, stop):
         time.sleep(1e-3)
@@ -137,7 +141,7 @@ def test_an_error_ends_the_work_of_all_threads():
         done.append(start)
 
     with pytest.raises(KeyboardInterrupt):
-        workers.run(task, [(i, i + 1) for i in range(500)])
+        workers.run(task, [(i, i + 1) for i in range(500)], 2)
     assert len(done) < 100
 
 
@@ -155,19 +159,31 @@ def starts(monkeypatch):
             started.append(thread)
 
         monkeypatch.setattr(threading.Thread, "start", start)
-        monkeypatch.setattr("minigan.backend.workers.WORKERS.pool", None)
-        monkeypatch.setattr("minigan.backend.workers.WORKERS.process", 0)
+        monkeypatch.setattr(WORKERS, "pool", None)
+        monkeypatch.setattr(WORKERS, "process", 0)
 
     return limit
+
+
+def test_a_pool_grows_with_the_threads_that_are_asked_for():
+    workers = Workers()
+    for threads in (2, 4, 3):
+        gate, seen = threading.Barrier(threads, timeout=20), set()
+
+        def task(start, stop, gate=gate, seen=seen):
+            gate.wait()  # opens when so many threads are at work
+            seen.add(threading.get_ident())
+
+        workers.run(task, [(i, i + 1) for i in range(threads)], threads)
+        assert len(seen) == threads
 
 
 @pytest.mark.parametrize("most", [0, 1, 2])
 def test_where_no_thread_starts_fewer_do_the_work_and_it_is_said_once(most, starts, recwarn):
     starts(most)
     workers, done = Workers(), []
-    workers.count = 4
     for _ in range(3):
-        workers.run(lambda start, stop: done.append((start, threading.get_ident())), [(i, i + 1) for i in range(20)])
+        workers.run(lambda start, stop: done.append((start, threading.get_ident())), [(i, i + 1) for i in range(20)], 4)
     assert sorted(start for start, _ in done) == sorted(3 * list(range(20)))
     assert len({thread for _, thread in done}) <= most + 1
     assert len(recwarn) == 1 and f"lets only {most} of 3 threads start" in str(recwarn[0].message)
@@ -176,12 +192,11 @@ def test_where_no_thread_starts_fewer_do_the_work_and_it_is_said_once(most, star
 def test_a_gan_trains_and_a_folder_is_read_where_no_thread_starts(starts, recwarn, monkeypatch, tmp_path):
     for i in range(20):
         save_png(tmp_path / f"{i}.png", np.full((8, 8, 3), i, np.uint8))
-    monkeypatch.setattr("minigan.backend.workers.MANY", 1)
-    monkeypatch.setattr("minigan.backend.workers.WORKERS.count", 3)
+    backend = NumpyBackend(Tuning(threads=3, many=1))
     monkeypatch.setenv("MINIGAN_THREADS", "3")
 
     def pixels_and_numbers():
-        gan, settings = system("mnist_dcgan", width=4, batch_size=9)
+        gan, settings = system("mnist_dcgan", width=4, batch_size=9, backend=backend)
         gan.step(real_batch(gan, settings.batch_size))
         return images(tmp_path, 8).images.tobytes(), gan.G.params.tobytes(), gan.D.params.tobytes()
 
@@ -204,9 +219,9 @@ def test_what_other_libraries_are_told_counts_too(omp, count, monkeypatch):
     monkeypatch.setattr(cores, "usable_cores", lambda: 5)
     monkeypatch.setenv("OMP_NUM_THREADS", omp)
     monkeypatch.delenv("MINIGAN_THREADS", raising=False)
-    assert Workers().count == count
+    assert thread_count() == count
     monkeypatch.setenv("MINIGAN_THREADS", "7")
-    assert Workers().count == 7
+    assert thread_count() == 7
 
 
 GROUPS = {  # of Linux: what a process finds out about its share of the cores' time, and how many cores that is, of 8

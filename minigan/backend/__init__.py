@@ -9,8 +9,22 @@ from .base import Array, Backend, Counter, StepRunner
 from .convolution import Sides, Window, same_padding
 from .cores import usable_cores
 from .kernels import (
-    ADAM, ADD_BIAS, BCE_WITH_LOGITS, CHANNEL_SCALES, DROPOUT, LEAKY_RELU, LEAKY_RELU_DX, NORMALISE, NORMALISE_DX, RMSPROP,
-    RUNNING_AVERAGE, SGD_STEP, SIGMOID, SIGMOID_DX, TANH_DX, Kernel,
+    ADAM,
+    ADD_BIAS,
+    BCE_WITH_LOGITS,
+    CHANNEL_SCALES,
+    DROPOUT,
+    LEAKY_RELU,
+    LEAKY_RELU_DX,
+    NORMALISE,
+    NORMALISE_DX,
+    RMSPROP,
+    RUNNING_AVERAGE,
+    SGD_STEP,
+    SIGMOID,
+    SIGMOID_DX,
+    TANH_DX,
+    Kernel,
 )  # fmt: skip
 from .numpy_backend import NumpyBackend, shared_backend
 from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums

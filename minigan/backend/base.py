@@ -11,7 +11,7 @@ whose arrays can be written to can be a backend.
 import math
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,16 @@ from .sums import Sums
 
 Array: TypeAlias = Any  # an array of the backend's library: numpy.ndarray or cupy.ndarray
 Counter: TypeAlias = tuple[Any, str]  # a Python int, as (object, attribute)
+
+
+class Description(NamedTuple):
+    """How a backend computes one of the functions of a convolution."""
+
+    function: str  # conv, conv_dx or conv_dW
+    way: str
+    multiplications: int
+    plain: int  # multiplications of a plain convolution
+    why: str
 
 
 class Backend:
@@ -140,6 +150,12 @@ class Backend:
         padded = self.xp.empty((len(x), *window.padded), x.dtype)
         rows = len(x) * math.prod(window.stops)
         return im2col(self.xp, x, window, padded, out=self.xp.empty((rows, window.patch), x.dtype))
+
+    def describe(self, window: Window, n: int, d: int) -> list[Description]:
+        """How conv, conv_dx and conv_dW of n images are computed, with d channels of output."""
+        plain = n * math.prod(window.stops) * window.patch * d
+        why = "all patches are laid out and multiplied at once"
+        return [Description(function, "patches", plain, plain, why) for function in ("conv", "conv_dx", "conv_dW")]
 
     def batch(self, images: np.ndarray, choose: Callable[["Backend"], Array], dtype: Any) -> Array:
         """images[chosen], bytes as p / 127.5 - 1, floats unchanged.    images: NumPy, (N, h, w, c)   -> (n, h, w, c)

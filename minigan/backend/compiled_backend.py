@@ -1,7 +1,6 @@
 """The CPU with compiled kernels: what NumPy computes in passes over blocks, in one pass. Needs Numba, the extra `fast`."""
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar
@@ -11,12 +10,10 @@ import numpy as np
 from ..errors import BackendError, counted
 from .base import Array
 from .blocks import over_rows
-from .convolution import Window
 from .cores import usable_cores
 from .kernels import Kernel
 from .numpy_backend import NumpyBackend
 from .rows import in_long_rows
-from .scratch import scratch
 from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
 from .tuning import Tuning
 

@@ -5,14 +5,12 @@ adds every row back onto the patch it came from. Both use the same view of the i
 NumPy and CuPy read the patches from the image's memory by strides.
 """
 
-import math
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 Sides = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
 Slices = tuple[slice, slice]  # rows, columns
-FEWER = 4  # an output has few channels if the input has at least so many times as many: see `few_outputs`
 
 
 @dataclass(frozen=True)
@@ -143,26 +141,6 @@ def axis_phases(
         (slice(pixel, None, stride), slice(tap, None, stride), slice(before - zeros, before - zeros + pixels))
         for pixel, tap, zeros, pixels in found
     ]  # fmt: skip
-
-
-def few_outputs(window: Window, before: int, behind: int) -> bool:
-    """Whether a convolution with stride 1 has so many fewer output channels (`behind`) than input channels (`before`)
-    that one copy of the outputs for every tap is cheaper than one of the inputs, which is what im2col makes. No if most
-    pixels are border or meet few taps, as with a kernel as large as the image.
-    """
-    h, w, _ = window.padded
-    return window.stride == (1, 1) and FEWER * behind <= before and h * w <= 3 * math.prod(window.stops)
-
-
-def gathering_pays(dy: Any, W: Any, window: Window) -> bool:
-    """Whether dx is computed faster by `phases` than by col2im. Phases copy kh kw d / (sh sw) numbers at every stop,
-    and col2im adds kh kw c; copying a number costs less than half as much as adding it. No if dx has many more pixels
-    than the stops account for, since the patches of dy would be zeros mostly; nor if W, of which a turned copy is made,
-    is large beside dy.
-    """
-    (h, w, c), (sh, sw), d = window.image, window.stride, W.shape[1]
-    fewer = d <= 2 * c * sh * sw or few_outputs(window, d, c)
-    return fewer and h * w <= 2 * sh * sw * math.prod(window.stops) and 4 * W.size <= dy.size
 
 
 def naive_convolution(xp: ModuleType, x: Any, W: Any, window: Window) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..backend.cores import thread_count
-from ..backend.workers import started_pool
+from ..backend.threads import started_pool
 from ..errors import DataError, counted
 from ..printing import is_terminal, note
 from .decoding import FULL_RANGE, Levels, levels_in, read_picture, reason

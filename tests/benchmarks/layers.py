@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 
 from minigan import Sequential
-from minigan.backend.workers import WORKERS
+from minigan.backend.cores import thread_count
 from tests.benchmarks.processes import Side, in_turns
 from tests.systems import system
 
@@ -86,7 +86,7 @@ def build_minigan(name, settings):
 def build_torch(name, settings):
     import torch
 
-    torch.set_num_threads(WORKERS.count)
+    torch.set_num_threads(thread_count())
     return None, Torch(name, settings)
 
 

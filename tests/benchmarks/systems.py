@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from minigan.backend.workers import WORKERS
+from minigan.backend.cores import thread_count
 from tests.systems import IMAGE_SYSTEMS, real_batch, system
 
 SYSTEMS = ("mnist_mlp_gan", *IMAGE_SYSTEMS)
@@ -34,7 +34,7 @@ def build_torch(name, settings, channels_last, compiled):
 
     from tests.torch_twins import TorchGAN, nchw
 
-    torch.set_num_threads(WORKERS.count)
+    torch.set_num_threads(thread_count())
     gan, settings = system(name, "float32", **settings)  # for the same weights, images and, at first, noise
     layout = torch.channels_last if channels_last else torch.contiguous_format
     twin, n, latent = TorchGAN(gan, fused=True), settings.batch_size, gan.G.input_shape
@@ -138,7 +138,7 @@ def machine():
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": models[0] if models else platform.machine(),
-        "threads": WORKERS.count,
+        "threads": thread_count(),
         "python": platform.python_version(),
         "numpy": version("numpy"),
         "torch": version("torch"),

@@ -1,0 +1,30 @@
+"""Copies between images and patches, as NumPy makes them; a backend may have faster ones."""
+
+import math
+
+import numpy as np
+
+from .base import Array
+from .convolution import Window, add_kernel_row, im2col, patches
+from .scratch import scratch
+
+
+class Moves:
+    """NumPy's: strided views, copied and added."""
+
+    def im2col(self, x: Array, window: Window, out: Array = None) -> Array:
+        """The patches of x, a row each, in `out` or else scratch memory.    (n, h, w, c) -> (n oh ow, kh kw c)"""
+        padded = scratch("padded", (len(x), *window.padded), x.dtype)
+        if out is None:
+            out = scratch("cols", (len(x) * math.prod(window.stops), window.patch), x.dtype)
+        return im2col(np, x, window, padded, out=out)
+
+    def add_rows(self, cols: Array, row: int, window: Window, padded: Array) -> None:
+        """Add the entries of some rows of the kernel to the pixels under them, from kernel row `row` on.
+
+        cols: (n oh ow, rows kw c)   padded: (n, h, w, c), with the border
+        """
+        seen = patches(np, padded, window)
+        cols = cols.reshape(*seen.shape[:3], -1, seen.shape[4])
+        for i in range(cols.shape[3]):
+            add_kernel_row(np, cols[:, :, :, i], row + i, window, seen)
