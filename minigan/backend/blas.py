@@ -58,7 +58,6 @@ with suppress(SettingsError):  # raised again at the first use, where a command 
     limit_blas()
 
 
-
 def one_thread_each() -> Any:
     """A context within which each call of the BLAS uses one thread. It is the process's."""
     return blas().limit(limits=1)

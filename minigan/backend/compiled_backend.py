@@ -1,4 +1,4 @@
-"""The CPU with compiled kernels: what NumPy computes in passes over blocks, in one pass. Needs Numba, the extra `fast`."""
+"""The CPU with compiled kernels: one pass, where NumPy makes many over blocks. Needs Numba, the extra `fast`."""
 
 import functools
 from collections.abc import Callable, Sequence

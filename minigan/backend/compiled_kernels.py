@@ -1,9 +1,9 @@
 """The kernels of kernels.py as loops that Numba compiles for this processor: each is the twin of one in kernels.cu.
 
 A loop reads and writes every number once, where NumPy's formula makes a pass over a block for each of its operations.
-Nothing here may change a number: no fast-math, so that NaN, infinities and signed zeros stay what they are, and sums have
-one order. Loops hold no GIL and start no threads. Compiled code is kept in a cache on disk, beside this file or, where that
-cannot be written, in the user's own.
+Nothing here may change a number: no fast-math, so that NaN, infinities and signed zeros stay what they are, and sums
+have one order. Loops hold no GIL and start no threads. Compiled code is kept in a cache on disk, beside this file or,
+where that cannot be written, in the user's own.
 
 x: (size,), or (m, c) beside vectors (c,). Numbers come in the dtype of the arrays, so that float32 stays float32; a
 literal such as 1 would make it float64.

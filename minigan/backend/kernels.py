@@ -1,9 +1,9 @@
 """Kernels: formulas of single numbers that a backend may have as one loop, and what each of them takes.
 
-A layer writes its formula as NumPy code, and names its kernel. NumPy runs the formula; a GPU launches the kernel of that
-name in kernels.cu; the compiled backend runs a loop over the formula of that name in scalar.py. What a kernel takes is
-declared here, once, and every backend holds a caller to it: a typing error in a name, a swapped array or a forgotten
-number is refused on NumPy, too.
+A layer writes its formula as NumPy code, and names its kernel. NumPy runs the formula; a GPU launches the kernel of
+that name in kernels.cu; the compiled backend runs the loop of that name in compiled_kernels.py. What a kernel takes is
+declared here, once, and every backend holds a caller to it: a typing error in a name, a forgotten array or number is
+refused on NumPy, too.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ..errors import BackendError
 class Kernel:
     """A formula that makes an entry of the arrays it writes from the same entry of the arrays it reads.
 
-    name     of the function in kernels.cu and in scalar.py
+    name     of the function in kernels.cu and in compiled_kernels.py
     reads    names of arrays, all of one shape, (..., c); "mask:bool" for one of bools, all others have one real dtype
     writes   names of arrays that it changes, which may be among those that it reads
     vectors  names of arrays (c,), of which an entry's formula sees the number of its channel
@@ -90,6 +90,6 @@ RMSPROP = Kernel("rmsprop", reads="p g v", writes="p v", scalars="rate", numbers
 ADAM = Kernel("adam", reads="p g m v", writes="p m v", scalars="rate", numbers="beta1 beta2 eps", steps="t")
 
 KERNELS = (
-    LEAKY_RELU, LEAKY_RELU_DX, TANH_DX, SIGMOID, SIGMOID_DX, DROPOUT, BCE_WITH_LOGITS, ADD_BIAS, NORMALISE, NORMALISE_DX,
-    RUNNING_AVERAGE, CHANNEL_SCALES, SGD_STEP, RMSPROP, ADAM,
+    LEAKY_RELU, LEAKY_RELU_DX, TANH_DX, SIGMOID, SIGMOID_DX, DROPOUT, BCE_WITH_LOGITS, ADD_BIAS, NORMALISE,
+    NORMALISE_DX, RUNNING_AVERAGE, CHANNEL_SCALES, SGD_STEP, RMSPROP, ADAM,
 )  # fmt: skip

@@ -9,12 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .blas import blas
+
 KIB, MIB = 2**10, 2**20
 
 
 @dataclass(frozen=True)
 class Caches:
-    """Bytes that the caches for data hold: l1 and l2 what one core has of them, l3 the whole of it, 0 if there is none."""
+    """Bytes of the caches for data: of l1 and l2 what one core has, of l3 the whole, 0 if there is none."""
 
     l1: int = 32 * KIB
     l2: int = 512 * KIB
@@ -49,15 +51,15 @@ def _of_linux(root: Path) -> dict[int, int]:
                 texts[name] = ""
         size, level = _bytes(texts["size"]), texts["level"]
         if texts["type"] in ("Data", "Unified") and level.isdigit() and size:
-            # Cores that share a first or second cache, as the small ones of a hybrid processor do, have a part of it each.
-            # Two threads of one core do not: NumPy's work seldom gains from the second.
+            # Cores that share a cache, as the small ones of a hybrid processor share l2, have a part of it each. Two
+            # threads of one core do not: NumPy's work seldom gains from the second.
             shared = _cores(texts["shared_cpu_list"], root) if int(level) < 3 else 1
             found[int(level)] = size // shared
     return found
 
 
 def _bytes(text: str) -> int:
-    """"48K" or "32M" as a number of bytes; 0 for anything else."""
+    """The bytes of a size such as 48K or 32M; 0 for anything else."""
     factor = {"K": KIB, "M": MIB}.get(text[-1:], 0)
     return int(text[:-1]) * factor if text[:-1].isascii() and text[:-1].isdigit() else 0
 
@@ -107,11 +109,10 @@ def processor_name(root: Path = Path("/")) -> str:
 
 def blas_libraries() -> list[str]:
     """What multiplies NumPy's matrices: library, version, the processor that its kernels are for, and its threads."""
-    from .blas import blas
-
     return [_described(library.info()) for library in blas().lib_controllers]
 
 
 def _described(info: dict[str, Any]) -> str:
     kernels = f" for {info['architecture']}" if info.get("architecture") else ""
-    return f"{info['internal_api']} {info.get('version') or 'of unknown version'}{kernels}, threads: {info['num_threads']}"
+    version = info.get("version") or "of unknown version"
+    return f"{info['internal_api']} {version}{kernels}, threads: {info['num_threads']}"

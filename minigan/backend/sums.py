@@ -1,6 +1,6 @@
 """Sums over all axes but the last: those that layers need, and what each of them takes and returns.
 
-`backend.sums(MOMENTS, x)` is the plain formula below, or what the backend has in its place: blocks on all cores, a kernel.
+`backend.sums(MOMENTS, x)` is the plain formula below, or what a backend has in its place: blocks on all cores, kernels.
 """
 
 from collections.abc import Callable

@@ -79,7 +79,7 @@ class Workers:
             return []
 
     def _renew(self, threads: int) -> None:
-        """A pool of so many threads, in place of a smaller one or, in a forked child, of one whose threads are not there."""
+        """A pool of so many threads, in place of a smaller one or, in a forked child, of one without threads."""
         if self.pool is not None and self.process == os.getpid():
             self.pool.shutdown()
         self.pool, self.process, self.size = started_pool(threads), os.getpid(), threads

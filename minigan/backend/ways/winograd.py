@@ -63,6 +63,8 @@ ALGORITHMS: dict[tuple[int, int], tuple[Matrix, Matrix, Matrix, Sequence[float]]
         [1, 0.5, 0.5, 1],
     ),
 }
+
+
 def tile_of(case: Case) -> int | None:
     """m of the algorithm with the fewest multiplications; None for kernels and strides that none is for."""
     (kh, kw), (sh, sw) = case.window.kernel, case.window.stride
@@ -161,10 +163,10 @@ class Winograd(Way):
             sum_of_shares(add_part, len(x), self._blocks, total, self.tuning)
         return self._kernel_gradient(total, out)
 
-    # The products, and what stands around them: sums along the rows of tiles, and then along their columns. ------------
+    # The products, and what stands around them: sums along the rows of tiles, and then along their columns. ----------
 
     def _blocks(self, n: int) -> list[tuple[int, int]]:
-        """n images in blocks (start, stop) of about `tuning.columns` entries of B x, and at least `tuning.tiles` tiles."""
+        """n images in blocks of about `tuning.columns` entries of B x, and of `tuning.tiles` tiles or more."""
         rows, numbers = self.T * self.S, self.t**2 * max(self.s**2 * self.case.c, self.case.d)
         images = max(1, round(max(self.tuning.columns / (rows * numbers), self.tuning.tiles / rows)))
         return shared_blocks(n, images, self.tuning.threads)
@@ -290,7 +292,7 @@ class Winograd(Way):
 def one_tile(x: Array, w: Array, tile: int) -> Array:
     """y = A [(G w G^T) * (B x B^T)] A^T, with plain loops, for one tile of one channel.
 
-    x: (t, t)   w: (r, r)   y: (m, m), what a plain convolution makes: y[i, j] = sum over u, v of x[i + u, j + v] w[u, v]
+    x: (t, t)   w: (r, r)   y: (m, m), as a plain convolution:  y[i, j] = sum over u, v of  x[i + u, j + v] w[u, v]
     """
     B, G, A, factors = ALGORITHMS[tile, len(w)]
     t = range(len(x))
