@@ -16,6 +16,7 @@ from .numpy_backend import NumpyBackend
 from .rows import in_long_rows
 from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
 from .tuning import Tuning
+from .ways import Chooser
 
 LONG_ROW = 256  # entries from which an inner loop runs at full speed: shorter rows are taken several at a time
 
@@ -43,8 +44,10 @@ class CompiledBackend(NumpyBackend):
             raise BackendError(f"backend 'compiled' cannot be used: {reason}; or use backend 'numpy'")
         super().__init__(tuning)
         from . import compiled_kernels
+        from .compiled_moves import CompiledMoves
 
         self.loops = compiled_kernels
+        self.choose = Chooser(self.tuning, CompiledMoves())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return shared_backend, ()

@@ -176,21 +176,16 @@ def gradient_sums(dy, x, mean, sums):
 
 
 @compiled
-def im2col(x, cols, kh, kw, sh, sw, top, left):
-    """Every patch of x as a row, with zeros around x.    x: (n, h, w, c)   cols: (n, oh, ow, kh, kw c)"""
-    n, h, w, c = x.shape
-    for image in range(n):
+def add_patches(cols, x, row, down, aside):
+    """Add the entries of some kernel rows to the pixels under them, from kernel row `row` on.
+
+    cols: (n, oh, ow, rows, kw c)   x: (n, h, w c)   down: rows, and aside: entries, from one patch to the next
+    """
+    for image in range(len(x)):
         for i in range(cols.shape[1]):
-            for j in range(cols.shape[2]):
-                first = j * sw - left  # column of x under the kernel's first one
-                begin, end = max(0, -first), max(0, min(kw, w - first))  # kernel columns that are over x
-                for u in range(kh):
-                    row, into = i * sh + u - top, cols[image, i, j, u]
-                    if row < 0 or row >= h or begin >= end:
-                        into[:] = 0
-                        continue
-                    into[: begin * c] = 0
-                    into[end * c :] = 0
-                    seen = x[image, row].reshape(-1)
-                    for k in range(begin * c, end * c):
-                        into[k] = seen[first * c + k]
+            for u in range(cols.shape[3]):
+                pixels = x[image, i * down + row + u]
+                for j in range(cols.shape[2]):
+                    under, entries = pixels[j * aside :], cols[image, i, j, u]
+                    for k in range(len(entries)):
+                        under[k] += entries[k]
