@@ -5,7 +5,8 @@ All are means over the samples. They compute with whatever library the predictio
 
 from typing import Any
 
-from .backend import BCE_WITH_LOGITS, Array, backend_of
+from .backend import Array, backend_of
+from .backend.kernels import BCE_WITH_LOGITS
 from .errors import ShapeError
 
 

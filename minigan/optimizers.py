@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from .backend import ADAM, RMSPROP, SGD_STEP, Array, Backend
+from .backend import Array, Backend
+from .backend.kernels import ADAM, RMSPROP, SGD_STEP
 from .config import arguments_of
 from .errors import DivergedError, SettingsError
 from .parameters import Slot

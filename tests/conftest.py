@@ -41,16 +41,16 @@ def import_torch():
     return torch
 
 
-@pytest.fixture(params=["numpy", pytest.param("cupy", marks=pytest.mark.gpu)])
+@pytest.fixture(params=["numpy", "compiled", pytest.param("cupy", marks=pytest.mark.gpu)])
 def backend(request):
-    """Both backends; the GPU one is skipped, with the reason, where there is none."""
+    """All backends; one that cannot be used here is skipped, with the reason."""
     from minigan.backend import get_backend
     from minigan.errors import BackendError
 
     try:
         return get_backend(request.param)  # made once, unlike `unusable_reason`, which tries the GPU every time
     except BackendError as error:
-        pytest.skip(GPU_REASON + str(error))
+        pytest.skip((GPU_REASON if request.param == "cupy" else "needs Numba: ") + str(error))
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from minigan import Sequential
-from minigan.backend import COLUMN_SUMS, MOMENTS, Backend, NumpyBackend, Window, get_backend, same_padding
+from minigan.backend import Backend, NumpyBackend, Window, get_backend, same_padding
 from minigan.backend.convolution import naive_convolution, phases
 from minigan.backend.moves import Moves
+from minigan.backend.sums import COLUMN_SUMS, MOMENTS
 from minigan.backend.tuning import Tuning
 from minigan.backend.ways import AddPatches, Case, Chooser, Gather, Rows
 from minigan.backend.ways import winograd as winograd_file

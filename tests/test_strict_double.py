@@ -16,8 +16,9 @@ from minigan import (
     WeightClipping,
     get_backend,
 )
-from minigan.backend import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
+from minigan.backend import Sums
 from minigan.backend.kernels import KERNELS
+from minigan.backend.sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS
 from minigan.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
 from minigan.data import ImageSet
 from minigan.errors import BackendError, ShapeError
@@ -526,6 +527,8 @@ def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
     calls = {
         "im2col": (96, lambda out: (x, out, np.uint32(96), *window)),
         "col2im": (48, lambda out: (x, out, np.uint32(48), *window)),
+        "relu": (48, lambda out: (x, out, np.uint32(48))),
+        "relu_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),
         "leaky_relu": (48, lambda out: (x, out, np.uint32(48), np.float64(0.2))),
         "leaky_relu_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40), np.float64(0.2))),
         "tanh_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),

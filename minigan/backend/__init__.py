@@ -8,33 +8,13 @@ from ..errors import BackendError, counted
 from .base import Array, Backend, Counter, StepRunner
 from .convolution import Sides, Window, same_padding
 from .cores import usable_cores
-from .kernels import (
-    ADAM,
-    ADD_BIAS,
-    BCE_WITH_LOGITS,
-    CHANNEL_SCALES,
-    DROPOUT,
-    LEAKY_RELU,
-    LEAKY_RELU_DX,
-    NORMALISE,
-    NORMALISE_DX,
-    RMSPROP,
-    RUNNING_AVERAGE,
-    SGD_STEP,
-    SIGMOID,
-    SIGMOID_DX,
-    TANH_DX,
-    Kernel,
-)  # fmt: skip
+from .kernels import Kernel
 from .numpy_backend import NumpyBackend, shared_backend
-from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
+from .sums import Sums
 
 __all__ = [
-    "ADAM", "ADD_BIAS", "BCE_WITH_LOGITS", "CHANNEL_SCALES", "COLUMN_SUMS", "DROPOUT", "GRADIENT_SUMS", "Kernel",
-    "LEAKY_RELU", "LEAKY_RELU_DX", "MOMENTS", "NORMALISE", "NORMALISE_DX", "RMSPROP", "RUNNING_AVERAGE", "SGD_STEP",
-    "SIGMOID", "SIGMOID_DX", "Sums", "TANH_DX",
-    "NAMES", "Array", "Backend", "Counter", "NumpyBackend", "Sides", "StepRunner", "Window", "backend_of",
-    "get_backend", "same_padding", "usability",
+    "NAMES", "Array", "Backend", "Counter", "Kernel", "NumpyBackend", "Sides", "StepRunner", "Sums", "Window",
+    "backend_of", "get_backend", "same_padding", "usability",
 ]  # fmt: skip
 
 NAMES = ("numpy", "compiled", "cupy")

@@ -19,6 +19,20 @@ compiled: Callable[[Any], Any] = njit(nogil=True, cache=True, error_model="numpy
 
 
 @compiled
+def relu(x, y):
+    """y = max(x, 0); NaN stays NaN."""
+    for i in range(len(x)):
+        y[i] = 0 if x[i] < 0 else x[i]
+
+
+@compiled
+def relu_dx(x, dy, dx):
+    """dx = dy where x > 0, 0 elsewhere."""
+    for i in range(len(x)):
+        dx[i] = dy[i] if x[i] > 0 else 0
+
+
+@compiled
 def leaky_relu(x, y, slope):
     """y = x where x > 0, slope x elsewhere."""
     for i in range(len(x)):

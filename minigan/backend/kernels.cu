@@ -55,7 +55,15 @@ extern "C" __global__ void col2im(const REAL* cols, REAL* x, unsigned int total,
 
 // Layers' formulas, number by number. ----------------------------------------------------------------------------------
 
-// ReLU is the one with slope 0.
+// NaN stays NaN, and -infinity becomes 0.
+extern "C" __global__ void relu(const REAL* x, REAL* y, unsigned int total) {
+    EACH(i, total) y[i] = x[i] < 0 ? 0 : x[i];
+}
+
+extern "C" __global__ void relu_dx(const REAL* x, const REAL* dy, REAL* dx, unsigned int total) {
+    EACH(i, total) dx[i] = x[i] > 0 ? dy[i] : 0;
+}
+
 extern "C" __global__ void leaky_relu(const REAL* x, REAL* y, unsigned int total, REAL slope) {
     EACH(i, total) y[i] = x[i] > 0 ? x[i] : slope * x[i];
 }

@@ -69,6 +69,8 @@ class Kernel:
         return BackendError(f"kernel {self.name} got {came}; it takes {wanted}; arrays of one shape and dtype")
 
 
+RELU = Kernel("relu", reads="x", writes="y")
+RELU_DX = Kernel("relu_dx", reads="x dy", writes="dx")
 LEAKY_RELU = Kernel("leaky_relu", reads="x", writes="y", numbers="slope")
 LEAKY_RELU_DX = Kernel("leaky_relu_dx", reads="x dy", writes="dx", numbers="slope")
 TANH_DX = Kernel("tanh_dx", reads="y dy", writes="dx")
@@ -90,6 +92,6 @@ RMSPROP = Kernel("rmsprop", reads="p g v", writes="p v", scalars="rate", numbers
 ADAM = Kernel("adam", reads="p g m v", writes="p m v", scalars="rate", numbers="beta1 beta2 eps", steps="t")
 
 KERNELS = (
-    LEAKY_RELU, LEAKY_RELU_DX, TANH_DX, SIGMOID, SIGMOID_DX, DROPOUT, BCE_WITH_LOGITS, ADD_BIAS, NORMALISE,
-    NORMALISE_DX, RUNNING_AVERAGE, CHANNEL_SCALES, SGD_STEP, RMSPROP, ADAM,
+    RELU, RELU_DX, LEAKY_RELU, LEAKY_RELU_DX, TANH_DX, SIGMOID, SIGMOID_DX, DROPOUT, BCE_WITH_LOGITS, ADD_BIAS,
+    NORMALISE, NORMALISE_DX, RUNNING_AVERAGE, CHANNEL_SCALES, SGD_STEP, RMSPROP, ADAM,
 )  # fmt: skip

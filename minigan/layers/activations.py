@@ -4,7 +4,8 @@ So J is diagonal and equal to its transpose, and `tangent` does to t what `backw
 linear, its slope depends on x:  <dy, J t> = sum dy t f'(x),  and `tangent_backward` returns dy t f''(x).
 """
 
-from ..backend import LEAKY_RELU, LEAKY_RELU_DX, SIGMOID, SIGMOID_DX, TANH_DX, Array
+from ..backend import Array
+from ..backend.kernels import LEAKY_RELU, LEAKY_RELU_DX, RELU, RELU_DX, SIGMOID, SIGMOID_DX, TANH_DX
 from ..errors import SettingsError
 from .base import Layer
 
@@ -68,7 +69,7 @@ class ReLU(Layer):
         def rectify(x: Array, y: Array) -> None:
             self.xp.maximum(x, 0, out=y)
 
-        self.backend.elementwise(rectify, (x, y), kernel=LEAKY_RELU, slope=0.0)
+        self.backend.elementwise(rectify, (x, y), kernel=RELU)
         return y
 
     def backward(self, dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
@@ -81,7 +82,7 @@ class ReLU(Layer):
             self.xp.greater(x, 0, out=dx)  # 1.0 or 0.0
             dx *= dy
 
-        self.backend.elementwise(pass_on, (self.x, dy, dx), kernel=LEAKY_RELU_DX, slope=0.0)
+        self.backend.elementwise(pass_on, (self.x, dy, dx), kernel=RELU_DX)
         return dx
 
     def tangent(self, t: Array) -> Array:

@@ -1,6 +1,8 @@
 """Convolution and transposed convolution."""
 
-from ..backend import ADD_BIAS, COLUMN_SUMS, Array, Sides, Window, same_padding
+from ..backend import Array, Sides, Window, same_padding
+from ..backend.kernels import ADD_BIAS
+from ..backend.sums import COLUMN_SUMS
 from ..errors import SettingsError
 from ..initializers import Initializer, glorot_uniform, zeros
 from .base import Layer

@@ -1,6 +1,7 @@
 """Dropout."""
 
-from ..backend import DROPOUT, Array
+from ..backend import Array
+from ..backend.kernels import DROPOUT
 from ..errors import SettingsError
 from .base import Layer
 

@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
-from ..backend import CHANNEL_SCALES, GRADIENT_SUMS, MOMENTS, NORMALISE, NORMALISE_DX, RUNNING_AVERAGE, Array
+from ..backend import Array
+from ..backend.kernels import CHANNEL_SCALES, NORMALISE, NORMALISE_DX, RUNNING_AVERAGE
+from ..backend.sums import GRADIENT_SUMS, MOMENTS
 from ..errors import SettingsError, ShapeError
 from ..initializers import Initializer, ones, zeros
 from .base import Layer
