@@ -12,7 +12,7 @@ import os
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "18")
 
 from . import data, initializers, layers, models, pictures  # noqa: E402
-from .backend import Backend, get_backend
+from .backend import Backend, get_backend, register_backend
 from .callbacks import Callback
 from .checkpoint import load_model, load_weights, save_model
 from .errors import MiniganError
@@ -33,7 +33,8 @@ __all__ = [
     "Layer", "LeastSquares", "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective",
     "Optimizer", "Penalty", "RMSprop", "Relativistic", "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy",
     "StepLR", "Wasserstein", "WeightClipping", "__version__", "data", "get_backend", "gradcheck", "initializers",
-    "layers", "load_model", "load_weights", "models", "open_run", "pictures", "save_model", "train",
+    "layers", "load_model", "load_weights", "models", "open_run", "pictures", "register_backend",
+    "save_model", "train",
 ]  # fmt: skip
 
 

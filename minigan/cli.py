@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from . import pictures
-from .backend import usability
+from .backend import NAMES, usability
+from .backend.facts import facts, warnings
 from .checkpoint import load_model, steps_in
 from .data import crop_faces
 from .errors import FileError, MiniganError, SettingsError, ShapeError, counted, did_you_mean
@@ -25,10 +26,12 @@ from .network import Sequential
 from .printing import note
 from .sampling import numbered, save_numbered
 from .settings import Parser, near_path
+from .summary import ways_table
 from .version import __version__
 
 PICTURES, ARRAYS = (".png",), (".npy",)
 MOST = 10_000_000  # images in one sample
+BATCH = 32  # images, to say which ways convolutions take
 COUNT, PER_CLASS = 25, 10  # images in a sample, and of each of several classes
 
 
@@ -128,7 +131,7 @@ def _sample_arguments(parser: ArgumentParser) -> None:
         help="a .png: the image if it is one, else a grid; or a .npy: float32 (count, h, w, c) from -1 to 1; or one "
         ".png for each image: FOLDER/%%06d.png, or FOLDER/",
     )  # fmt: skip
-    parser.add_argument("--backend", help="where arrays live: numpy or cupy")
+    parser.add_argument("--backend", help=f"where arrays live: {', '.join(NAMES)}")
 
 
 def _summary_arguments(parser: ArgumentParser) -> None:
@@ -136,6 +139,10 @@ def _summary_arguments(parser: ArgumentParser) -> None:
         "model", metavar="MODEL", help=f"one of {', '.join(sorted(MODELS))}; or a model file, or a run's folder"
     )
     parser.add_argument("--classes", type=int, metavar="N", help="of mnist_dcgan, with labels of so many classes")
+    parser.add_argument(
+        "--ways", type=int, nargs="?", const=BATCH, metavar="N",
+        help=f"print which way each convolution of a batch of N images takes, and why (default {BATCH})",
+    )  # fmt: skip
 
 
 def _crop_arguments(parser: ArgumentParser) -> None:
@@ -282,11 +289,19 @@ def _picture(images: np.ndarray, classes: int, columns: int | None) -> np.ndarra
     return pictures.grid(turns.swapaxes(0, 1).reshape(-1, *shape), columns)
 
 
-def summary(model: str, classes: int | None) -> None:
-    """Print the layers of a built-in model's G and D, and the totals of both together; or those of a model file."""
+def summary(model: str, classes: int | None, ways: int | None) -> None:
+    """Print the layers of a built-in model's G and D, and the totals of both together; or those of a model file.
+
+    ways: images of a batch, to print which ways convolutions take, in place of the layers
+    """
+    if ways is not None and ways < 1:
+        raise SettingsError(f"--ways {ways}: wanted the images of a batch, 1 or more")
     if model in MODELS:
         G, D = MODELS[model](**_class_option(model, classes))
-        print(G, D, combined(G, D), sep="\n\n")
+        if ways is not None:
+            print(ways_table(G, ways), ways_table(D, ways), sep="\n\n")
+        else:
+            print(G, D, combined(G, D), sep="\n\n")
         return
     if classes is not None:
         raise SettingsError(f"--classes {classes}: only a built-in model is built anew, and {model} is none")
@@ -296,7 +311,8 @@ def summary(model: str, classes: int | None) -> None:
         raise SettingsError(
             f"{model!r} is neither a model file nor a run's folder, nor one of {', '.join(sorted(MODELS))}{near}"
         )
-    print(load_model(_model_file(path)))
+    net = load_model(_model_file(path))
+    print(net if ways is None else ways_table(net, ways))
 
 
 def _class_option(model: str, classes: int | None) -> dict[str, Any]:
@@ -316,9 +332,13 @@ def cut_faces(photographs: Path, out: Path, **where: Any) -> None:
 
 
 def backends() -> None:
-    """Print every backend, with what it computes on, or why it cannot."""
-    for name, (usable, words) in usability().items():
-        print(f"{name:<6} {'usable' if usable else 'not usable'}: {words}")
+    """Print every backend, with what it computes on, or why it cannot; and what the CPU's are tuned to."""
+    found = usability()
+    lines = {name: f"{'usable' if usable else 'not usable'}: {words}" for name, (usable, words) in found.items()}
+    for name, value in [*lines.items(), ("", ""), *facts()]:
+        print(f"{name:<9} {value}".rstrip())
+    for warning in warnings():
+        print(f"\nwarning: {warning}")
 
 
 def combined(G: Sequential, D: Sequential) -> str:

@@ -1,9 +1,11 @@
-"""The table of a network: its layers, the shapes of their outputs, and how many parameters they have."""
+"""The table of a network: layers, shapes, parameters; and that of the ways in which convolutions are computed."""
 
 from collections.abc import Iterator, Sequence
 
+from .backend.base import Description
 from .errors import counted
-from .layers import Layer
+from .layers import Conv2D, Layer
+from .layers.conv import Convolution
 from .parameters import Slot
 
 
@@ -28,3 +30,33 @@ def _rows(holder: Layer, slots: Sequence[Slot], indent: str) -> Iterator[tuple[s
 
 def _size(slots: Sequence[Slot]) -> int:
     return sum(slot.stop - slot.start for slot in slots)
+
+
+def ways_table(net: Layer, n: int) -> str:
+    """A row for the output and both gradients of every convolution, for a batch of n images; and why these ways."""
+    found = [(layer, *_described(layer, n)) for layer in net.walk() if isinstance(layer, Convolution)]
+    title = f"{net.name}  ({counted(n, 'image')}, backend {net.backend.name})"
+    if not found:
+        return f"{title}\nhas no convolutions: its layers are products, each one call of the BLAS"
+    rows = [("layer", "", "way", "multiplications", "of plain ones")]
+    for layer, *described in found:
+        for what, way in zip(("y", "dW", "dx"), described, strict=True):
+            share = f"{way.multiplications / way.plain:.2f}"
+            rows.append((layer.name if what == "y" else "", what, way.way, f"{way.multiplications:,}", share))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    sides = "<<<>>"
+    lines = [
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    line = "-" * max(map(len, lines))
+    reasons = {f"{way.way}: {way.why}": None for _, *described in found for way in described}
+    return "\n".join([title, lines[0], line, *lines[1:], line, *reasons])
+
+
+def _described(layer: Convolution, n: int) -> tuple[Description, Description, Description]:
+    """How y, dW and dx of a convolution are computed. A transposed one's y is the dx of its window, its dx the y."""
+    forward = isinstance(layer, Conv2D)
+    d = layer.c_out if forward else layer.input_shape[-1]
+    conv, conv_dx, conv_dW = layer.backend.describe(layer.window, n, d)
+    return (conv, conv_dW, conv_dx) if forward else (conv_dx, conv_dW, conv)

@@ -41,7 +41,7 @@ FLOORS = [
     ["backend.ways.gather"],
     ["backend.ways"],
     ["backend.cublas", "backend.graph", "backend.compiled_kernels"],
-    ["backend.numpy_backend"],
+    ["backend.numpy_backend", "backend.facts", "backend.compiled_moves"],
     ["backend.cupy_backend", "backend.compiled_backend"],
     ["backend"],
     ["gradcheck.numeric"],

@@ -20,6 +20,8 @@ import pytest
 from PIL import Image
 
 from minigan import __version__, cli, load_model, loop, models, pictures, save_model, settings
+from minigan.backend import cores
+from minigan.backend.blas import blas
 from minigan.cli import guarded, main
 from minigan.data import images, load
 from minigan.errors import FileError
@@ -585,9 +587,33 @@ def test_backends_says_what_can_be_used_and_why_not(capsys, monkeypatch, case):
     module, words = CUPY[case]
     monkeypatch.setitem(sys.modules, "cupy", module)
     assert minigan("backends") == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("numpy  usable: NumPy") and second.startswith("cupy   not usable: ")
-    assert all(word in second for word in words)
+    first, _, cupy, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("numpy     usable: NumPy") and cupy.startswith("cupy      not usable: ")
+    assert all(word in cupy for word in words)
+    assert {"processor", "threads", "caches", "products", "block", "tuning"} <= {line.split(" ")[0] for line in others}
+
+
+@pytest.mark.parametrize(
+    "set_, words",
+    [
+        ({"MINIGAN_THREADS": "3"}, "threads   3: as MINIGAN_THREADS says; this program may use 5 cores"),
+        ({"OMP_NUM_THREADS": "2"}, "threads   2: as OMP_NUM_THREADS says; this program may use 5 cores"),
+        ({"OMP_NUM_THREADS": "9"}, "threads   5: one for each of the 5 cores that this program may use"),
+        ({"OPENBLAS_CORETYPE": "Haswell"}, "warning: the environment variable OPENBLAS_CORETYPE is 'Haswell': it can"),
+        ({}, "threads   5: one for each of the 5 cores that this program may use"),
+    ],
+)
+def test_backends_says_where_the_threads_come_from_and_what_slows_products(capsys, monkeypatch, set_, words):
+    monkeypatch.setattr(cores, "usable_cores", lambda *root: 5)
+    for name in ("MINIGAN_THREADS", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in set_.items():
+        monkeypatch.setenv(name, value)
+    assert minigan("backends") == 0
+    said = capsys.readouterr().out
+    openblas = any(library.internal_api == "openblas" for library in blas().lib_controllers)
+    assert any(line.startswith(words) for line in said.splitlines()) or ("OPENBLAS" in words and not openblas)
+    assert said.count("warning") == ("OPENBLAS" in words and openblas)
 
 
 @pytest.mark.parametrize("asked", ["flag", "environment"])
@@ -622,7 +648,7 @@ def test_an_unknown_backend_in_the_environment_is_named(refused, monkeypatch, ge
         "sample": lambda: minigan("sample", generator, "--out", "grid.png"),
         "summary": lambda: minigan("summary", "mnist_mlp"),
     }[command]()
-    refused(status, "MINIGAN_BACKEND", "'nonsense'", "numpy and cupy")
+    refused(status, "MINIGAN_BACKEND", "'nonsense'", "numpy, compiled, cupy")
 
 
 @pytest.mark.parametrize(("environment", "flags"), [("nonsense", ["--backend", "numpy"]), ("numpy", []), ("", [])])

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from minigan import Sequential
-from minigan.backend import NumpyBackend, cores
+from minigan.backend import NumpyBackend, cores, machine
 from minigan.backend.cores import thread_count, usable_cores
+from minigan.backend.machine import Caches, cache_sizes, processor_name
 from minigan.backend.threads import WORKERS, Workers
 from minigan.backend.tuning import Tuning
 from minigan.data import images
@@ -304,3 +305,72 @@ def test_a_blas_that_leaves_the_processors_flags_set_raises_nothing(monkeypatch)
     D = Sequential([LabelEmbedding(2, 4), SpectralNorm(Dense(1))], input_shape=7, name="D")
     D.forward(np.ones((2, 7), np.float32))
     D.backward(np.ones((2, 1), np.float32))
+
+
+# What this machine is. ------------------------------------------------------------------------------------------------
+
+K, M = 2**10, 2**20
+
+
+def cache(level, size, shared="0", kind="Unified"):
+    """The files of one cache of core 0."""
+    return {"level": str(level), "size": size, "shared_cpu_list": shared, "type": kind}
+
+
+CACHES = {  # the files of each cache, threads of one core, and what is made of them
+    "as on most": (
+        [cache(1, "48K", kind="Data"), cache(1, "32K", kind="Instruction"), cache(2, "1280K"), cache(3, "54M", "0-63")],
+        {}, Caches(48 * K, 1280 * K, 54 * M, True),
+    ),
+    "two threads of a core": ([cache(2, "2M", "0,8")], {0: "0,8", 8: "0,8"}, Caches(32 * K, 2 * M, 0, True)),
+    "four small cores share": ([cache(2, "4M", "0-3")], {}, Caches(32 * K, 1 * M, 0, True)),
+    "no third": ([cache(1, "64K", kind="Data"), cache(2, "512K")], {}, Caches(64 * K, 512 * K, 0, True)),
+    "no second": ([cache(1, "64K", kind="Data")], {}, Caches()),
+    "nothing": ([], {}, Caches()),
+    "nonsense": ([cache("two", "1M"), cache(2, "0K"), cache(2, "much"), cache(2, "-1K"), cache(2, "")], {}, Caches()),
+    "a list of nonsense": ([cache(2, "1M", "a-b,")], {}, Caches(32 * K, 1 * M, 0, True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CACHES)
+def test_cache_sizes_are_read(case, tmp_path, monkeypatch):
+    caches, siblings, expected = CACHES[case]
+    folder = tmp_path / "sys/devices/system/cpu"
+    for i, texts in enumerate(caches):
+        for name, text in texts.items():
+            path = folder / f"cpu0/cache/index{i}" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{text}\n", encoding="utf-8")
+    for thread, text in siblings.items():
+        path = folder / f"cpu{thread}/topology/thread_siblings_list"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n", encoding="utf-8")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_sizes(tmp_path) == expected
+
+
+def test_a_machine_that_says_nothing_has_the_least_that_there_is(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(machine, "_sysctl", lambda name: 0)
+    assert cache_sizes(tmp_path) == Caches() and processor_name(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "known, expected",
+    [
+        ({"hw.perflevel0.l1dcachesize": 128 * K, "hw.perflevel0.l2cachesize": 12 * M, "hw.perflevel0.cpusperl2": 4},
+         Caches(128 * K, 3 * M, 0, True)),
+        ({"hw.l1dcachesize": 32 * K, "hw.l2cachesize": 256 * K}, Caches(32 * K, 256 * K, 0, True)),
+    ],
+)  # fmt: skip
+def test_macos_is_asked_by_name(known, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(machine, "_sysctl", lambda name: known.get(name, 0))
+    assert cache_sizes(tmp_path) == expected
+
+
+@pytest.mark.parametrize("l2, block", [(0, 65_536), (256 * K, 87_381), (1 * M, 349_525), (4 * M, 1_398_101)])
+def test_blocks_follow_from_the_second_cache(l2, block):
+    assert Tuning.of(2, l2) == Tuning(threads=2, block=block)

@@ -1,6 +1,7 @@
-"""The array backends: NumPy on the CPU, CuPy on an NVIDIA GPU. Only this folder knows that there are two."""
+"""The array backends: NumPy on the CPU, with compiled kernels too, and CuPy on an NVIDIA GPU; and those of your own."""
 
 import os
+from collections.abc import Callable
 
 import numpy
 
@@ -14,10 +15,24 @@ from .sums import Sums
 
 __all__ = [
     "NAMES", "Array", "Backend", "Counter", "Kernel", "NumpyBackend", "Sides", "StepRunner", "Sums", "Window",
-    "backend_of", "get_backend", "same_padding", "usability",
+    "backend_of", "get_backend", "register_backend", "same_padding", "usability",
 ]  # fmt: skip
 
-NAMES = ("numpy", "compiled", "cupy")
+_BACKENDS: dict[str, tuple[Callable[[], Backend], Callable[[], tuple[bool, str]]]] = {}
+NAMES = _BACKENDS.keys()  # of those that are registered: it grows with them
+
+
+def register_backend(name: str, factory: Callable[[], Backend], usability: Callable[[], tuple[bool, str]]) -> None:
+    """Make `get_backend(name)`, `--backend name` and MINIGAN_BACKEND=name mean what `factory()` returns.
+
+    factory    returns the one object of this process; raises BackendError, with the reason, where it cannot be used
+    usability  returns whether this machine can use it, and a sentence: with which library and device, or why not
+
+    Raises BackendError if there is one of that name.
+    """
+    if name in _BACKENDS:
+        raise BackendError(f"there is a backend {name!r} already; the backends are {', '.join(NAMES)}")
+    _BACKENDS[name] = factory, usability
 
 
 def get_backend(backend: str | Backend | None = None) -> Backend:
@@ -30,21 +45,14 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
     source = "backend"
     if backend is None:
         backend, source = os.environ.get("MINIGAN_BACKEND") or "numpy", "environment variable MINIGAN_BACKEND"
-    if backend == "numpy":
-        return shared_backend()
-    if backend == "compiled":
-        from . import compiled_backend
-
-        return compiled_backend.shared_backend()
-    if backend == "cupy":
-        from . import cupy_backend
-
-        return cupy_backend.shared_backend()
-    raise BackendError(f"{source} is {backend!r}; the backends are {' and '.join(NAMES)}")
+    if backend not in _BACKENDS:
+        raise BackendError(f"{source} is {backend!r}; the backends are {', '.join(NAMES)}")
+    factory, _ = _BACKENDS[backend]
+    return factory()
 
 
 def backend_of(array: Array) -> Backend:
-    """The backend that an array belongs to. For a number or a list it is NumPy's."""
+    """The backend that an array belongs to. For NumPy's arrays, numbers and lists it is NumPy's."""
     if isinstance(array, numpy.ndarray | numpy.generic) or not hasattr(array, "get"):
         return shared_backend()
     return get_backend("cupy")
@@ -52,10 +60,37 @@ def backend_of(array: Array) -> Backend:
 
 def usability() -> dict[str, tuple[bool, str]]:
     """For each backend, whether this machine can use it, and a sentence: the library and the device, or why not."""
-    from .cupy_backend import device_name, unusable_reason
+    return {name: usable() for name, (_, usable) in _BACKENDS.items()}
 
-    reason = unusable_reason()
-    return {
-        "numpy": (True, f"NumPy {numpy.__version__} on {counted(usable_cores(), 'core')}"),
-        "cupy": (False, reason) if reason else (True, device_name()),
-    }
+
+def _numpy_usability() -> tuple[bool, str]:
+    return True, f"NumPy {numpy.__version__} on {counted(usable_cores(), 'core')}"
+
+
+def _compiled() -> Backend:
+    from .compiled_backend import shared_backend
+
+    return shared_backend()
+
+
+def _compiled_usability() -> tuple[bool, str]:
+    from .compiled_backend import usability
+
+    return usability()
+
+
+def _cupy() -> Backend:
+    from .cupy_backend import shared_backend
+
+    return shared_backend()
+
+
+def _cupy_usability() -> tuple[bool, str]:
+    from .cupy_backend import usability
+
+    return usability()
+
+
+register_backend("numpy", shared_backend, _numpy_usability)
+register_backend("compiled", _compiled, _compiled_usability)  # these are imported when they are asked for
+register_backend("cupy", _cupy, _cupy_usability)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import SettingsError
+from ..errors import SettingsError, counted
 
 
 def thread_count() -> int:
@@ -14,6 +14,17 @@ def thread_count() -> int:
     Raises SettingsError if MINIGAN_THREADS is no number.
     """
     return wanted_threads() or min(usable_cores(), _omp_threads() or math.inf)  # type: ignore[return-value]
+
+
+def why_so_many() -> str:
+    """Where the number of threads comes from, in a sentence. Raises SettingsError as `thread_count` does."""
+    cores = counted(usable_cores(), "core")
+    if wanted_threads():
+        return f"as MINIGAN_THREADS says; this program may use {cores}"
+    if thread_count() < usable_cores():
+        return f"as OMP_NUM_THREADS says; this program may use {cores}"
+    shared = " by its control group's share of their time" if _quota(Path("/")) is not None else ""
+    return f"one for each of the {cores} that this program may use{shared}"
 
 
 def wanted_threads() -> int | None:

@@ -53,6 +53,12 @@ def device_name() -> str:
     return f"CuPy {cupy.__version__} on {name}"
 
 
+def usability() -> tuple[bool, str]:
+    """Whether this machine can use the backend, and a sentence: the library and the device, or why not."""
+    reason = unusable_reason()
+    return (False, reason) if reason else (True, device_name())
+
+
 class CupyBackend(Backend):
     """Arrays on the current CUDA device. Raises BackendError, with the reason, where there is none.
 

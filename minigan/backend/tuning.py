@@ -34,7 +34,7 @@ class Tuning:
     @classmethod
     def of(cls, threads: int, l2: int) -> "Tuning":
         """For a core's second cache of `l2` bytes: the arrays of a block of elementwise work are a third larger, of
-        which an operation uses two or three at a time. With smaller blocks, threads hand the GIL to each other too often.
+        which an operation uses two or three at a time. With smaller blocks, threads wait for the GIL too often.
         """
         return cls(threads=threads, block=max(65_536, l2 // 3))
 

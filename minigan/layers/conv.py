@@ -12,6 +12,7 @@ from .sides import Pair, pair, sides, whole
 class Convolution(Layer):
     """The base of Conv2D and Conv2DTranspose: their arguments, and the bias."""
 
+    window: Window
     W: Array
     b: Array
     dW: Array
