@@ -954,6 +954,25 @@ def test_summary_of_a_file_is_what_print_shows(finished, capsys):
     assert capsys.readouterr().out == f"{load_model(finished / 'generator.npz')}\n"
 
 
+def test_the_ways_of_convolutions(capsys):
+    """Of a transposed one, y is what dx of the other is; a GPU's backend, and dense networks, have no ways."""
+    assert minigan("summary", "celeba64", "--ways", "64") == 0
+    G, D = capsys.readouterr().out.split("\n\n")
+    rows = [line.split() for line in G.splitlines()]
+    assert ["3.Conv2DTranspose", "y", "winograd", "603,979,776", "0.56"] in rows
+    assert ["9.Conv2DTranspose", "y", "gather", "2,424,307,712", "1.13"] in rows
+    assert ["dW", "few", "outputs", "226,492,416", "1.00"] in rows
+    assert "gather: copying patches of dy moves fewer numbers than adding patches of dx" in G
+    assert D.startswith("D  (64 images, backend numpy)\n") and max(map(len, (G + D).splitlines())) < 100
+    assert minigan("summary", "mnist_mlp", "--ways") == 0
+    assert capsys.readouterr().out.count("has no convolutions") == 2
+
+
+def test_the_ways_of_a_file(finished, capsys):
+    assert minigan("summary", finished, "--ways", "1") == 0
+    assert "(1 image, backend numpy)" in capsys.readouterr().out
+
+
 def test_summary_of_a_conditional_model(capsys):
     assert minigan("summary", "mnist_dcgan", "--classes", 7) == 0
     G, D = models.mnist_dcgan(classes=7)
@@ -972,6 +991,8 @@ MISTAKES = [
     ("summary image.npy", "did you mean images.npy?"),
     ("summary images.npy", "images.npy is not a model file"),
     ("summary .", "generator.npz does not exist"),
+    ("summary mnist_dcgan --ways 0", "--ways 0: wanted the images of a batch, 1 or more"),
+    ("summary mnist_dcgan --ways many", "--ways: invalid int value: 'many'"),
     ("summary mnist_mlp --classes 3", "--classes 3", "labels: mnist_dcgan"),
     ("summary mnist_dcgan --classes 0", "--classes 0", "at least 1"),
     ("summary images.npy --classes 3", "--classes 3", "images.npy is none"),
