@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from minigan.backend import NumpyBackend
+from minigan.backend import NumpyBackend, usability
 
-from .benchmarks.step import judged
+from .benchmarks.busy import busy_core
+from .benchmarks.step import busy_table, judged, table
 from .benchmarks.systems import operations
 from .conftest import ROOT, import_torch
 from .systems import IMAGE_SYSTEMS, example, real_batch
@@ -64,11 +65,29 @@ def test_the_operations_of_a_step_are_those_that_it_asks_the_backend_for(name, s
 
 
 def test_ratios_are_taken_round_by_round_and_to_the_best_setting():
-    times = {"minigan": [1.0, 2.0, 4.0], "slow": [9.0, 9.0, 9.0], "fast": [2.0, 6.0, 2.0]}
+    times = {"minigan": [1.0, 2.0, 4.0], "minigan compiled": [1.0, 1.0, 1.0]}
+    times |= {"slow": [9.0, 9.0, 9.0], "fast": [2.0, 6.0, 2.0]}
     found = judged(times, [10.0, 10.0, 5.0], 8_000_000)
     assert found["best_of_pytorch"] == "fast"
-    assert found["ratios"] == [2.0, 3.0, 0.5]
-    assert found["share_of_matmul"] == [0.8, 0.4, 0.4]  # 8, 4 and 2 GFLOP/s
+    assert found["ratios"] == {"minigan": [2.0, 3.0, 0.5], "minigan compiled": [2.0, 6.0, 2.0]}
+    assert found["share_of_matmul"]["minigan"] == [0.8, 0.4, 0.4]  # 8, 4 and 2 GFLOP/s
+
+
+def test_the_tables_of_the_documentation():
+    times = {"minigan": [20.0, 10.0, 30.0], "PyTorch NCHW": [10.0, 10.0, 10.0], "PyTorch channels_last": [40.0] * 3}
+    found = judged(times, [10.0] * 3, 8_000_000) | {"peak_mib": {"minigan": 90, "PyTorch NCHW": 1380}}
+    found["quiet_and_busy"] = {"minigan": [1.0, 2.0, 3.0]}, {"minigan": [9.0, 3.0, 3.0]}
+    assert (
+        table({"cats": found}).splitlines()[2] == "| `cats` | 20 | - | 10 | 40 | 0.50 (0.42 to 0.75) | - | 90, 1,380 |"
+    )
+    assert busy_table({"cats": found}).splitlines()[2] == "| `cats` | 1.50 (2 to 3 ms) |"
+
+
+def test_a_core_is_busy_and_then_free_again():
+    with pytest.raises(KeyboardInterrupt), busy_core() as process:
+        assert process.is_alive()
+        raise KeyboardInterrupt
+    assert not process.is_alive()
 
 
 @pytest.mark.slow
@@ -83,15 +102,20 @@ def test_it_runs_and_writes_what_it_measured(tmp_path):
         "2",
         "--rounds",
         "1",
+        "--busy",
+        "--table",
+        tmp_path / "table",
         "--json",
         tmp_path / "found",
     ]
     subprocess.run([sys.executable, "-m", "tests.benchmarks", *map(str, command)], cwd=ROOT, check=True, timeout=600)
     found = json.loads((tmp_path / "found").read_text(encoding="utf-8"))
     step = found["systems"]["mnist_wgan_gp"]
-    assert (
-        step["milliseconds"].keys() == step["peak_mib"].keys() == {"minigan", "PyTorch NCHW", "PyTorch channels_last"}
-    )
+    sides = {"minigan", "PyTorch NCHW", "PyTorch channels_last"}
+    sides |= {"minigan compiled"} if usability()["compiled"][0] else set()
+    assert step["milliseconds"].keys() == step["peak_mib"].keys() == sides
+    assert all(times.keys() == sides for times in step["quiet_and_busy"])
+    assert (tmp_path / "table").read_text(encoding="utf-8").count("`mnist_wgan_gp`") == 2
     assert step["losses_differ_by"] < 1e-3
     assert len(found["layers"]["faces_dcgan"]) > 20
-    assert found["machine"]["threads"] >= 1
+    assert {"processor", "threads", "caches", "products", "torch"} <= found["machine"].keys()

@@ -1,13 +1,13 @@
-"""How fast is it? minigan against PyTorch at its best, on the same cores.
+"""How fast is it? minigan, on NumPy and compiled, against PyTorch at its best, on the same cores.
 
     python -m tests.benchmarks [SYSTEM ...|--all]    whole steps; without a name, of mnist_mlp_gan
     python -m tests.benchmarks --layers SYSTEM       every layer alone
     python -m tests.benchmarks --scaling [PICTURE]   time an image against batch, pixels and channels
 
-A system is the name of an example, at its own batch and, but for --width, at its own size. Both sides begin with the
+A system is the name of an example, at its own batch and, but for --width, at its own size. All sides begin with the
 same weights and must report the same losses first. PyTorch has fused Adam, no graph for D's fakes (but where G learns
 from the same noise), D frozen while G learns, and its images in both orders: the faster counts. The environment
-variable MINIGAN_THREADS sets the threads of both sides. docs/performance.md says how to read what is printed.
+variable MINIGAN_THREADS sets the threads of all sides. docs/performance.md says how to read what is printed.
 """
 
 import argparse
@@ -15,7 +15,8 @@ import json
 from pathlib import Path
 
 from tests.benchmarks import layers, scaling, step
-from tests.benchmarks.systems import IMAGE_SYSTEMS, SYSTEMS, machine
+from tests.benchmarks.processes import Side
+from tests.benchmarks.systems import IMAGE_SYSTEMS, SYSTEMS, build_facts
 
 SECOND = {"mnist_mlp_gan": 30, "mnist_dcgan": 10, "mnist_wgan_gp": 5}  # steps in a turn; the others are slower
 
@@ -31,6 +32,9 @@ def parse():
         "--scaling", nargs="?", const="performance_scaling.png", metavar="PICTURE", help="draw the plot"
     )
     parser.add_argument("--compile", action="store_true", help="try torch.compile, too: some minutes for each system")
+    parser.add_argument(
+        "--busy", action="store_true", help="time each side once more, in turns with and without a busy core"
+    )
     parser.add_argument("--rounds", type=int, help="turns of each side (default: 20; of layers and --scaling 5)")
     parser.add_argument(
         "--steps",
@@ -38,6 +42,7 @@ def parse():
         help="steps in a turn (default: 30 for the MLP, 10 and 5 for the other digits, 1 for faces)",
     )
     parser.add_argument("--width", type=int, help="of the convolutional systems")
+    parser.add_argument("--table", metavar="FILE", help="write the tables of docs/performance.md to this file")
     parser.add_argument("--json", metavar="FILE", help="write the numbers to this file")
     arguments = parser.parse_args()
     if arguments.all:
@@ -59,11 +64,14 @@ def settings_of(name, arguments):
 
 def main():
     arguments = parse()
-    found = {"machine": machine(), "systems": {}}
-    print(", ".join(f"{name} {value}" for name, value in found["machine"].items()))
+    side = Side(build_facts)
+    found = {"machine": side.facts(), "systems": {}}
+    side.finish()
+    for name, value in found["machine"].items():
+        print(f"{name:<9} {value}")
     for name in arguments.systems:
         settings, steps = settings_of(name, arguments), arguments.steps or SECOND.get(name, 1)
-        measured = step.compare(name, settings, arguments.rounds or 20, steps, arguments.compile)
+        measured = step.compare(name, settings, arguments.rounds or 20, steps, arguments.compile, arguments.busy)
         found["systems"][name] = measured
         step.report(name, measured)
     if arguments.layers:
@@ -74,6 +82,9 @@ def main():
         print(f"{scaling.SYSTEM}, {scaling.USUAL} but for one setting at a time")
         found["scaling"] = scaling.scaling(arguments.rounds or 5)
         scaling.plot(found["scaling"], arguments.scaling)
+    if arguments.table:
+        busy = f"\n{step.busy_table(found['systems'])}" if arguments.busy else ""
+        Path(arguments.table).write_text(step.table(found["systems"]) + busy, encoding="utf-8")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(found, indent=1), encoding="utf-8")
 

@@ -11,8 +11,9 @@ import statistics
 import time
 from pathlib import Path
 
+from minigan.backend.facts import PINS
+
 REST = 0.05  # seconds between turns: long enough for idle workers to fall asleep
-PINS = "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"  # settings of some servers, which halve the speed of OpenBLAS
 
 
 class Side:
@@ -70,10 +71,10 @@ def peak_mib():
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
 
 
-def in_turns(sides, rounds, name=None, repeats=1):
-    """Milliseconds of each side, round by round, after a round to warm up."""
+def in_turns(sides, rounds, name=None, repeats=1, warm=True):
+    """Milliseconds of each side, round by round, after a round to warm up if `warm`."""
     times = {kind: [] for kind in sides}
-    for round_number in range(-1, rounds):
+    for round_number in range(-1 if warm else 0, rounds):
         for kind, side in sides.items():
             found = side.milliseconds(name, repeats[kind] if isinstance(repeats, dict) else repeats)
             if round_number >= 0:

@@ -1,7 +1,11 @@
-"""One whole step of a system: minigan against PyTorch at the best of its settings, on the same number of threads."""
+"""One whole step of a system: minigan on NumPy and compiled, and PyTorch at the best of its settings, on the same number
+of threads.
+"""
 
 import statistics
 
+from minigan.backend import usability
+from tests.benchmarks.busy import quiet_and_busy
 from tests.benchmarks.processes import Side, in_turns, quartiles
 from tests.benchmarks.systems import (
     CHECKED,
@@ -13,7 +17,18 @@ from tests.benchmarks.systems import (
     worst_difference,
 )
 
-MOST = 3e-3  # that the two sides' first losses may differ, in float32
+MOST = 3e-3  # that the sides' first losses may differ, in float32
+OURS = {"minigan": "numpy", "minigan compiled": "compiled"}  # our sides, and their backends
+BUSY_ROUNDS = 5
+
+
+def our_sides():
+    """Those of our sides whose backend can be used here; one that cannot is named, with the reason."""
+    found = usability()
+    for side, backend in OURS.items():
+        if not found[backend][0]:
+            print(f"{side} is left out: {found[backend][1]}")
+    return {side: backend for side, backend in OURS.items() if found[backend][0]}
 
 
 def torch_settings(name, compiled):
@@ -25,9 +40,9 @@ def torch_settings(name, compiled):
     return found | ({"PyTorch compiled": (name in IMAGE_SYSTEMS, True)} if compiled else {})
 
 
-def compare(name, settings, rounds, steps, compiled):
-    """Everything that is measured, as a dictionary. Raises SystemExit if the two do not compute the same losses."""
-    sides = {"minigan": Side(build_minigan, name, settings)}
+def compare(name, settings, rounds, steps, compiled=False, busy=False):
+    """Everything that is measured, as a dictionary. Raises SystemExit if the sides do not compute the same losses."""
+    sides = {side: Side(build_minigan, name, settings, backend) for side, backend in our_sides().items()}
     for kind, setting in torch_settings(name, compiled).items():
         sides[kind] = Side(build_torch, name, settings, *setting)
     losses = {}
@@ -47,24 +62,31 @@ def compare(name, settings, rounds, steps, compiled):
     repeats = dict.fromkeys(sides, steps) | {"matmul": 1}
     times = in_turns(sides | {"matmul": product}, rounds, repeats=repeats)
     product.finish()
+    beside = quiet_and_busy(sides, BUSY_ROUNDS, repeats) if busy else None
     peaks = {kind: side.finish() for kind, side in sides.items()}
     speed = [product_operations / milliseconds / 1e6 for milliseconds in times.pop("matmul")]
     return judged(times, speed, operations_of(name, settings)) | {
-        "settings": settings, "peak_mib": peaks, "losses_differ_by": worst
+        "settings": settings, "peak_mib": peaks, "losses_differ_by": worst, "quiet_and_busy": beside
     }  # fmt: skip
 
 
 def judged(times, matmul, operations):
-    """Ratios round by round: to PyTorch's best setting, and to the speed of matrix products (both in GFLOP/s)."""
-    best = min((kind for kind in times if kind != "minigan"), key=lambda kind: statistics.median(times[kind]))
-    reached = [operations / milliseconds / 1e6 for milliseconds in times["minigan"]]
+    """Ratios round by round, of each of our sides: to PyTorch's best setting, and to the speed of matrix products (both
+    in GFLOP/s).
+    """
+    ours = [kind for kind in times if kind in OURS]
+    best = min((kind for kind in times if kind not in OURS), key=lambda kind: statistics.median(times[kind]))
+
+    def share(side):
+        return [operations / ms / 1e6 / peak for ms, peak in zip(times[side], matmul, strict=True)]
+
     return {
         "milliseconds": times,
         "best_of_pytorch": best,
-        "ratios": [theirs / ours for ours, theirs in zip(times["minigan"], times[best], strict=True)],
+        "ratios": {s: [theirs / ms for ms, theirs in zip(times[s], times[best], strict=True)] for s in ours},
         "gflop": operations / 1e9,
         "matmul_gflop_per_second": matmul,
-        "share_of_matmul": [ours / peak for ours, peak in zip(reached, matmul, strict=True)],
+        "share_of_matmul": {side: share(side) for side in ours},
     }
 
 
@@ -75,9 +97,73 @@ def report(name, found):
         low, middle, high = quartiles(values)
         peak = found["peak_mib"][kind]
         print(f"  {kind:<22} {middle:9.2f} ms a step (quartiles {low:.2f} ... {high:.2f}), peak {peak} MiB")
-    low, middle, high = quartiles(found["ratios"])
-    print(f"  minigan is {middle:.2f} times as fast as {found['best_of_pytorch']} (quartiles {low:.2f} ... {high:.2f})")
-    low, middle, high = quartiles(found["share_of_matmul"])
+    for side, ratios in found["ratios"].items():
+        low, middle, high = quartiles(ratios)
+        print(
+            f"  {side} is {middle:.2f} times as fast as {found['best_of_pytorch']} ({low:.2f} ... {high:.2f});", end=" "
+        )
+        _, share, _ = quartiles(found["share_of_matmul"][side])
+        print(f"{share:.0%} of a large matrix product's speed")
     speed = statistics.median(found["matmul_gflop_per_second"])
-    print(f"  {found['gflop']:.3g} GFLOP a step; a large matrix product has {speed:.0f} GFLOP/s;", end=" ")
-    print(f"minigan reaches {middle:.0%} of that (quartiles {low:.0%} ... {high:.0%})", flush=True)
+    print(f"  {found['gflop']:.3g} GFLOP a step; a large matrix product has {speed:.0f} GFLOP/s", flush=True)
+    for kind, (quiet, busy) in busy_ratios(found).items():
+        print(
+            f"  {kind:<22} {quiet:9.2f} ms quiet, {busy:9.2f} ms with a busy core: {busy / quiet:.2f} times", flush=True
+        )
+
+
+def busy_ratios(found):
+    """{side: (median of the quiet turns, median of the busy ones)}"""
+    if not found["quiet_and_busy"]:
+        return {}
+    quiet, busy = found["quiet_and_busy"]
+    return {kind: (statistics.median(quiet[kind]), statistics.median(busy[kind])) for kind in quiet}
+
+
+# As a table for docs/performance.md. ------------------------------------------------------------------------------------
+
+
+def table(systems):
+    """Markdown: a row for each system, with milliseconds, ratios to PyTorch's best, and the most memory."""
+    head = (
+        "system",
+        "NumPy",
+        "compiled",
+        "PyTorch NCHW",
+        "channels last",
+        "NumPy : PyTorch",
+        "compiled : PyTorch",
+        "MiB",
+    )
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for name, found in systems.items():
+        times = {kind: f"{statistics.median(values):,.3g}" for kind, values in found["milliseconds"].items()}
+        peaks = [found["peak_mib"].get(kind) for kind in (*OURS, found["best_of_pytorch"])]
+        cells = [
+            f"`{name}`", times["minigan"], times.get("minigan compiled", "-"),
+            times.get("PyTorch NCHW") or times["PyTorch"], times.get("PyTorch channels_last", "-"),
+            *(ratio_cell(found["ratios"].get(side)) for side in OURS), ", ".join(f"{peak:,}" for peak in peaks if peak),
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def ratio_cell(ratios):
+    if ratios is None:
+        return "-"
+    low, middle, high = quartiles(ratios)
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def busy_table(systems):
+    """Markdown: a row for each system, how many times its quiet time a step takes beside a busy core."""
+    sides = list(dict.fromkeys(kind for found in systems.values() for kind in busy_ratios(found)))
+    lines = [f"| system | {' | '.join(sides)} |", "|---" * (1 + len(sides)) + "|"]
+    for name, found in systems.items():
+        ratios = busy_ratios(found)
+        cells = [
+            f"{ratios[kind][1] / ratios[kind][0]:.2f} ({ratios[kind][0]:.3g} to {ratios[kind][1]:.3g} ms)"
+            if kind in ratios else "-" for kind in sides
+        ]  # fmt: skip
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

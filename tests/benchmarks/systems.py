@@ -2,12 +2,12 @@
 
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
 from minigan.backend.cores import thread_count
+from minigan.backend.facts import facts
 from tests.systems import IMAGE_SYSTEMS, real_batch, system
 
 SYSTEMS = ("mnist_mlp_gan", *IMAGE_SYSTEMS)
@@ -16,9 +16,9 @@ WARM = 2  # steps after these, before memory is counted
 SIDE = 3072  # of the square matrices
 
 
-def build_minigan(name, settings):
+def build_minigan(name, settings, backend="numpy"):
     """(losses of the first steps, the step)."""
-    gan, settings = system(name, "float32", **settings)
+    gan, settings = system(name, "float32", backend=backend, **settings)
     x_real = real_batch(gan, settings.batch_size)  # always the same: what is timed is the step, not the data
 
     def step():
@@ -132,12 +132,15 @@ def operations_of(name, settings):
     return operations(gan, settings.batch_size)
 
 
+def build_facts():
+    """(what the sides run on, nothing to be timed): in a process of its own, which has their environment."""
+    return machine(), None
+
+
 def machine():
     """What the numbers were measured on."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return {
-        "processor": models[0] if models else platform.machine(),
+        **{name: value for name, value in facts() if name != "tuning"},
         "threads": thread_count(),
         "python": platform.python_version(),
         "numpy": version("numpy"),
