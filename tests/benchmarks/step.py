@@ -1,6 +1,4 @@
-"""One whole step of a system: minigan on NumPy and compiled, and PyTorch at the best of its settings, on the same number
-of threads.
-"""
+"""One whole step of a system: minigan on NumPy and compiled, and PyTorch at its best, on as many threads."""
 
 import statistics
 
@@ -120,7 +118,7 @@ def busy_ratios(found):
     return {kind: (statistics.median(quiet[kind]), statistics.median(busy[kind])) for kind in quiet}
 
 
-# As a table for docs/performance.md. ------------------------------------------------------------------------------------
+# As tables for docs/performance.md. -----------------------------------------------------------------------------------
 
 
 def table(systems):
