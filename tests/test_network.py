@@ -284,7 +284,7 @@ def test_wrong_inputs(x, words):
         ({"dtype": "float16"}, SettingsError, "dtype is float16"),
         ({"dtype": "int32"}, SettingsError, "dtype is int32"),
         ({"workspace": "recycled"}, SettingsError, "workspace is 'recycled'"),
-        ({"backend": "jax"}, BackendError, "backend is 'jax'; the backends are numpy and cupy"),
+        ({"backend": "jax"}, BackendError, "backend is 'jax'; the backends are numpy, compiled, cupy"),
         ({"seed": -1}, SettingsError, "seed is -1"),
     ],
 )

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
 
 from minigan import Sequential
 from minigan.backend import NumpyBackend, cores, machine
+from minigan.backend import threads as threads_file
 from minigan.backend.cores import thread_count, usable_cores
 from minigan.backend.machine import Caches, cache_sizes, processor_name
 from minigan.backend.threads import WORKERS, Workers
@@ -144,6 +146,43 @@ def test_an_error_ends_the_work_of_all_threads():
     with pytest.raises(KeyboardInterrupt):
         workers.run(task, [(i, i + 1) for i in range(500)], 2)
     assert len(done) < 100
+
+
+def test_after_a_long_wait_for_another_thread_the_calling_one_works_alone_for_a_while(monkeypatch):
+    """As beside a program that takes a core. The blocks stay the same."""
+    workers, me = Workers(), threading.get_ident()
+    now, done = 0.0, []
+
+    def work(slow, mine):
+        """Two blocks: the calling thread's takes `mine` seconds, and the other's `slow` more."""
+        nonlocal now
+        both, mine_ended = threading.Barrier(2, timeout=20), threading.Event()
+
+        def task(start, stop):
+            nonlocal now
+            done.append((start, threading.get_ident() == me))
+            if now < workers.alone_until:
+                return
+            both.wait()
+            if threading.get_ident() == me:
+                now += mine
+                mine_ended.set()
+            else:
+                mine_ended.wait()
+                time.sleep(0.01)  # the calling thread looks at the clock, and waits
+                now += slow
+
+        done.clear()
+        workers.run(task, [(0, 1), (1, 2)], 2)
+        return sorted(start for start, _ in done), sum(mine for _, mine in done)
+
+    monkeypatch.setattr(threads_file, "time", types.SimpleNamespace(perf_counter=lambda: now))
+    assert work(0.0005, 0.0) == ([0, 1], 1) and now > workers.alone_until, "a wait too short to count"
+    assert work(0.02, 0.03) == ([0, 1], 1) and now > workers.alone_until, "as long as a block"
+    assert work(0.02, 0.01) == ([0, 1], 1) and now < workers.alone_until
+    assert work(0.0, 0.0) == ([0, 1], 2), "both blocks are the calling thread's"
+    now += 0.2
+    assert work(0.0, 0.0) == ([0, 1], 1), "and then the other one is asked again"
 
 
 @pytest.fixture

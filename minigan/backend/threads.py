@@ -2,10 +2,15 @@
 
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+
+# Seconds. A thread that the system has taken off its core is back after some milliseconds; in as many as ALONE, the
+# calling thread computes some ten steps of a small network.
+PATIENCE, ALONE = 0.001, 0.1
 
 
 class Shared:
@@ -37,13 +42,18 @@ class Workers:
         self.pool: ThreadPoolExecutor | None = None
         self.alone, self.starting = threading.Lock(), threading.Lock()
         self.process, self.size = 0, 0  # whose pool it is, and for how many threads it was made
+        self.alone_until = 0.0  # another program has our cores: until then the calling thread works alone
 
     def run(self, task: Callable[[int, int], None], blocks: list[tuple[int, int]], threads: int) -> None:
         """task(start, stop) for every block, by so many threads, the calling one included. A thread that has finished a
         block takes the next one.
+
+        Where the calling thread has had to wait for the others' last blocks for longer than it worked itself, another
+        program has taken a core from one of them. Then it computes all blocks alone for a while: they are the same
+        blocks, so that the numbers are the same.
         """
-        threads, todo = min(threads, len(blocks)), Shared(blocks)
-        if threads <= 1:
+        threads, todo, began = min(threads, len(blocks)), Shared(blocks), time.perf_counter()
+        if threads <= 1 or began < self.alone_until:
             for start, stop in blocks:
                 task(start, stop)
             return
@@ -60,7 +70,11 @@ class Workers:
         try:
             work()  # the calling thread works too
         finally:
+            worked = time.perf_counter()
             wait([other for other in others if not other.cancel()])  # what has not begun has nothing left to do
+            ended = time.perf_counter()
+            if ended - worked > max(PATIENCE, worked - began):
+                self.alone_until = ended + ALONE
         for other in others:
             if not other.cancelled():
                 other.result()
