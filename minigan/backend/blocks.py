@@ -28,6 +28,9 @@ def shared_blocks(n: int, size: int, threads: int) -> list[tuple[int, int]]:
 def over_rows(task: Task, shape: tuple[int, ...], arrays: int, tuning: Tuning) -> None:
     """task(start, stop) for blocks of axis 0 of so many arrays of this shape, on as many threads as pay."""
     size = arrays * math.prod(shape)
+    if size <= tuning.block < tuning.many:
+        task(0, shape[0])
+        return
     threads = tuning.threads if size >= tuning.many else 1
     count = max(1, round(size / (threads * tuning.block))) * threads
     WORKERS.run(task, equal_blocks(shape[0], max(1, min(shape[0], count))), threads)

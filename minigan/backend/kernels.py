@@ -6,6 +6,7 @@ declared here, once, and every backend holds a caller to it: a typing error in a
 refused on NumPy, too.
 """
 
+from collections.abc import KeysView
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -44,23 +45,33 @@ class Kernel:
         return read + [name for name in self.writes.split() if name not in read]
 
     @cached_property
-    def settings(self) -> list[str]:
+    def masks(self) -> set[str]:
+        """The names of those that are of bools."""
+        return {name.removesuffix(":bool") for name in self.reads.split() if name.endswith(":bool")}
+
+    @cached_property
+    def vector_count(self) -> int:
+        """How many vectors there are."""
+        return len(self.vectors.split())
+
+    @cached_property
+    def settings(self) -> KeysView[str]:
         """The names of scalars, numbers and steps, in the order of the arguments."""
-        return f"{self.scalars} {self.numbers} {self.steps}".split()
+        return dict.fromkeys(f"{self.scalars} {self.numbers} {self.steps}".split()).keys()
 
     def require(self, arrays: Any, vectors: Any, settings: dict[str, Any]) -> None:
         """Raises BackendError unless these are what the kernel takes."""
-        if len(arrays) != len(self.arrays) or len(vectors) != len(self.vectors.split()):
+        if len(arrays) != len(self.arrays) or len(vectors) != self.vector_count:
             raise self._refusal(f"{len(arrays)} arrays and {len(vectors)} vectors")
-        if settings.keys() != set(self.settings):
+        if settings.keys() != self.settings:
             raise self._refusal(f"the settings {', '.join(settings) or 'none'}")
         shape, dtype = arrays[0].shape, arrays[0].dtype
         for name, array in zip(self.arrays, arrays, strict=True):
-            if array.shape != shape or array.dtype != ("bool" if f"{name}:bool" in self.reads.split() else dtype):
+            if array.shape != shape or array.dtype != (bool if name in self.masks else dtype):
                 raise self._refusal(f"{name} as {array.dtype} {array.shape} beside {dtype} {shape}")
-        for name, vector in zip(self.vectors.split(), vectors, strict=True):
+        for vector in vectors:
             if vector.shape != shape[-1:] or vector.dtype != dtype:
-                raise self._refusal(f"{name} as {vector.dtype} {vector.shape} beside {dtype} {shape}")
+                raise self._refusal(f"a vector {vector.dtype} {vector.shape} beside {dtype} {shape}")
 
     def _refusal(self, came: str) -> BackendError:
         wanted = f"arrays {' '.join(self.arrays)}"
