@@ -54,6 +54,11 @@ class Training:
         return self.gan.steps
 
     @property
+    def first_step(self) -> str:
+        """What the first step does besides, in a word: "compiling"; else nothing."""
+        return self.gan.D.backend.first_step
+
+    @property
     def path(self) -> Path | None:
         """The run's folder, or None."""
         return self.record.directory.path if self.record.directory else None

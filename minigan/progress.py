@@ -36,6 +36,11 @@ class Counted(Protocol):
         """Steps so far."""
         ...
 
+    @property
+    def first_step(self) -> str:
+        """What the first one does besides, in a word; or nothing."""
+        ...
+
 
 class ProgressBar:
     """A callback: tqdm's bar on a terminal, or in a notebook that has ipywidgets; elsewhere a plain line at most every
@@ -53,10 +58,14 @@ class ProgressBar:
         kind = _bar_class()
         if kind is not None and training.step < training.steps:
             self._show(lambda: kind(total=training.steps, initial=training.step, unit="step", dynamic_ncols=True))
+        if training.first_step:
+            self._say(training.first_step)
 
     def on_step(self, training: Counted, losses: object) -> None:
         """One step is done."""
         if self.bar is not None:
+            if training.first_step and training.step == self.first + 1:
+                self._say("")
             self._show(lambda: self.bar.update() and None or self.bar)
 
     def on_log(self, training: Counted, row: Mapping[str, float]) -> None:
@@ -81,6 +90,11 @@ class ProgressBar:
             self.bar = bar()
         except Exception:  # whatever a closed stream or a widget without a front end raises
             self.bar = None
+
+    def _say(self, words: str) -> None:
+        """Behind the bar, at once."""
+        if self.bar is not None:
+            self._show(lambda: self.bar.set_postfix_str(words) or self.bar)
 
     def _print_line(self, training: Counted) -> None:
         self.shown, self.lines = time.perf_counter(), self.lines + 1

@@ -37,6 +37,7 @@ from minigan import (
     progress,
     run_start,
 )
+from minigan.backend import NumpyBackend
 from minigan.errors import DataError, DivergedError, FileError, SettingsError, ShapeError
 
 from .conftest import ROOT
@@ -1346,6 +1347,16 @@ def test_progress_on_a_terminal(monkeypatch, breaks):
     monkeypatch.setattr(sys, "stderr", terminal)
     assert train(steps=12, progress=True).steps == 12
     assert breaks or ("12/12" in terminal.text and "D's accuracy" in terminal.text)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_the_bar_says_that_the_first_step_compiles(monkeypatch, breaks):
+    terminal = Terminal(breaks)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(NumpyBackend, "first_step", "compiling")
+    assert train(steps=12, progress=True).steps == 12
+    first, *_, last = [line for line in terminal.text.split("\r") if "/12" in line] or ["", ""]
+    assert breaks or ("compiling" in terminal.text and "0/12" in first and "12/12" in last and "compiling" not in last)
 
 
 def test_progress_elsewhere(monkeypatch, capsys):

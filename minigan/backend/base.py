@@ -43,6 +43,7 @@ class Backend:
 
     name: ClassVar[str]
     xp: ModuleType
+    first_step: ClassVar[str] = ""  # what the first step of a run does besides, in a word, where it takes time
 
     def __init__(self) -> None:
         self.random = Random(self)

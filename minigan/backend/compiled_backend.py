@@ -38,6 +38,7 @@ class CompiledBackend(NumpyBackend):
     """NumPy on the CPU, with the kernels of compiled_kernels.py. Raises BackendError where Numba cannot be used."""
 
     name: ClassVar[str] = "compiled"
+    first_step: ClassVar[str] = "compiling"  # what is not in the cache on disk
 
     def __init__(self, tuning: Tuning | None = None) -> None:
         if reason := unusable_reason():

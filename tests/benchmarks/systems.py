@@ -132,17 +132,17 @@ def operations_of(name, settings):
     return operations(gan, settings.batch_size)
 
 
-def build_facts():
+def build_facts(packages=("torch",)):
     """(what the sides run on, nothing to be timed): in a process of its own, which has their environment."""
-    return machine(), None
+    return machine(packages), None
 
 
-def machine():
+def machine(packages):
     """What the numbers were measured on."""
     return {
         **{name: value for name, value in facts() if name != "tuning"},
         "threads": thread_count(),
         "python": platform.python_version(),
         "numpy": version("numpy"),
-        "torch": version("torch"),
+        **{package: version(package) for package in packages},
     }
