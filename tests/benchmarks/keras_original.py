@@ -41,7 +41,9 @@ def networks(keras):
 
 
 def build_keras(seed, predict):
-    """(nothing, the step), with G's images by G.predict or G.predict_on_batch. Of the first steps it is checked that each updates its own network."""
+    """(nothing, the step), with G's images by G.predict or G.predict_on_batch. The first steps are checked: each of
+    their updates changes its own network, and no other.
+    """
     import keras
     import tensorflow
 
