@@ -30,7 +30,7 @@ FLOORS = [
     ["backend.blocks"],
     ["backend.base"],
     ["backend.rows", "backend.moves"],
-    ["backend.ways.way", "backend.numpy_sums", "backend.numpy_random", "backend.cupy_random"],
+    ["backend.ways.way", "backend.numpy_sums", "backend.numpy_random"],
     [
         "backend.ways.winograd",
         "backend.ways.blocks",

@@ -46,7 +46,7 @@ class Backend:
     first_step: ClassVar[str] = ""  # what the first step of a run does besides, in a word, where it takes time
 
     def __init__(self) -> None:
-        self.random = Random(self)
+        self.random = Random(self.asarray)
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         """An array of this backend, of this dtype if one is given. The array itself if it is both already."""

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import BackendError
+from . import philox
 from .base import Array, Backend
 from .convolution import Window
 from .cublas import Cublas
-from .cupy_random import CupyRandom
 from .graph import StepGraph, StepNumbers
 from .kernels import Kernel
 from .numpy_backend import shared_backend as shared_numpy_backend
+from .random import Random
 from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
 
 KERNELS = Path(__file__).parent / "kernels.cu"
@@ -263,6 +264,34 @@ class CupyBackend(Backend):
         blocks = min(MOST_BLOCKS, -(-counts[0] // THREADS))
         typed = tuple(np.uint32(argument) if isinstance(argument, int) else argument for argument in arguments)
         self.kernels[real, name]((blocks,), (THREADS,), typed)
+
+
+class CupyRandom(Random):
+    """The numbers of philox.py, computed on the device. In a captured graph, the step is read there, too."""
+
+    def __init__(self, backend: "CupyBackend") -> None:
+        super().__init__(backend.asarray)
+        self.backend = backend
+
+    def normal(self, shape: tuple[int, ...], seed: int, stream: str, step: int = 0, dtype: Any = "float32") -> Array:
+        """Standard normal numbers, a function of (seed, stream, step)."""
+        return self._drawn("normal", shape, seed, stream, step, dtype)
+
+    def uniform(self, shape: tuple[int, ...], seed: int, stream: str, step: int = 0, dtype: Any = "float64") -> Array:
+        """Uniform numbers in [0, 1), a function of (seed, stream, step). Rounded to float32 they may reach 1."""
+        return self._drawn("uniform", shape, seed, stream, step, dtype)
+
+    def integers(self, high: int, n: int, seed: int, stream: str, step: int = 0) -> Array:
+        """n whole numbers 0 ... high - 1, int64, a function of (seed, stream, step)."""
+        return (self.uniform((n,), seed, stream, step, "float64") * high).astype("int64")
+
+    def _drawn(self, kernel: str, shape: tuple[int, ...], seed: int, stream: str, step: int, dtype: Any) -> Array:
+        philox.require_words(seed, step)
+        out = self.backend.xp.empty(shape, dtype)
+        if out.size:
+            words = np.uint64(seed), np.uint64(philox.stream_number(stream))
+            self.backend.launch(kernel, out, out, out.size, *words, *self.backend.step_arguments(step))
+        return out
 
 
 def _geometry(window: Window) -> list[np.int32]:

@@ -31,7 +31,7 @@ class NumpyBackend(Backend):
     def __init__(self, tuning: Tuning | None = None) -> None:
         super().__init__()
         self.tuning = tuning or tuning_of_this_machine()
-        self.random = NumpyRandom(self, self.tuning)
+        self.random = NumpyRandom(self.tuning)
         self.choose = Chooser(self.tuning, self.moves)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from . import philox
-from .base import Array, Backend
+from .base import Array
 from .blocks import equal_blocks
 from .random import Random
 from .threads import WORKERS
@@ -15,8 +15,8 @@ from .tuning import Tuning
 class NumpyRandom(Random):
     """As `Random`, with the tuning of the backend that it is of."""
 
-    def __init__(self, backend: Backend, tuning: Tuning) -> None:
-        super().__init__(backend)
+    def __init__(self, tuning: Tuning) -> None:
+        super().__init__(np.asarray)
         self.tuning = tuning
 
     def mask(self, shape: tuple[int, ...], rate: float, seed: int, stream: str, step: int = 0) -> Array:
