@@ -410,6 +410,7 @@ def test_macos_is_asked_by_name(known, expected, tmp_path, monkeypatch):
     assert cache_sizes(tmp_path) == expected
 
 
-@pytest.mark.parametrize("l2, block", [(0, 65_536), (256 * K, 87_381), (1 * M, 349_525), (4 * M, 1_398_101)])
+@pytest.mark.parametrize("l2, block", [(0, 65_536), (512 * K, 131_072), (1 * M, 262_144), (4 * M, 1_048_576)])
 def test_blocks_follow_from_the_second_cache(l2, block):
-    assert Tuning.of(2, l2) == Tuning(threads=2, block=block)
+    assert Tuning.of(1, l2) == Tuning(threads=1, block=block)
+    assert Tuning.of(2, l2).block == Tuning.of(8, l2).block == max(65_536, l2 // 2)

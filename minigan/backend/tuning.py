@@ -14,7 +14,7 @@ class Tuning:
 
     threads: int = 1  # that compute
     # Elementwise work and sums.
-    block: int = 349_525  # entries of all its arrays that a block has, so that they stay in a core's cache
+    block: int = 262_144  # entries of all its arrays that a block has, so that they stay in a core's cache
     many: int = 2_000_000  # entries of all its arrays from which it pays to wake another thread
     smallest_block: int = 65_536  # random words for which it pays to wake another thread
     # Convolutions.
@@ -33,10 +33,10 @@ class Tuning:
 
     @classmethod
     def of(cls, threads: int, l2: int) -> "Tuning":
-        """For a core's second cache of `l2` bytes: the arrays of a block of elementwise work are a third larger, of
-        which an operation uses two or three at a time. With smaller blocks, threads wait for the GIL too often.
+        """For a core's second cache of `l2` bytes: the arrays of a block of elementwise work fill it, for one thread. For
+        several they are twice as large: with smaller blocks, threads wait for the GIL too often.
         """
-        return cls(threads=threads, block=max(65_536, l2 // 3))
+        return cls(threads=threads, block=max(65_536, l2 // 4 * min(threads, 2)))
 
 
 def tuning_of_this_machine() -> Tuning:
