@@ -81,20 +81,20 @@ class CompiledBackend(NumpyBackend):
         if sums not in (COLUMN_SUMS, MOMENTS, GRADIENT_SUMS) or not all(a.flags.c_contiguous for a in arguments):
             return super()._sums(sums, arguments)
         x, count, c = arguments[0], len(sums.arrays.split()), arguments[0].shape[-1]
-        vectors = (x.reshape(-1, c)[0],) if sums is MOMENTS else arguments[count:]  # d = x - x[0]: see below
+        first = x.reshape(-1, c)[0]  # moments are computed around it; a plain sum needs no vector, and reads none
         loop, found = getattr(self.loops, sums.name), []
-        for rows, stretched in in_long_rows(arguments[:count], vectors or (x.reshape(-1, c)[0],), LONG_ROW):
+        for rows, vectors in in_long_rows(arguments[:count], arguments[count:] or (first,), LONG_ROW):
             parts: dict[int, Array] = {}
 
-            def block(start: int, stop: int, rows: Any = rows, vectors: Any = stretched, parts: Any = parts) -> None:
+            def block(start: int, stop: int, rows: Any = rows, vectors: Any = vectors, parts: Any = parts) -> None:
                 parts[start] = np.zeros((1 if sums is COLUMN_SUMS else 2, rows[0].shape[1]))
-                loop(*(row[start:stop] for row in rows), *([] if sums is COLUMN_SUMS else vectors), parts[start])
+                loop(*(row[start:stop] for row in rows), *vectors, parts[start])
 
             over_rows(block, rows[0].shape, count, self.tuning)
             found += [parts[start].reshape(len(parts[start]), -1, c).sum(axis=1) for start in sorted(parts)]
         total = functools.reduce(np.add, found)
         if sums is MOMENTS:
-            total = moments_of(total, vectors[0], x.size // c)
+            total = moments_of(total, first, x.size // c)
         return tuple(total.astype(x.dtype))
 
 

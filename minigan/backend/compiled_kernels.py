@@ -160,7 +160,7 @@ def adam(p, g, m, v, rate, beta1, beta2, eps, t):
 
 
 @compiled
-def column_sums(x, sums):
+def column_sums(x, _, sums):
     """sums[0] += sum x.    x: (m, c)   sums: (1, c), float64"""
     for row in range(len(x)):
         for t in range(x.shape[1]):
