@@ -116,6 +116,6 @@ def test_it_runs_and_writes_what_it_measured(tmp_path):
     assert step["milliseconds"].keys() == step["peak_mib"].keys() == sides
     assert all(times.keys() == sides for times in step["quiet_and_busy"])
     assert (tmp_path / "table").read_text(encoding="utf-8").count("`mnist_wgan_gp`") == 2
-    assert step["losses_differ_by"] < 1e-3
+    assert max(step["losses_differ_by"]) < 1e-3
     assert len(found["layers"]["faces_dcgan"]) > 20
     assert {"processor", "threads", "caches", "products", "torch"} <= found["machine"].keys()

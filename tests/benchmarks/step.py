@@ -11,11 +11,13 @@ from tests.benchmarks.systems import (
     build_matmul,
     build_minigan,
     build_torch,
+    differences_of,
     operations_of,
-    worst_difference,
 )
 
-MOST = 3e-3  # that the sides' first losses may differ, in float32
+# How much the sides' losses may differ, in float32, at the first step and at the second: Adam divides every gradient by its
+# own size, so that its first step makes rounding as large as what it rounds.
+MOST = 1e-3, 1e-2
 OURS = {"minigan": "numpy", "minigan compiled": "compiled"}  # our sides, and their backends
 BUSY_ROUNDS = 5
 
@@ -52,9 +54,12 @@ def compare(name, settings, rounds, steps, compiled=False, busy=False):
                 raise SystemExit(f"{name}: {kind} failed") from None
             print(f"{name}: torch.compile does not work here; the other settings are compared")
             del sides[kind]
-    worst = max(worst_difference(losses["minigan"], found) for found in losses.values())
-    if worst > MOST:
-        raise SystemExit(f"{name}: the sides do not compute the same losses: they differ by {worst:.2g}: {losses}")
+    worst = [
+        max(differences)
+        for differences in zip(*(differences_of(losses["minigan"], found) for found in losses.values()))
+    ]
+    if any(difference > most for difference, most in zip(worst, MOST, strict=True)):
+        raise SystemExit(f"{name}: the sides do not compute the same losses: they differ by {worst}: {losses}")
     product = Side(build_matmul)
     product_operations = product.facts()
     repeats = dict.fromkeys(sides, steps) | {"matmul": 1}
@@ -89,7 +94,7 @@ def judged(times, matmul, operations):
 
 
 def report(name, found):
-    agree = f"{found['losses_differ_by']:.1g}"
+    agree = " and ".join(f"{difference:.1g}" for difference in found["losses_differ_by"])
     print(f"{name} {found['settings'] or ''}: losses of the first {CHECKED} steps agree to {agree}")
     for kind, values in found["milliseconds"].items():
         low, middle, high = quartiles(values)

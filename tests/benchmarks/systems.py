@@ -98,10 +98,10 @@ def build_matmul():
     return 2 * SIDE**3, lambda name: product
 
 
-def worst_difference(ours, theirs):
-    """Between the losses of the first steps."""
-    pairs = [pair for x, y in zip(ours, theirs, strict=True) for pair in zip(x, y, strict=True)]
-    return max(abs(a - b) / max(1, abs(a)) for a, b in pairs)
+def differences_of(ours, theirs):
+    """The largest between the losses of each of the first steps."""
+    steps = zip(ours, theirs, strict=True)
+    return [max(abs(a - b) / max(1, abs(a)) for a, b in zip(x, y, strict=True)) for x, y in steps]
 
 
 def products(net, first=0):
