@@ -33,8 +33,8 @@ class Tuning:
 
     @classmethod
     def of(cls, threads: int, l2: int) -> "Tuning":
-        """For a core's second cache of `l2` bytes: the arrays of a block of elementwise work fill it. For several threads
-        they are twice as large: with smaller blocks, these wait for the GIL too often.
+        """For a core's second cache of `l2` bytes: the arrays of a block of elementwise work fill it. For several
+        threads they are twice as large: with smaller blocks, these wait for the GIL too often.
         """
         return cls(threads=threads, block=max(65_536, l2 // 4 * min(threads, 2)))
 
