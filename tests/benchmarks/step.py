@@ -15,8 +15,8 @@ from tests.benchmarks.systems import (
     operations_of,
 )
 
-# How much the sides' losses may differ, in float32, at the first step and at the second: Adam divides every gradient by its
-# own size, so that its first step makes rounding as large as what it rounds.
+# How much the sides' losses may differ, in float32, at the first step and at the second: Adam divides every gradient by
+# its own size, so that its first step makes rounding as large as what it rounds.
 MOST = 1e-3, 1e-2
 OURS = {"minigan": "numpy", "minigan compiled": "compiled"}  # our sides, and their backends
 BUSY_ROUNDS = 5
@@ -54,10 +54,8 @@ def compare(name, settings, rounds, steps, compiled=False, busy=False):
                 raise SystemExit(f"{name}: {kind} failed") from None
             print(f"{name}: torch.compile does not work here; the other settings are compared")
             del sides[kind]
-    worst = [
-        max(differences)
-        for differences in zip(*(differences_of(losses["minigan"], found) for found in losses.values()))
-    ]
+    differences = [differences_of(losses["minigan"], found) for found in losses.values()]
+    worst = [max(step) for step in zip(*differences, strict=True)]
     if any(difference > most for difference, most in zip(worst, MOST, strict=True)):
         raise SystemExit(f"{name}: the sides do not compute the same losses: they differ by {worst}: {losses}")
     product = Side(build_matmul)
