@@ -138,7 +138,7 @@ def table(systems):
     )
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, found in systems.items():
-        times = {kind: f"{statistics.median(values):,.3g}" for kind, values in found["milliseconds"].items()}
+        times = {kind: readable(statistics.median(values)) for kind, values in found["milliseconds"].items()}
         peaks = [found["peak_mib"].get(kind) for kind in (*OURS, found["best_of_pytorch"])]
         cells = [
             f"`{name}`", times["minigan"], times.get("minigan compiled", "-"),
@@ -147,6 +147,10 @@ def table(systems):
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def readable(milliseconds):
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
 
 
 def ratio_cell(ratios):
@@ -163,7 +167,7 @@ def busy_table(systems):
     for name, found in systems.items():
         ratios = busy_ratios(found)
         cells = [
-            f"{ratios[kind][1] / ratios[kind][0]:.2f} ({ratios[kind][0]:.3g} to {ratios[kind][1]:.3g} ms)"
+            f"{ratios[kind][1] / ratios[kind][0]:.2f} ({readable(ratios[kind][0])} to {readable(ratios[kind][1])} ms)"
             if kind in ratios else "-" for kind in sides
         ]  # fmt: skip
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
