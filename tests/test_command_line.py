@@ -20,11 +20,12 @@ import pytest
 from PIL import Image
 
 from minigan import __version__, cli, load_model, loop, models, pictures, save_model, settings
-from minigan.backend import cores
+from minigan import backend as backends
+from minigan.backend import NumpyBackend, cores
 from minigan.backend.blas import blas
 from minigan.cli import guarded, main
 from minigan.data import images, load
-from minigan.errors import FileError
+from minigan.errors import BackendError, FileError
 from minigan.generator import draw_noise, with_labels
 from minigan.layers import Dense, Residual
 from minigan.network import Sequential
@@ -614,6 +615,40 @@ def test_backends_says_where_the_threads_come_from_and_what_slows_products(capsy
     openblas = any(library.internal_api == "openblas" for library in blas().lib_controllers)
     assert any(line.startswith(words) for line in said.splitlines()) or ("OPENBLAS" in words and not openblas)
     assert said.count("warning") == ("OPENBLAS" in words and openblas)
+
+
+class Mine(NumpyBackend):
+    """A backend of one's own."""
+
+    name = "mine"
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    """It is registered, and will not be."""
+    backend, known = Mine(), {}
+    monkeypatch.setattr(backends, "_BACKENDS", known)
+    backends.register_backend("numpy", backends.shared_backend, lambda: (True, "NumPy"))
+    backends.register_backend("mine", lambda: backend, lambda: (False, "only on Sundays"))
+    return backend
+
+
+def test_a_backend_of_ones_own(mine, monkeypatch, capsys):
+    assert backends.get_backend("mine") is mine is backends.get_backend(mine)
+    monkeypatch.setenv("MINIGAN_BACKEND", "mine")
+    assert backends.get_backend() is mine
+    with pytest.raises(BackendError, match="there is a backend 'mine' already; the backends are numpy, "):
+        backends.register_backend("mine", Mine, lambda: (True, ""))
+    assert minigan("backends") == 0 and "mine      not usable: only on Sundays\n" in capsys.readouterr().out
+
+
+def test_it_is_a_choice_of_the_flag():
+    backends.register_backend("theirs", Mine, lambda: (True, ""))
+    try:
+        assert train(*BASE, "--backend", "theirs", "--out", "theirs") == 0
+        assert json.loads(Path("theirs/config.json").read_text(encoding="utf-8"))["settings"]["backend"] == "theirs"
+    finally:
+        del backends._BACKENDS["theirs"]
 
 
 @pytest.mark.parametrize("asked", ["flag", "environment"])

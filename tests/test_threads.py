@@ -28,16 +28,16 @@ from .systems import real_batch, system
 
 # Two steps of a GAN whose batches are cut into blocks; then one more step, in a forked child and here.
 SCRIPT = """
-import json, os, threading
+import json, os, sys, threading
 from dataclasses import replace
-from minigan.backend import NumpyBackend
+from minigan.backend import get_backend
 from minigan.backend.blas import blas
 from minigan.backend.blocks import on_all_cores
 from minigan.backend.tuning import tuning_of_this_machine
 from tests.systems import real_batch, system
 
 tuning = replace(tuning_of_this_machine(), many=1)
-gan, settings = system("mnist_dcgan", width=16, batch_size=24, backend=NumpyBackend(tuning))
+gan, settings = system("mnist_dcgan", width=16, batch_size=24, backend=type(get_backend(sys.argv[1]))(tuning))
 x = real_batch(gan, settings.batch_size)
 for _ in range(2):
     losses = gan.step(x)
@@ -67,10 +67,13 @@ def run(threads, *command):
     )
 
 
-def test_the_numbers_do_not_depend_on_the_threads():
+@pytest.mark.parametrize("backend", ["numpy", "compiled"])
+def test_the_numbers_do_not_depend_on_the_threads(backend):
+    if backend == "compiled":
+        pytest.importorskip("numba", reason="Numba is not installed: pip install 'minigan[fast]'")
     found = {}
     for threads in (1, 2, 3):
-        done = run(str(threads), "-c", SCRIPT)
+        done = run(str(threads), "-c", SCRIPT, backend)
         assert done.returncode == 0, done.stderr
         found[threads] = json.loads(done.stdout)
     for threads, here in found.items():
