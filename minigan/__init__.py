@@ -33,13 +33,13 @@ __all__ = [
     "Layer", "LeastSquares", "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective",
     "Optimizer", "Penalty", "RMSprop", "Relativistic", "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy",
     "StepLR", "Wasserstein", "WeightClipping", "__version__", "data", "get_backend", "gradcheck", "initializers",
-    "layers", "load_model", "load_weights", "models", "open_run", "pictures", "register_backend",
+    "layers", "load_model", "load_weights", "metrics", "models", "open_run", "pictures", "register_backend",
     "save_model", "train",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
-    """gradcheck is loaded when it is asked for: training needs none of it."""
-    if name == "gradcheck":
-        return importlib.import_module(".gradcheck", __name__)
+    """gradcheck and metrics are loaded when they are asked for: training needs none of them."""
+    if name in ("gradcheck", "metrics"):
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import minigan
-from minigan import data, errors, gradcheck, initializers, interop, layers, models, pictures
+from minigan import data, errors, gradcheck, initializers, interop, layers, metrics, models, pictures
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
 HEAD = """# Reference
@@ -22,6 +22,7 @@ ROOMS = [
     ("minigan.data", "Data", data, data.__all__),
     ("minigan.initializers", "First weights", initializers, ["normal", "glorot_uniform", "he_normal", "zeros", "ones"]),
     ("minigan.gradcheck", "The gradient check", gradcheck, gradcheck.__all__),
+    ("minigan.metrics", "Metrics", metrics, metrics.__all__),
     ("minigan.pictures", "Pictures", pictures, None),
     ("minigan.interop", "Weights of other libraries", interop, ["to_torch", "from_torch", "modules_of", "to_keras",
                                                                 "from_keras"]),

@@ -85,6 +85,9 @@ FLOORS = [
     ["gradcheck.children"],
     ["gradcheck"],
     ["gradcheck.command", "pytest_plugin"],
+    ["metrics.rows"],
+    ["metrics.frechet", "metrics.kernel", "metrics.neighbours"],
+    ["metrics"],
     ["checkpoint", "history_csv", "example_files"],
     ["run_directory"],
     ["run"],
@@ -152,7 +155,7 @@ BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
     "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint", "printing",
     "history_csv",
-    "gradcheck", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
+    "gradcheck", "metrics", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]
 LAYERS = [path for path in ENGINE if path.parent.name == "layers"]

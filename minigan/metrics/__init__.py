@@ -1,0 +1,13 @@
+"""Is it any good? Distances between samples of two kinds, real and fake, as rows of features.
+
+All functions take NumPy arrays (n, d), or arrays whose further axes are flattened, and compute in float64. None of them
+downloads anything, and none is called by another's name: with features of one's own, a Frechet distance is no FID.
+"""
+
+from .frechet import frechet_distance
+from .kernel import kernel_distance
+from .neighbours import Support, nearest, one_nearest_neighbour, precision_recall, support
+
+__all__ = [
+    "Support", "frechet_distance", "kernel_distance", "nearest", "one_nearest_neighbour", "precision_recall", "support",
+]  # fmt: skip

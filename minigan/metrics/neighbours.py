@@ -1,0 +1,111 @@
+"""Measures by nearest neighbours: precision and recall, density and coverage, the two-sample test, the nearest sample.
+
+Squared distances come from products, |a - b|^2 = |a|^2 + |b|^2 - 2 a b, in blocks of rows: 10,000 against 60,000
+samples need no table of all their distances.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import SettingsError
+from .rows import both
+
+BLOCK = 4_000_000  # distances at a time: 32 MB
+
+
+class Support(NamedTuple):
+    """How the fakes fill the room that the real samples fill."""
+
+    precision: float  # share of fakes in a ball of the real samples
+    recall: float  # share of real samples in a ball of the fakes
+    density: float  # real balls that a fake is in, on average, by k; above 1 where real samples are dense
+    coverage: float  # share of real samples in whose ball a fake is
+
+
+def _blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """(rows of a, their squared distances to all of b)."""
+    squares, rows = (b * b).sum(axis=1), max(1, BLOCK // len(b))
+    for start in range(0, len(a), rows):
+        part = a[start : start + rows]
+        distances = (part * part).sum(axis=1)[:, None] + squares - 2 * (part @ b.T)
+        yield slice(start, start + len(part)), np.maximum(distances, 0)  # rounding may make it negative
+
+
+def _radii(rows: np.ndarray, k: int, name: str) -> np.ndarray:
+    """The squared distance from each row to its k-th nearest other row."""
+    if not 1 <= k < len(rows):
+        raise SettingsError(
+            f"k is {k}, and there are {len(rows)} {name} samples; wanted k from 1 to one less than that"
+        )
+    found = np.empty(len(rows))
+    for part, distances in _blocks(rows, rows):
+        distances[np.arange(len(distances)), np.arange(part.start, part.stop)] = -1  # itself comes first
+        found[part] = np.partition(distances, k, axis=1)[:, k]
+    return found
+
+
+def support(real: Any, fake: Any, k: int = 5) -> Support:
+    """Precision and recall, density and coverage.    real: (n, d)   fake: (m, d)
+
+    With B(x) the ball around x that reaches to the k-th nearest of its kind:
+
+        precision = share of fakes in some B(real)           recall   = share of real samples in some B(fake)
+        density   = 1 / (k m) sum over fakes of the number of B(real) that it is in
+        coverage  = share of the B(real) in which a fake is
+
+    Kynkaanniemi et al. 2019 (arXiv:1904.06991), who take k = 3, and Naeem et al. 2020 (arXiv:2002.09797), who take 5.
+    Of two samples of one distribution density is 1 and coverage 1 - 2^-k on average (Naeem et al., section 3).
+    Raises DataError as `frechet_distance` does, and SettingsError unless k is from 1 to one less than either number.
+    """
+    x, y = both(real, fake)
+    of_real, of_fake = _radii(x, k, "real"), _radii(y, k, "fake")
+    inside, covered, recalled = np.zeros(len(y)), np.zeros(len(x), bool), np.zeros(len(x), bool)
+    for part, distances in _blocks(x, y):
+        in_ball = distances <= of_real[part, None]
+        inside += in_ball.sum(axis=0)
+        covered[part] = in_ball.any(axis=1)
+        recalled[part] = (distances <= of_fake).any(axis=1)
+    return Support(
+        float((inside > 0).mean()), float(recalled.mean()), float(inside.sum() / (k * len(y))), float(covered.mean())
+    )
+
+
+def precision_recall(real: Any, fake: Any, k: int = 3) -> tuple[float, float]:
+    """Those of `support`, with the k of Kynkaanniemi et al. 2019."""
+    found = support(real, fake, k)
+    return found.precision, found.recall
+
+
+def nearest(samples: Any, among: Any) -> tuple[np.ndarray, np.ndarray]:
+    """For each sample, which of `among` is nearest, and how far it is.    (n, d), (m, d) -> (n,) int64, (n,)
+
+    Raises DataError as `frechet_distance` does, but for single samples.
+    """
+    y, x = both(samples, among, least=1)
+    which, distance = np.empty(len(y), np.int64), np.empty(len(y))
+    for part, distances in _blocks(y, x):
+        which[part] = distances.argmin(axis=1)
+        distance[part] = np.sqrt(distances.min(axis=1))
+    return which, distance
+
+
+def one_nearest_neighbour(real: Any, fake: Any) -> float:
+    """How often the nearest other sample is of the same kind, real or fake: 0.5 if they cannot be told apart.
+
+    real: (n, d)   fake: (n, d), as many: of unlike numbers, the more frequent kind would be nearer by chance
+
+    Leave-one-out accuracy of a 1-nearest-neighbour classifier (Lopez-Paz and Oquab 2017, arXiv:1610.06545). 1: the
+    kinds are apart. Below 0.5: fakes lie nearer to real samples than those to each other, as copies do.
+    Raises DataError as `frechet_distance` does, and SettingsError for unlike numbers of samples.
+    """
+    x, y = both(real, fake)
+    if len(x) != len(y):
+        raise SettingsError(f"one_nearest_neighbour: {len(x)} real samples and {len(y)} fake ones; wanted as many")
+    rows, right = np.concatenate([x, y]), 0
+    for part, distances in _blocks(rows, rows):
+        own = np.arange(part.start, part.stop)
+        distances[np.arange(len(own)), own] = np.inf
+        right += int(((distances.argmin(axis=1) < len(x)) == (own < len(x))).sum())
+    return right / len(rows)
