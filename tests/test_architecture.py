@@ -87,6 +87,7 @@ FLOORS = [
     ["gradcheck.command", "pytest_plugin"],
     ["metrics.rows"],
     ["metrics.frechet", "metrics.kernel", "metrics.neighbours"],
+    ["metrics.modes", "metrics.copies"],
     ["metrics"],
     ["checkpoint", "history_csv", "example_files"],
     ["run_directory"],

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from minigan import metrics
+from minigan import data, metrics
 from minigan.errors import DataError, SettingsError
 from minigan.metrics import frechet_distance, kernel_distance, nearest, neighbours, one_nearest_neighbour, support
 
@@ -155,6 +155,57 @@ def test_blocks_need_little_memory():
     assert peak < 150e6
 
 
+# Modes, classes, bins, copies. ----------------------------------------------------------------------------------------
+
+CENTRES = np.array([[0.0, 0], [4, 0], [0, 4], [4, 4]])
+
+
+def test_the_modes_of_a_mixture():
+    points = np.repeat(CENTRES[:3], [10, 10, 20], axis=0) + 0.1 * DRAW(0).normal(size=(40, 2))
+    points[0] = [2, 2.2]  # far from all, nearest to the third
+    found = metrics.mixture_modes(points, CENTRES, 0.1)
+    shares = np.array([9, 10, 21]) / 40
+    assert found.hit == 3 and found.high_quality <= 39 / 40
+    assert np.isclose(found.divergence, (shares * np.log(4 * shares)).sum())
+    assert metrics.mixture_modes(CENTRES, CENTRES, 0.1) == (4, 1.0, pytest.approx(0, abs=1e-15))
+    assert metrics.mixture_modes(CENTRES[:1], CENTRES, 0.1) == (1, 1.0, pytest.approx(np.log(4)))
+    assert metrics.mixture_modes(CENTRES + 1, CENTRES, 0.1).hit == 0, "near a mode, and not within it"
+
+
+def test_classes():
+    assert metrics.class_balance([0, 1, 2, 3] * 5, 4) == (4, pytest.approx(np.log(4)), pytest.approx(0, abs=1e-15))
+    assert metrics.class_balance([2, 2], 4) == (1, 0.0, pytest.approx(np.log(4)))
+
+
+def test_bins_differ_by_chance_as_often_as_z_says():
+    pairs = [(gaussian(2000, 2, 2 * i), gaussian(2000, 2, 2 * i + 1)) for i in range(20)]
+    found = [metrics.different_bins(*pair, 20, z=1.96, rounds=5) for pair in pairs]
+    assert 0.02 < np.mean([bins.different for bins in found]) / 20 < 0.09, "one in twenty"
+    half = gaussian(4000, 2, 99)
+    assert metrics.different_bins(gaussian(2000, 2, 0), half[half[:, 0] > 0][:1900], 20).different > 12
+
+
+@pytest.mark.slow
+def test_bins_of_digits():
+    """Published for 45,000 digits in 100 bins: 0 bins different and a divergence of .0014 for 10,000 others, 4 and
+    .0041 for the test set, which has other writers, 11 and .016 for the others without nines.
+    """
+    digits, test = data.mnist("train"), data.mnist("test").images.reshape(10_000, -1) / 255
+    order = DRAW(0).permutation(60_000)
+    rows, labels = digits.images.reshape(60_000, -1)[order] / 255, digits.labels[order]
+    real, others, kinds = rows[:45_000], rows[45_000:55_000], labels[45_000:55_000]
+    found = [metrics.different_bins(real, fake, rounds=10) for fake in (others, test, others[kinds != 9])]
+    assert [bins.divergence for bins in found] == pytest.approx([0.0014, 0.0041, 0.016], rel=0.15)
+    assert found[0].different <= 2 and 2 <= found[1].different <= 16 and 8 <= found[2].different <= 18
+
+
+def test_copies_are_found():
+    real, held_out = gaussian(600, 3, 0), gaussian(300, 3, 1)
+    honest, copied = metrics.copies(real, held_out), metrics.copies(real, real[:300] + 1e-6)
+    assert 0.4 < honest.authentic < 0.6 and copied.authentic == 0
+    assert np.array_equal(copied.nearest, np.arange(300)) and copied.distance.max() < 1e-5
+
+
 # What is refused. -----------------------------------------------------------------------------------------------------
 
 ONE, TWO = np.zeros((1, 3)), np.zeros((2, 3))
@@ -172,6 +223,11 @@ ONE, TWO = np.zeros((1, 3)), np.zeros((2, 3))
         (lambda: metrics.precision_recall(TWO, TWO, 0), "k is 0"),
         (lambda: kernel_distance(TWO, TWO, 0), "subsets is 0 and size 1000"),
         (lambda: kernel_distance(TWO, TWO, 1, 1), "size 1; wanted at least 1 and 2"),
+        (lambda: metrics.mixture_modes(TWO, ONE, 0), "sd is 0; it must be above 0"),
+        (lambda: metrics.mixture_modes(TWO[:0], ONE, 1), "fake has 0 samples|real has 0 samples"),
+        (lambda: metrics.class_balance([0, 4], 4), "classes are int64 of shape .2,.; wanted whole numbers from 0 to 3"),
+        (lambda: metrics.class_balance([0.5], 4), "classes are float64"),
+        (lambda: metrics.different_bins(TWO, TWO, 3), "bins is 3; wanted 2 to 2, the number of real samples"),
         (lambda: one_nearest_neighbour(TWO, np.zeros((3, 3))), "2 real samples and 3 fake ones; wanted as many"),
     ],
 )

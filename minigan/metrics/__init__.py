@@ -4,10 +4,13 @@ All functions take NumPy arrays (n, d), or arrays whose further axes are flatten
 downloads anything, and none is called by another's name: with features of one's own, a Frechet distance is no FID.
 """
 
+from .copies import Copies, copies
 from .frechet import frechet_distance
 from .kernel import kernel_distance
+from .modes import Bins, Classes, Modes, class_balance, different_bins, mixture_modes
 from .neighbours import Support, nearest, one_nearest_neighbour, precision_recall, support
 
 __all__ = [
-    "Support", "frechet_distance", "kernel_distance", "nearest", "one_nearest_neighbour", "precision_recall", "support",
+    "Bins", "Classes", "Copies", "Modes", "Support", "class_balance", "copies", "different_bins", "frechet_distance",
+    "kernel_distance", "mixture_modes", "nearest", "one_nearest_neighbour", "precision_recall", "support",
 ]  # fmt: skip

@@ -91,6 +91,11 @@ def nearest(samples: Any, among: Any) -> tuple[np.ndarray, np.ndarray]:
     return which, distance
 
 
+def nearest_other(samples: np.ndarray) -> np.ndarray:
+    """How far the nearest other one of the same rows is.    (n, d) -> (n,)"""
+    return np.sqrt(_radii(samples, 1, "real"))
+
+
 def one_nearest_neighbour(real: Any, fake: Any) -> float:
     """How often the nearest other sample is of the same kind, real or fake: 0.5 if they cannot be told apart.
 
