@@ -26,11 +26,14 @@ class Support(NamedTuple):
 
 def _blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """(rows of a, their squared distances to all of b)."""
-    squares, rows = (b * b).sum(axis=1), max(1, BLOCK // len(b))
+    squares, rows = np.einsum("ij,ij->i", b, b), max(1, BLOCK // len(b))
     for start in range(0, len(a), rows):
         part = a[start : start + rows]
-        distances = (part * part).sum(axis=1)[:, None] + squares - 2 * (part @ b.T)
-        yield slice(start, start + len(part)), np.maximum(distances, 0)  # rounding may make it negative
+        distances = part @ b.T
+        distances *= -2
+        distances += squares
+        distances += np.einsum("ij,ij->i", part, part)[:, None]
+        yield slice(start, start + len(part)), np.maximum(distances, 0, out=distances)  # rounding may make it negative
 
 
 def _radii(rows: np.ndarray, k: int, name: str) -> np.ndarray:
