@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -71,6 +73,7 @@ def test_ratios_are_taken_round_by_round_and_to_the_best_setting():
     assert found["best_of_pytorch"] == "fast"
     assert found["ratios"] == {"minigan": [2.0, 3.0, 0.5], "minigan compiled": [2.0, 6.0, 2.0]}
     assert found["share_of_matmul"]["minigan"] == [0.8, 0.4, 0.4]  # 8, 4 and 2 GFLOP/s
+    assert found["compiled_to_numpy"] == [1.0, 0.5, 0.25]
 
 
 def test_the_tables_of_the_documentation():
@@ -88,6 +91,47 @@ def test_a_core_is_busy_and_then_free_again():
         assert process.is_alive()
         raise KeyboardInterrupt
     assert not process.is_alive()
+
+
+BUSY = """
+import time
+from tests.benchmarks.busy import busy_core
+
+if __name__ == "__main__":
+    with busy_core() as process:
+        print(process.pid, flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="which processes live is read from Linux's /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_busy_process_ends_with_a_benchmark_that_is_killed(number, tmp_path):
+    """A signal that leaves no time to end it: `timeout` sends one, a closed terminal another."""
+    script = tmp_path / "busy.py"
+    script.write_text(BUSY, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)
+    child = int(parent.stdout.readline())
+    parent.send_signal(number)
+    parent.wait(20)
+    parent.stdout.close()
+    deadline = time.monotonic() + 20
+    while running(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    ended = not running(child)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    assert ended
+
+
+def running(number):
+    """Whether a process computes; one that waits to be buried does not."""
+    try:
+        with open(f"/proc/{number}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

@@ -141,7 +141,6 @@ def machine(packages):
     """What the numbers were measured on."""
     return {
         **{name: value for name, value in facts() if name != "tuning"},
-        "threads": thread_count(),
         "python": platform.python_version(),
         "numpy": version("numpy"),
         **{package: version(package) for package in packages},
