@@ -86,7 +86,7 @@ def pack(
     vector = backend.xp.zeros(size, dtype)
     for slot, (layer, item) in zip(slots, declared, strict=True):
         random = Random(backend, seed, f"{stream}.{slot.name}")
-        with np.errstate(all="ignore"):  # of products within: backend/products.py
+        with np.errstate(all="ignore"):  # of products within: backend/blas.py
             value = backend.asarray(item.init(random, item.shape, item.fan_in, item.fan_out), dtype)
         if value.shape != item.shape:
             raise ShapeError(f"the initializer of {stream}.{slot.name} made {value.shape}; wanted {item.shape}")

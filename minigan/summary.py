@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from .backend.base import Description
 from .errors import counted
-from .layers import Conv2D, Layer
+from .layers import Conv2DTranspose, Layer, UpSamplingConv2D
 from .layers.conv import Convolution
 from .parameters import Slot
 
@@ -55,8 +55,7 @@ def ways_table(net: Layer, n: int) -> str:
 
 
 def _described(layer: Convolution, n: int) -> tuple[Description, Description, Description]:
-    """How y, dW and dx of a convolution are computed. A transposed one's y is the dx of its window, its dx the y."""
-    forward = isinstance(layer, Conv2D)
-    d = layer.c_out if forward else layer.input_shape[-1]
-    conv, conv_dx, conv_dW = layer.backend.describe(layer.window, n, d)
-    return (conv, conv_dW, conv_dx) if forward else (conv_dx, conv_dW, conv)
+    """How y, dW and dx of a convolution are computed. Where pixels of x add patches to y, y is the dx of the window."""
+    adds = isinstance(layer, Conv2DTranspose | UpSamplingConv2D)
+    conv, conv_dx, conv_dW = layer.backend.describe(layer.window, n, layer.input_shape[-1] if adds else layer.c_out)
+    return (conv_dx, conv_dW, conv) if adds else (conv, conv_dW, conv_dx)

@@ -1,5 +1,6 @@
 """Convolutions: against the definition, against their adjoint, against known numbers; whole and in blocks of images."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -21,10 +22,12 @@ from minigan.layers import (
     Conv2DTranspose,
     Cropping2D,
     GlobalAveragePooling2D,
+    SpectralNorm,
     UpSampling2D,
     UpSamplingConv2D,
     ZeroPadding2D,
 )
+from minigan.summary import ways_table
 
 from .layer_table import CASES
 
@@ -538,3 +541,31 @@ def test_shapes(layer, shape, out):
 def test_what_cannot_be_is_refused_in_words(build, words):
     with pytest.raises((SettingsError, ShapeError), match=words):
         build()
+
+
+class Asked(Chooser):
+    """It remembers what it is asked for: the way that each function takes, and how many multiplications."""
+
+    def __init__(self, *settings):
+        super().__init__(*settings)
+        self.log = []
+
+    def __call__(self, function, window, n, d):
+        way = super().__call__(function, window, n, d)
+        self.log.append((way.name, f"{way.multiplications(function):,}"))
+        return way
+
+
+CONVOLUTIONS = [Conv2D(8, 4, 2, 1), Conv2DTranspose(8, 4, 2, 1), UpSamplingConv2D(8, 3), UpSamplingConv2D(3, 3)]
+
+
+@pytest.mark.parametrize("layer", [*CONVOLUTIONS, SpectralNorm(UpSamplingConv2D(8, 3))], ids=str)
+def test_the_table_of_ways_says_what_layers_ask_for(layer):
+    """Of y, dW and dx, in this order; the table is read from the columns of its text."""
+    backend = NumpyBackend(Tuning())
+    net = Sequential([layer], input_shape=(16, 16, 24), dtype="float64", backend=backend)
+    backend.choose = Asked(backend.tuning, backend.moves)
+    net.backward(np.ones_like(net.forward(draw("x", 4, 16, 16, 24))))
+    took = list(backend.choose.log)
+    found = re.findall(r" (?:y |dW|dx)  (\S.*?)  +([\d,]+) ", ways_table(net, 4))
+    assert found == took and len(took) == 3
