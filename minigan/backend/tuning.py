@@ -1,4 +1,4 @@
-"""Sizes at which one way of computing becomes faster than another: one object for each backend, all of them in it."""
+"""Sizes at which one way of computing becomes faster than another: one object for each backend."""
 
 from dataclasses import dataclass
 
