@@ -47,10 +47,10 @@ class Noted(CompiledBackend):
 
     ran: ClassVar[set[str]] = set()
 
-    def _elementwise(self, formula, arrays, vectors, kernel, work, settings):
-        if kernel is not None:
-            self.ran.add(kernel.name)
-        super()._elementwise(formula, arrays, vectors, kernel, work, settings)
+    def _elementwise(self, call):
+        if call.kernel is not None:
+            self.ran.add(call.kernel.name)
+        super()._elementwise(call)
 
 
 def passes(case, backend, dtype):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from .convolution import Window, col2im, im2col
-from .kernels import Kernel
+from .kernels import Elementwise, Kernel
 from .random import Random
 from .sums import Sums
 
@@ -91,18 +91,11 @@ class Backend:
         """
         if kernel is not None:
             kernel.require(arrays, vectors, settings)
-        self._elementwise(formula, arrays, vectors, kernel, work, settings)
+        self._elementwise(Elementwise(formula, arrays, vectors, kernel, work, settings))
 
-    def _elementwise(
-        self,
-        formula: Callable[..., None],
-        arrays: Sequence[Array],
-        vectors: Sequence[Array],
-        kernel: Kernel | None,
-        work: int,
-        settings: dict[str, Any],
-    ) -> None:
-        formula(*arrays, *vectors, *(self.xp.empty_like(arrays[0]) for _ in range(work)))
+    def _elementwise(self, call: Elementwise) -> None:
+        more = (self.xp.empty_like(call.arrays[0]) for _ in range(call.work))
+        call.formula(*call.arrays, *call.vectors, *more)
 
     def sums(self, sums: Sums, *arguments: Array) -> tuple[Array, ...]:
         """Sums over all axes but the last, by name: sums.py says which there are.    (..., c) -> (c,), ...

@@ -1,7 +1,6 @@
 """The CPU with compiled kernels: one pass, where NumPy makes many over blocks. Needs Numba, the extra `fast`."""
 
 import functools
-from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar
 
@@ -11,12 +10,11 @@ from ..errors import BackendError, counted
 from .base import Array
 from .blocks import over_rows
 from .cores import usable_cores
-from .kernels import Kernel
+from .kernels import Elementwise
 from .numpy_backend import NumpyBackend
 from .rows import in_long_rows
 from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
 from .tuning import Tuning
-from .ways import Chooser
 
 LONG_ROW = 256  # entries from which an inner loop runs at full speed: shorter rows are taken several at a time
 
@@ -43,33 +41,25 @@ class CompiledBackend(NumpyBackend):
     def __init__(self, tuning: Tuning | None = None) -> None:
         if reason := unusable_reason():
             raise BackendError(f"backend 'compiled' cannot be used: {reason}; or use backend 'numpy'")
-        super().__init__(tuning)
         from . import compiled_kernels
         from .compiled_moves import CompiledMoves
 
-        self.loops = compiled_kernels
-        self.choose = Chooser(self.tuning, CompiledMoves())
+        self.loops, self.moves = compiled_kernels, CompiledMoves()
+        super().__init__(tuning)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return shared_backend, ()
 
-    def _elementwise(
-        self,
-        formula: Callable[..., None],
-        arrays: Sequence[Array],
-        vectors: Sequence[Array],
-        kernel: Kernel | None,
-        work: int,
-        settings: dict[str, Any],
-    ) -> None:
+    def _elementwise(self, call: Elementwise) -> None:
         """The kernel's loop, on as many cores as pay; the formula, as NumPy, without a kernel and for views."""
-        if kernel is None or not all(array.flags.c_contiguous for array in (*arrays, *vectors)):
-            super()._elementwise(formula, arrays, vectors, kernel, work, settings)
+        kernel = call.runnable
+        if kernel is None:
+            super()._elementwise(call)
             return
-        loop, real = getattr(self.loops, kernel.name), np.float64 if kernel.scalars else arrays[0].dtype.type
-        numbers = [real(settings[name]) for name in (*kernel.scalars.split(), *kernel.numbers.split())]
-        numbers += [settings[name] for name in kernel.steps.split()]
-        for rows, stretched in in_long_rows(arrays, vectors, LONG_ROW):
+        loop = getattr(self.loops, kernel.name)
+        numbers = kernel.rounded(f"{kernel.scalars} {kernel.numbers}", call.settings, call.arrays[0].dtype)
+        numbers += [call.settings[name] for name in kernel.steps.split()]
+        for rows, stretched in in_long_rows(call.arrays, call.vectors, LONG_ROW):
 
             def block(start: int, stop: int, rows: list[Array] = rows, stretched: list[Array] = stretched) -> None:
                 loop(*(row[start:stop] for row in rows), *stretched, *numbers)

@@ -3,7 +3,7 @@
 import functools
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from .base import Array, Backend
 from .convolution import Window
 from .cublas import Cublas
 from .graph import StepGraph, StepNumbers
-from .kernels import Kernel
+from .kernels import Elementwise
 from .numpy_backend import shared_backend as shared_numpy_backend
 from .random import Random
 from .sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS, Sums
@@ -118,27 +118,19 @@ class CupyBackend(Backend):
         """Wait until the device has finished its work."""
         self.xp.cuda.get_current_stream().synchronize()
 
-    def _elementwise(
-        self,
-        formula: Callable[..., None],
-        arrays: Sequence[Array],
-        vectors: Sequence[Array],
-        kernel: Kernel | None,
-        work: int,
-        settings: dict[str, Any],
-    ) -> None:
+    def _elementwise(self, call: Elementwise) -> None:
         """Launch the kernel, if one is given and its arrays are contiguous; else the formula, a launch an operation."""
-        if kernel is None or not all(array.flags.c_contiguous for array in (*arrays, *vectors)):
-            super()._elementwise(formula, arrays, vectors, kernel, work, settings)
+        kernel, like = call.runnable, call.arrays[0]
+        if kernel is None:
+            super()._elementwise(call)
             return
-        real = np.float64 if kernel.scalars else arrays[0].dtype.type
-        arguments: list[Any] = [*arrays, *vectors, arrays[0].size]
-        arguments += [np.int32(len(vectors[0]))] if vectors else []  # by which it finds the channel of an entry
-        arguments += [settings[name] for name in kernel.scalars.split()]
-        arguments += [real(settings[name]) for name in kernel.numbers.split()]
+        arguments: list[Any] = [*call.arrays, *call.vectors, like.size]
+        arguments += [np.int32(len(call.vectors[0]))] if call.vectors else []  # by which it finds an entry's channel
+        arguments += [call.settings[name] for name in kernel.scalars.split()]
+        arguments += kernel.rounded(kernel.numbers, call.settings, like.dtype)
         for name in kernel.steps.split():
-            arguments += self.step_arguments(settings[name])
-        self.launch(kernel.name, arrays[0], *arguments)
+            arguments += self.step_arguments(call.settings[name])
+        self.launch(kernel.name, like, *arguments)
 
     # Products and sums. ----------------------------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ declared here, once, and every backend holds a caller to it: a typing error in a
 refused on NumPy, too.
 """
 
-from collections.abc import KeysView
+from collections.abc import Callable, KeysView, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..errors import BackendError
 
@@ -59,6 +61,11 @@ class Kernel:
         """The names of scalars, numbers and steps, in the order of the arguments."""
         return dict.fromkeys(f"{self.scalars} {self.numbers} {self.steps}".split()).keys()
 
+    def rounded(self, names: str, settings: dict[str, Any], dtype: np.dtype[Any]) -> list[Any]:
+        """These settings as the kernel takes them beside arrays of this dtype."""
+        real = np.float64 if self.scalars else dtype.type
+        return [real(settings[name]) for name in names.split()]
+
     def require(self, arrays: Any, vectors: Any, settings: dict[str, Any]) -> None:
         """Raises BackendError unless these are what the kernel takes."""
         if len(arrays) != len(self.arrays) or len(vectors) != self.vector_count:
@@ -78,6 +85,23 @@ class Kernel:
         wanted += f", vectors {self.vectors}" if self.vectors else ""
         wanted += f", settings {' '.join(self.settings)}" if self.settings else ""
         return BackendError(f"kernel {self.name} got {came}; it takes {wanted}; arrays of one shape and dtype")
+
+
+class Elementwise(NamedTuple):
+    """What `Backend.elementwise` was called with: see there."""
+
+    formula: Callable[..., None]
+    arrays: Sequence[Any]
+    vectors: Sequence[Any]
+    kernel: Kernel | None
+    work: int
+    settings: dict[str, Any]
+
+    @property
+    def runnable(self) -> Kernel | None:
+        """The kernel, if there is one and it can run: all arrays lie in one piece."""
+        pieces = all(array.flags.c_contiguous for array in (*self.arrays, *self.vectors))
+        return self.kernel if self.kernel is not None and pieces else None
 
 
 RELU = Kernel("relu", reads="x", writes="y")

@@ -1,7 +1,6 @@
 """Arrays in main memory: the methods of base.py, computed in blocks that fit a cache, by all cores of the CPU."""
 
 import functools
-from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +9,7 @@ from .base import Array, Backend, Description
 from .blas import product
 from .blocks import over_rows
 from .convolution import Window
-from .kernels import Kernel
+from .kernels import Elementwise
 from .moves import Moves
 from .numpy_random import NumpyRandom
 from .numpy_sums import IN_PARTS
@@ -26,7 +25,7 @@ class NumpyBackend(Backend):
 
     name: ClassVar[str] = "numpy"
     xp = np
-    moves: ClassVar[Moves] = Moves()
+    moves = Moves()
 
     def __init__(self, tuning: Tuning | None = None) -> None:
         super().__init__()
@@ -51,24 +50,16 @@ class NumpyBackend(Backend):
         out[...] = product(b.T, a.T, out=transposed).T
         return out
 
-    def _elementwise(
-        self,
-        formula: Callable[..., None],
-        arrays: Sequence[Array],
-        vectors: Sequence[Array],
-        kernel: Kernel | None,
-        work: int,
-        settings: dict[str, Any],
-    ) -> None:
+    def _elementwise(self, call: Elementwise) -> None:
         """The formula in blocks that fit a core's cache, on as many cores as pay."""
-        for rows, stretched in in_long_rows(arrays, vectors):
+        for rows, stretched in in_long_rows(call.arrays, call.vectors):
 
             def block(start: int, stop: int, rows: list[Array] = rows, stretched: list[Array] = stretched) -> None:
                 parts = [row[start:stop] for row in rows]
-                more = (scratch(f"work {i}", parts[0].shape, parts[0].dtype) for i in range(work))
-                formula(*parts, *stretched, *more)
+                more = (scratch(f"work {i}", parts[0].shape, parts[0].dtype) for i in range(call.work))
+                call.formula(*parts, *stretched, *more)
 
-            over_rows(block, rows[0].shape, len(rows) + work, self.tuning)
+            over_rows(block, rows[0].shape, len(rows) + call.work, self.tuning)
 
     def _sums(self, sums: Sums, arguments: tuple[Array, ...]) -> tuple[Array, ...]:
         """Of parts, on all cores, and then of their sums, in order. Sums of your own are computed as a whole."""
