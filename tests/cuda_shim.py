@@ -39,13 +39,18 @@ POINTERS = SCALARS | {"bool": np.bool_, "unsigned char": np.uint8, "long long": 
 
 
 @functools.cache
+def declared():
+    """For each kernel its arguments, as they stand: "const REAL* x"."""
+    text = KERNELS.read_text(encoding="utf-8")
+    found = re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', text)
+    return {name: [" ".join(argument.split()) for argument in arguments.split(",")] for name, arguments in found}
+
+
 def signatures():
     """For each kernel the types of its arguments: (is a pointer, may be written, C type)."""
     found = {}
-    for name, arguments in re.findall(
-        r'extern "C" __global__ void (\w+)\(([^)]*)\)', KERNELS.read_text(encoding="utf-8")
-    ):
-        parts = [" ".join(argument.split()).rpartition(" ")[0] for argument in arguments.split(",")]
+    for name, arguments in declared().items():
+        parts = [argument.rpartition(" ")[0] for argument in arguments]
         found[name] = [
             (part.endswith("*"), not part.startswith("const"), part.removeprefix("const ").rstrip("*").strip())
             for part in parts
@@ -55,14 +60,13 @@ def signatures():
 
 def names_of_arguments():
     """For each kernel the names of its arguments, those of arrays that it writes to with a star."""
-    found = {}
-    text = KERNELS.read_text(encoding="utf-8")
-    for name, arguments in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', text):
-        split = [" ".join(argument.split()) for argument in arguments.split(",")]
-        found[name] = [
-            argument.split()[-1] + "*" * ("*" in argument and not argument.startswith("const")) for argument in split
+    return {
+        name: [
+            argument.split()[-1] + "*" * ("*" in argument and not argument.startswith("const"))
+            for argument in arguments
         ]
-    return found
+        for name, arguments in declared().items()
+    }
 
 
 @functools.cache

@@ -14,12 +14,7 @@ from minigan.errors import SettingsError
 from minigan.layers import Dense
 
 from .conftest import import_torch
-
-
-class Plain(Backend):
-    """The plain bodies, on the CPU."""
-
-    name, xp = "plain", np
+from .test_convolution import Plain
 
 
 def network(dtype="float64", width=3):

@@ -16,30 +16,12 @@ from threadpoolctl import ThreadpoolController
 
 from ..errors import SettingsError
 from .cores import thread_count
-from .scratch import scratch
-
-PART = 262_144  # entries of a product that is added to another array: so many stay in a cache
 
 
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     """out = a b, of matrices or stacks of them."""
     with np.errstate(all="ignore"):
         return np.matmul(a, b, out=out)
-
-
-def product_into(a: np.ndarray, b: np.ndarray, total: np.ndarray, add: bool) -> None:
-    """total = a b, or total += a b if `add`.    a: (m, k)   b: (k, d)   total: (m, d)
-
-    The product that is added is computed some rows at a time, so that it stays in the cache and needs little memory.
-    """
-    if not add:
-        product(a, b, total)
-        return
-    rows = max(1, len(a) * PART // total.size)
-    for start in range(0, len(a), rows):
-        part = a[start : start + rows]
-        made = product(part, b, scratch("part of a sum", (len(part), b.shape[1]), total.dtype))
-        total[start : start + rows] += made
 
 
 @cache

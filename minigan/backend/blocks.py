@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from .blas import one_thread_each
+from .blas import one_thread_each, product
+from .scratch import scratch
 from .threads import WORKERS
 from .tuning import Tuning
 
 Task = Callable[[int, int], None]
+PART = 262_144  # entries of a product that is added to another array: so many stay in a cache
 
 
 def equal_blocks(size: int, count: int) -> list[tuple[int, int]]:
@@ -43,6 +45,19 @@ def on_all_cores(task: Task, blocks: list[tuple[int, int]], tuning: Tuning) -> N
     else:
         with WORKERS.alone, one_thread_each():  # the limit is the process's: one caller at a time
             WORKERS.run(task, blocks, tuning.threads)
+
+
+def product_into(a: np.ndarray, b: np.ndarray, total: np.ndarray, add: bool) -> None:
+    """total = a b, or total += a b if `add`.    a: (m, k)   b: (k, d)   total: (m, d)
+
+    The product that is added is computed some rows at a time, so that it stays in the cache and needs little memory.
+    """
+    if not add:
+        product(a, b, total)
+        return
+    for start, stop in equal_blocks(len(a), -(-total.size // PART)):
+        part = product(a[start:stop], b, scratch("part of a sum", (stop - start, b.shape[1]), total.dtype))
+        total[start:stop] += part
 
 
 def sum_of_shares(

@@ -31,7 +31,7 @@ class NumpyBackend(Backend):
         super().__init__()
         self.tuning = tuning or tuning_of_this_machine()
         self.random = NumpyRandom(self.tuning)
-        self.choose = Chooser(self.tuning, self.moves)
+        self.ways = Chooser(self.tuning, self.moves)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return shared_backend, ()
@@ -75,17 +75,17 @@ class NumpyBackend(Backend):
         return of_parts([found[start] for start in sorted(found)])
 
     def _conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
-        return self.choose("conv", window, len(x), W.shape[1]).conv(x, W, out)
+        return self.ways.choose("conv", window, len(x), W.shape[1]).conv(x, W, out)
 
     def _conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
-        return self.choose("conv_dx", window, len(dy), W.shape[1]).conv_dx(dy, W, out)
+        return self.ways.choose("conv_dx", window, len(dy), W.shape[1]).conv_dx(dy, W, out)
 
     def _conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
-        return self.choose("conv_dW", window, len(x), out.shape[1]).conv_dW(x, dy, out)
+        return self.ways.choose("conv_dW", window, len(x), out.shape[1]).conv_dW(x, dy, out)
 
     def describe(self, window: Window, n: int, d: int) -> list[Description]:
         """The way that each of the three functions of a convolution takes, for n images and d channels of output."""
-        ways = [(function, self.choose(function, window, n, d)) for function in WAYS]
+        ways = [(function, self.ways.choose(function, window, n, d)) for function in WAYS]
         return [
             Description(function, way.name, way.multiplications(function), way.case.multiplications, way.why)
             for function, way in ways

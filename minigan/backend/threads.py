@@ -52,11 +52,12 @@ class Workers:
         program has taken a core from one of them. Then it computes all blocks alone for a while: they are the same
         blocks, so that the numbers are the same.
         """
-        threads, todo, began = min(threads, len(blocks)), Shared(blocks), time.perf_counter()
+        threads, began = min(threads, len(blocks)), time.perf_counter()
         if threads <= 1 or began < self.alone_until:
             for start, stop in blocks:
                 task(start, stop)
             return
+        todo = Shared(blocks)
 
         def work() -> None:
             try:

@@ -120,8 +120,8 @@ def _kmeans(rows: np.ndarray, k: int, seed: int, rounds: int) -> tuple[np.ndarra
         sums = np.zeros_like(centres)
         np.add.at(sums, cells, rows)
         centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
-        moved, before = nearest(rows, centres)[0], cells
-        cells = moved
-        if np.array_equal(moved, before):
+        moved = nearest(rows, centres)[0]
+        if np.array_equal(moved, cells):
             break
+        cells = moved
     return cells, centres

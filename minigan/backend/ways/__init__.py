@@ -27,12 +27,11 @@ class Chooser:
         self.tuning, self.moves = tuning, moves
         self.chosen: dict[tuple[str, Case], Way] = {}
 
-    def __call__(self, function: str, window: Window, n: int, d: int) -> Way:
-        """The way to compute "conv", "conv_dx" or "conv_dW" of n images, with d channels of output."""
-        return self.choose(function, Case(window, n, d))
-
-    def choose(self, function: str, case: Case) -> Way:
-        """The first way in the table that pays."""
+    def choose(self, function: str, window: Window, n: int, d: int) -> Way:
+        """The way to compute "conv", "conv_dx" or "conv_dW" of n images, with d channels of output: the first in the
+        table that pays.
+        """
+        case = Case(window, n, d)
         way = self.chosen.get((function, case))
         if way is None:
             kind = next(kind for kind in WAYS[function] if kind.pays(function, case, self.tuning))

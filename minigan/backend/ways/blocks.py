@@ -1,8 +1,8 @@
 """Patches of a few images at a time, and one product: the way that always works."""
 
 from ..base import Array
-from ..blas import product, product_into
-from ..blocks import on_all_cores, sum_of_shares
+from ..blas import product
+from ..blocks import on_all_cores, product_into, sum_of_shares
 from ..tuning import Tuning
 from .way import Case, Way
 

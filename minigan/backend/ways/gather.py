@@ -50,7 +50,7 @@ class Gather(Way):
         kernel = W.reshape(*self.window.kernel, c, -1).transpose(0, 1, 3, 2)
         turned = np.concatenate([kernel[taps][::-1, ::-1].reshape(-1, c) for _, taps, _ in parts], axis=1)
         if len(parts) == 1:
-            return self.ways.choose("conv", Case(over, len(dy), c)).conv(dy, turned, out)
+            return self.ways.choose("conv", over, len(dy), c).conv(dy, turned, out)
 
         def block(start: int, stop: int) -> None:
             cols = self.moves.im2col(dy[start:stop], over)
@@ -59,6 +59,5 @@ class Gather(Way):
             for i, (pixels, _, stops) in enumerate(parts):
                 out[start:stop, *pixels] = made[:, *stops, i]
 
-        images = Way(Case(over, len(out), c), self.ways).blocks(len(out), over.patch + turned.shape[1])
-        on_all_cores(block, images, self.tuning)
+        on_all_cores(block, self.blocks(len(out), over.patch + turned.shape[1], over), self.tuning)
         return out

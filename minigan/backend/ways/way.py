@@ -36,7 +36,7 @@ class Ways(Protocol):
     tuning: Tuning
     moves: Moves
 
-    def choose(self, function: str, case: Case) -> "Way":
+    def choose(self, function: str, window: Window, n: int, d: int) -> "Way":
         """The first way that pays."""
 
 
@@ -74,10 +74,10 @@ class Way:
         """out = im2col(x)^T dy.    x: (n, h, w, c)   dy: (n, oh, ow, d)   out: (kh kw c, d)"""
         raise NotImplementedError
 
-    def blocks(self, n: int, columns: int | None = None) -> list[tuple[int, int]]:
+    def blocks(self, n: int, columns: int | None = None, window: Window | None = None) -> list[tuple[int, int]]:
         """n images in blocks (start, stop) of about `tuning.columns` entries of im2col(x), and at least `tuning.rows`
-        rows, which a product needs to be fast.    columns: of im2col(x), by default kh kw c
+        rows, which a product needs to be fast.    columns: of im2col(x), by default kh kw c   window: if another
         """
-        rows = math.prod(self.window.stops)
+        rows = math.prod((window or self.window).stops)
         images = max(1, round(max(self.tuning.columns / (columns or self.window.patch), self.tuning.rows) / rows))
         return shared_blocks(n, images, self.tuning.threads)

@@ -34,8 +34,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..base import Array
-from ..blas import product, product_into
-from ..blocks import equal_blocks, on_all_cores, shared_blocks, sum_of_shares
+from ..blas import product
+from ..blocks import equal_blocks, on_all_cores, product_into, shared_blocks, sum_of_shares
 from ..scratch import scratch
 from ..tuning import Tuning
 from .way import Case, Way, Ways
