@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import philox
 from ..errors import DataError, SettingsError
 from .neighbours import nearest
-from .rows import as_rows, both
+from .rows import both
 
 
 class Modes(NamedTuple):
@@ -45,9 +45,10 @@ def mixture_modes(points: Any, centres: Any, sd: float) -> Modes:
     """
     if not sd > 0:
         raise SettingsError(f"mixture_modes: sd is {sd}; it must be above 0")
+    points, centres = both(points, centres, least=1, names=("points", "centres"))
     which, distance = nearest(points, centres)
     good = distance <= 3 * sd
-    counts = np.bincount(which, minlength=len(as_rows(centres, "centres", 1)))
+    counts = np.bincount(which, minlength=len(centres))
     return Modes(len(np.unique(which[good])), float(good.mean()), math.log(len(counts)) - _entropy(counts))
 
 

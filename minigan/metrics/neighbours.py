@@ -86,7 +86,7 @@ def nearest(samples: Any, among: Any) -> tuple[np.ndarray, np.ndarray]:
 
     Raises DataError as `frechet_distance` does, but for single samples.
     """
-    y, x = both(samples, among, least=1)
+    y, x = both(samples, among, least=1, names=("samples", "among"))
     which, distance = np.empty(len(y), np.int64), np.empty(len(y))
     for part, distances in _blocks(y, x):
         which[part] = distances.argmin(axis=1)

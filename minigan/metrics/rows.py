@@ -18,9 +18,11 @@ def as_rows(samples: Any, name: str, least: int = 2) -> np.ndarray:
     return rows
 
 
-def both(real: Any, fake: Any, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Both as rows. Raises DataError if they have not as many features."""
-    x, y = as_rows(real, "real", least), as_rows(fake, "fake", least)
+def both(
+    real: Any, fake: Any, least: int = 2, names: tuple[str, str] = ("real", "fake")
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both as rows. Raises DataError if they have not as many features.    names: of the arguments"""
+    x, y = (as_rows(samples, name, least) for samples, name in zip((real, fake), names, strict=True))
     if x.shape[1] != y.shape[1]:
-        raise DataError(f"real samples have {x.shape[1]} features and fake ones {y.shape[1]}; wanted as many")
+        raise DataError(f"{names[0]} has {x.shape[1]} features and {names[1]} {y.shape[1]}; wanted as many")
     return x, y
