@@ -27,6 +27,7 @@ from minigan import (
     load_model,
     save_model,
 )
+from minigan.backend import cupy_backend
 from minigan.checkpoint import load_checkpoint, save_checkpoint
 from minigan.cli import main
 from minigan.errors import BackendError, FileError
@@ -381,6 +382,7 @@ def test_a_layer_of_ones_own_is_named_and_can_be_given(tmp_path):
 @pytest.mark.parametrize("backend", ["cupy", "abacus"])
 def test_a_backend_that_cannot_be_used_is_not_the_files_fault(model, monkeypatch, backend):
     monkeypatch.setitem(sys.modules, "cupy", None)
+    cupy_backend.shared_backend.cache_clear()  # where there is a GPU, it may have been made already
     with pytest.raises(BackendError, match=backend):
         load_model(model[0], backend=backend)
 

@@ -31,7 +31,7 @@ def small(monkeypatch):
 
 
 QUICK = {"mnist_mlp_gan", "mnist_dcgan"}
-NAMES = [pytest.param(name, marks=[pytest.mark.slow] * (name.startswith("losses") and name.split()[-1] not in QUICK))
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] * (name.startswith("float") and name.split()[-1] not in QUICK))
          for name in checks.CHECKS if name != "TF32"]  # fmt: skip
 
 
@@ -45,10 +45,10 @@ def test_the_check_of_tf32_sees_that_the_double_has_none(small):
         checks.check_tf32()
 
 
-def test_losses_that_do_not_agree_fail_their_check(small, monkeypatch):
+def test_gradients_that_do_not_agree_fail_their_check(small, monkeypatch):
     monkeypatch.setattr(checks, "AGREEMENT", 1e-12)
-    with pytest.raises(AssertionError, match="float32"):
-        checks.check_losses("mnist_dcgan")
+    with pytest.raises(AssertionError, match="median"):
+        checks.check_single_precision("mnist_dcgan")
 
 
 class Generator:

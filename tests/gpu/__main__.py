@@ -14,6 +14,7 @@ steps on a batch that lies on the device. The exit status is 1 if a check or the
 import argparse
 import contextlib
 import functools
+import importlib.util
 import json
 import os
 import platform
@@ -37,9 +38,14 @@ LIMIT, SUITE_LIMIT = 120, 360  # seconds
 
 
 def run_suite():
-    """The whole test suite, in which the `backend` fixture finds the GPU."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    """The whole test suite, in which the `backend` fixture finds the GPU; in many processes where xdist is there."""
+    options = "-q -rf --tb=short -p no:cacheprovider -p no:benchmark"
+    if importlib.util.find_spec("xdist"):
+        options += f" -n {max(1, (os.cpu_count() or 1) // 2)}"
+    command = [sys.executable, "-m", "pytest", *options.split()]
+    # Tests start examples, also where minigan is not installed.
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     print(done.stdout[-6000:], flush=True)
     last = done.stdout.strip().splitlines()[-1:]
     if done.returncode:
