@@ -16,11 +16,13 @@ from .backend import NAMES, usability
 from .backend.facts import facts, warnings
 from .checkpoint import load_model, steps_in
 from .data import crop_faces
-from .errors import FileError, MiniganError, SettingsError, ShapeError, counted, did_you_mean
+from .errors import FileError, MiniganError, SettingsError, counted, did_you_mean
 from .example_files import copy_examples, example_programs, purpose
 from .files import write_atomically
 from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
+from .metrics import command as metrics
+from .model_files import load_generator, model_file
 from .models import MODELS
 from .network import Sequential
 from .printing import note
@@ -77,15 +79,16 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan examples`, `sample`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
+    """`minigan examples`, `sample`, `evaluate`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
     return guarded(_main, argv)
 
 
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Get the example programs, sample from a trained generator, print a model's layers, cut faces out "
-        "of photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says more.",
+        description="Get the example programs, sample from a trained generator and judge it, print a model's layers, "
+        "cut faces out of photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says "
+        "more.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
@@ -197,11 +200,9 @@ def sample(
             raise SettingsError(f"{name} is {value}; it must be at least {least} and less than {below}")
     if pattern is None:
         _require_new(file)
-    model = _model_file(model)
-    G = load_model(model, backend=backend)
+    model = model_file(model)
+    G = load_generator(model, backend)
     _note_other_step(model)
-    if len(G.output_shape) != 3 or G.output_shape[-1] not in (1, 3):
-        raise ShapeError(f"{model} makes {G.output_shape}, not images (h, w, 1 or 3): is it a generator?")
     classes = _chosen_classes(G, label, model)
     if count is None:
         count = COUNT if len(classes) <= 1 else PER_CLASS * len(classes)
@@ -232,14 +233,6 @@ def _require_new(out: Path) -> None:
         raise FileError(f"--out {out} exists already and is not overwritten: name another file, or delete it first")
     if not out.parent.is_dir():
         raise FileError(f"--out {out}: the folder {out.parent} does not exist")
-
-
-def _model_file(model: Path) -> Path:
-    """The model file that is meant: of a run's folder, its generator.npz. Raises FileError if it is not there."""
-    file = model / "generator.npz" if model.is_dir() else model
-    if not file.exists():
-        raise FileError(f"{file} does not exist{near_path(file)}; wanted a run's folder or a model file")
-    return file
 
 
 def _note_other_step(generator: Path) -> None:
@@ -311,7 +304,7 @@ def summary(model: str, classes: int | None, ways: int | None) -> None:
         raise SettingsError(
             f"{model!r} is neither a model file nor a run's folder, nor one of {', '.join(sorted(MODELS))}{near}"
         )
-    net = load_model(_model_file(path))
+    net = load_model(model_file(path))
     print(net if ways is None else ways_table(net, ways))
 
 
@@ -351,6 +344,7 @@ def combined(G: Sequential, D: Sequential) -> str:
 COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], None], str]] = {
     "examples": (examples, _examples_arguments, "list the example programs, or copy them to a folder"),
     "sample": (sample, _sample_arguments, "make images with a trained generator"),
+    "evaluate": (metrics.evaluate_model, metrics.add_arguments, "say how good a generator is, in numbers"),
     "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
     "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),
     "backends": (backends, lambda parser: None, "print which backends can be used here, and why not"),

@@ -5,12 +5,15 @@ downloads anything, and none is called by another's name: with features of one's
 """
 
 from .copies import Copies, copies
+from .evaluation import Evaluation, Measure, evaluate
+from .features import Features
 from .frechet import frechet_distance
 from .kernel import kernel_distance
 from .modes import Bins, Classes, Modes, class_balance, different_bins, mixture_modes
 from .neighbours import Support, nearest, one_nearest_neighbour, precision_recall, support
 
 __all__ = [
-    "Bins", "Classes", "Copies", "Modes", "Support", "class_balance", "copies", "different_bins", "frechet_distance",
-    "kernel_distance", "mixture_modes", "nearest", "one_nearest_neighbour", "precision_recall", "support",
+    "Bins", "Classes", "Copies", "Evaluation", "Features", "Measure", "Modes", "Support", "class_balance", "copies",
+    "different_bins", "evaluate", "frechet_distance", "kernel_distance", "mixture_modes", "nearest",
+    "one_nearest_neighbour", "precision_recall", "support",
 ]  # fmt: skip

@@ -88,8 +88,12 @@ def different_bins(real: Any, fake: Any, bins: int = 100, z: float = 3.0, seed: 
     x, y = both(real, fake)
     if not 2 <= bins <= len(x):
         raise SettingsError(f"different_bins: bins is {bins}; wanted 2 to {len(x)}, the number of real samples")
-    cells, centres = _kmeans(x, bins, seed, rounds)
-    n, m = len(x), len(y)
+    return compared(*cut(x, bins, seed, rounds), y, z)
+
+
+def compared(cells: np.ndarray, centres: np.ndarray, y: np.ndarray, z: float = 3.0) -> Bins:
+    """How the rows y fall on cells that `cut` made of n real ones.    cells: (n,)   centres: (bins, d)   y: (m, d)"""
+    n, m, bins = len(cells), len(y), len(centres)
     p, q = (np.bincount(found, minlength=bins) / size for found, size in ((cells, n), (nearest(y, centres)[0], m)))
     r = (n * p + m * q) / (n + m)
     middle = (p + q) / 2
@@ -103,7 +107,7 @@ def _relative(p: np.ndarray, q: np.ndarray) -> float:
     return float((p[at] * np.log(p[at] / q[at])).sum())
 
 
-def _kmeans(rows: np.ndarray, k: int, seed: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
+def cut(rows: np.ndarray, k: int, seed: int, rounds: int = 30) -> tuple[np.ndarray, np.ndarray]:
     """(the cell of each row, the centres): Lloyd's rounds from k rows that are drawn far apart (Arthur and
     Vassilvitskii 2007). A cell that loses all its rows keeps its centre.
     """
@@ -118,8 +122,7 @@ def _kmeans(rows: np.ndarray, k: int, seed: int, rounds: int) -> tuple[np.ndarra
     cells = nearest(rows, centres)[0]
     for _ in range(rounds):
         counts = np.bincount(cells, minlength=k)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, cells, rows)
+        sums = np.stack([rows[cells == cell].sum(axis=0) for cell in range(k)])
         centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
         moved = nearest(rows, centres)[0]
         if np.array_equal(moved, cells):

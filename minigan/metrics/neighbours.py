@@ -4,7 +4,7 @@ Squared distances come from products, |a - b|^2 = |a|^2 + |b|^2 - 2 a b, in bloc
 samples need no table of all their distances.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..errors import SettingsError
 from .rows import both
 
 BLOCK = 4_000_000  # distances at a time: 32 MB
+PART = 5_000  # of many images, converted at a time
 
 
 class Support(NamedTuple):
@@ -36,16 +37,17 @@ def _blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         yield slice(start, start + len(part)), np.maximum(distances, 0, out=distances)  # rounding may make it negative
 
 
-def _radii(rows: np.ndarray, k: int, name: str) -> np.ndarray:
-    """The squared distance from each row to its k-th nearest other row."""
-    if not 1 <= k < len(rows):
+def _radii(rows: np.ndarray, ks: Sequence[int], name: str) -> np.ndarray:
+    """The squared distances from each row to its k-th nearest other row, for each k.    (n, d) -> (len(ks), n)"""
+    wrong = [k for k in ks if not 1 <= k < len(rows)]
+    if wrong:
         raise SettingsError(
-            f"k is {k}, and there are {len(rows)} {name} samples; wanted k from 1 to one less than that"
+            f"k is {wrong[0]}, and there are {len(rows)} {name} samples; wanted k from 1 to one less than that"
         )
-    found = np.empty(len(rows))
+    found = np.empty((len(ks), len(rows)))
     for part, distances in _blocks(rows, rows):
         distances[np.arange(len(distances)), np.arange(part.start, part.stop)] = -1  # itself comes first
-        found[part] = np.partition(distances, k, axis=1)[:, k]
+        found[:, part] = np.partition(distances, ks, axis=1)[:, ks].T
     return found
 
 
@@ -62,17 +64,30 @@ def support(real: Any, fake: Any, k: int = 5) -> Support:
     Of two samples of one distribution density is 1 and coverage 1 - 2^-k on average (Naeem et al., section 3).
     Raises DataError as `frechet_distance` does, and SettingsError unless k is from 1 to one less than either number.
     """
+    return supports(real, fake, (k,))[0]
+
+
+def supports(real: Any, fake: Any, ks: Sequence[int]) -> list[Support]:
+    """`support` for each of several k, in the time of one."""
     x, y = both(real, fake)
-    of_real, of_fake = _radii(x, k, "real"), _radii(y, k, "fake")
-    inside, covered, recalled = np.zeros(len(y)), np.zeros(len(x), bool), np.zeros(len(x), bool)
+    of_real, of_fake = _radii(x, ks, "real"), _radii(y, ks, "fake")
+    shape = len(ks), len(y)
+    inside, covered, recalled = np.zeros(shape), np.zeros(of_real.shape, bool), np.zeros(of_real.shape, bool)
     for part, distances in _blocks(x, y):
-        in_ball = distances <= of_real[part, None]
-        inside += in_ball.sum(axis=0)
-        covered[part] = in_ball.any(axis=1)
-        recalled[part] = (distances <= of_fake).any(axis=1)
-    return Support(
-        float((inside > 0).mean()), float(recalled.mean()), float(inside.sum() / (k * len(y))), float(covered.mean())
-    )
+        for i in range(len(ks)):
+            in_ball = distances <= of_real[i, part, None]
+            inside[i] += in_ball.sum(axis=0)
+            covered[i, part] = in_ball.any(axis=1)
+            recalled[i, part] = (distances <= of_fake[i]).any(axis=1)
+    return [
+        Support(
+            float((inside[i] > 0).mean()),
+            float(recalled[i].mean()),
+            float(inside[i].sum() / (k * len(y))),
+            float(covered[i].mean()),
+        )
+        for i, k in enumerate(ks)
+    ]
 
 
 def precision_recall(real: Any, fake: Any, k: int = 3) -> tuple[float, float]:
@@ -94,9 +109,29 @@ def nearest(samples: Any, among: Any) -> tuple[np.ndarray, np.ndarray]:
     return which, distance
 
 
+def nearest_few(samples: np.ndarray, among: np.ndarray, k: int) -> np.ndarray:
+    """For each of a few samples the k nearest of many, the nearest first.    (n, ...), (m, ...) -> (n, k) int64
+
+    Equal distances come in the order of `among`. Only a part of `among` is converted at a time: 60,000 images stay as
+    they are. Raises SettingsError for a k above m.
+    """
+    if not 1 <= k <= len(among):
+        raise SettingsError(f"nearest_few: k is {k}; wanted 1 to {len(among)}, the samples to choose from")
+    y = np.asarray(samples, np.float64).reshape(len(samples), -1)
+    which, distance = np.empty((len(y), 0), np.int64), np.empty((len(y), 0))
+    for start in range(0, len(among), PART):
+        part = np.asarray(among[start : start + PART], np.float64).reshape(-1, y.shape[1])
+        found = np.concatenate([distances for _, distances in _blocks(y, part)])
+        numbers = np.broadcast_to(np.arange(start, start + len(part)), found.shape)
+        distance, which = np.hstack([distance, found]), np.hstack([which, numbers])
+        order = np.argsort(distance, axis=1, kind="stable")[:, :k]
+        which, distance = np.take_along_axis(which, order, 1), np.take_along_axis(distance, order, 1)
+    return which
+
+
 def nearest_other(samples: np.ndarray) -> np.ndarray:
     """How far the nearest other one of the same rows is.    (n, d) -> (n,)"""
-    return np.sqrt(_radii(samples, 1, "real"))
+    return np.sqrt(_radii(samples, (1,), "real")[0])
 
 
 def one_nearest_neighbour(real: Any, fake: Any) -> float:

@@ -1,0 +1,152 @@
+"""All measures of a sample of images beside their bars: what another half of the real images gets."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend import philox
+from ..errors import DataError, SettingsError, ShapeError
+from ..network import Sequential
+from .copies import copies
+from .features import Features, digits_of, require_digits
+from .frechet import frechet_distance
+from .kernel import kernel_distance
+from .modes import class_balance, compared, cut
+from .neighbours import one_nearest_neighbour, supports
+
+MOST, TESTED, SUBSETS, BINS, LEAST = 10_000, 2_000, 20, 100, 20
+BEST = {  # what to look for, beside the bar
+    "Frechet distance": "low", "kernel distance": "low", "precision (k = 3)": "high", "recall (k = 3)": "high",
+    "density (k = 5)": "high", "coverage (k = 5)": "high", "nearest neighbour": "0.5", "authentic": "the bar",
+    "different bins": "low", "classes": "high", "divergence of classes": "low",
+}  # fmt: skip
+
+
+class Measure(NamedTuple):
+    """One measure: of the fakes and of real images, mean and standard deviation over the draws (nan for one draw)."""
+
+    name: str
+    value: float
+    spread: float
+    bar: float
+    bar_spread: float
+    best: str
+
+
+class Evaluation:
+    """What `evaluate` found. Its text is a table; `as_dict()` is for JSON.
+
+    measures: of type Measure   features: their name   count: images of each kind   draws: how many times
+    """
+
+    def __init__(self, measures: list[Measure], features: str, count: int, draws: int) -> None:
+        self.measures, self.features, self.count, self.draws = measures, features, count, draws
+
+    def __getitem__(self, name: str) -> Measure:
+        """The measure of that name."""
+        return next(measure for measure in self.measures if measure.name == name)
+
+    def __str__(self) -> str:
+        lines = [f"{'':22} {'generator':>20} {'real images':>20}  best"]
+        for one in self.measures:
+            value, bar = _words(one.value, one.spread), _words(one.bar, one.bar_spread)
+            lines.append(f"{one.name:22} {value:>20} {bar:>20}  {one.best}")
+        lines.append(f"features: {self.features}; {self.count:,} images of each kind, {self.draws} draws")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, None where there is no spread."""
+        rows = [{k: None if v != v else v for k, v in measure._asdict().items()} for measure in self.measures]
+        return {"features": self.features, "count": self.count, "draws": self.draws, "measures": rows}
+
+
+def evaluate(
+    real: np.ndarray,
+    fake: np.ndarray,
+    features: str | Sequential | Features = "random",
+    count: int = MOST,
+    draws: int = 3,
+    seed: int = 0,
+) -> Evaluation:
+    """All measures of fake images against real ones, each beside its bar.
+
+    real: (N, h, w, c), and fake: (M, h, w, c), uint8 or floats from -1 to 1
+    features: "digits", "random", "pixels", a network of your own, or `Features`
+    count: images of each kind in a draw, at most; fewer if there are not twice as many real ones, or not as many fakes
+
+    In every draw, `count` of the real images are compared with as many fakes, and with as many other real images: that
+    is the bar, which a perfect generator would reach. More draws say how far both spread. "different bins" is of
+    pixels; "nearest neighbour" of 2,000 images of each kind at most; with "digits", the classes are those that the
+    classifier reads.
+
+    Raises DataError for images of no shape or unlike shapes, for too few, and for "digits" where the real images are
+    none; SettingsError for a count below 20 or no draws.
+    """
+    if count < LEAST or draws < 1:
+        raise SettingsError(f"evaluate: count is {count} and draws {draws}; wanted at least {LEAST} and 1")
+    real, fake = np.asarray(real), np.asarray(fake)
+    if real.ndim != 4 or real.shape[1:] != fake.shape[1:]:
+        raise ShapeError(f"real images are {real.shape} and fakes {fake.shape}; wanted (n, h, w, c) of one shape")
+    n = min(count, len(real) // 2, len(fake))
+    if n < LEAST:
+        raise DataError(f"there are {len(real):,} real images and {len(fake):,} fakes; wanted {2 * LEAST} and {LEAST}")
+    if not isinstance(features, Features):
+        features = Features(features, real.shape[1:])
+    found = list(_drawn(real, fake, features, n, draws, seed))
+    measures = []
+    for name in found[0][0]:
+        ours, bars = ([pair[k][name] for pair in found] for k in (0, 1))
+        measures.append(Measure(name, *_mean_and_spread(ours), *_mean_and_spread(bars), BEST[name]))
+    return Evaluation(measures, features.name, n, draws)
+
+
+def _drawn(
+    real: np.ndarray, fake: np.ndarray, features: Features, n: int, draws: int, seed: int
+) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
+    """The measures of fakes, and those of other real images, of every draw."""
+    pixels = Features("pixels", real.shape[1:])
+    for draw in range(draws):
+        order = _order(len(real), seed, "real", draw)
+        of_fakes = _order(len(fake), seed, "fake", draw)[:n]
+        chosen = [real[np.sort(order[:n])], real[np.sort(order[n : 2 * n])], fake[np.sort(of_fakes)]]
+        x, other, y = (features(images) for images in chosen)
+        if features.name == "digits" and draw == 0:
+            require_digits(x)
+        cells = cut(pixels(chosen[0]), min(BINS, n // 10), seed)
+        of_real, of_fake = (_measured(x, rows, features, seed) for rows in (other, y))
+        for row, images in ((of_real, chosen[1]), (of_fake, chosen[2])):
+            row["different bins"] = float(compared(*cells, pixels(images)).different)
+        yield of_fake, of_real
+
+
+def _measured(x: np.ndarray, y: np.ndarray, features: Features, seed: int) -> dict[str, float]:
+    """Every measure of rows y against real rows x."""
+    narrow, wide = supports(x, y, (3, 5))
+    row = {
+        "Frechet distance": frechet_distance(x, y),
+        "kernel distance": kernel_distance(x, y, SUBSETS, seed=seed)[0],
+        "precision (k = 3)": narrow.precision,
+        "recall (k = 3)": narrow.recall,
+        "density (k = 5)": wide.density,
+        "coverage (k = 5)": wide.coverage,
+        "nearest neighbour": one_nearest_neighbour(x[:TESTED], y[:TESTED]),
+        "authentic": copies(x, y).authentic,
+    }
+    if features.name == "digits":
+        balance = class_balance(digits_of(y), 10)
+        row |= {"classes": float(balance.hit), "divergence of classes": balance.divergence}
+    return row
+
+
+def _order(n: int, seed: int, stream: str, draw: int) -> np.ndarray:
+    return np.argsort(philox.uniform(n, seed, f"evaluate {stream}", draw), kind="stable")
+
+
+def _mean_and_spread(values: list[float]) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+
+def _words(value: float, spread: float) -> str:
+    return f"{value:.4g}" + (f" ({spread:.2g})" if spread == spread else "")

@@ -1,0 +1,263 @@
+"""Features, the evaluation with its bars, and `minigan evaluate`: planted faults are seen, healthy images pass."""
+
+import json
+
+import numpy as np
+import pytest
+
+from minigan import Sequential, data, metrics, pictures, save_model
+from minigan.cli import main
+from minigan.errors import DataError, SettingsError, ShapeError
+from minigan.layers import Dense, Flatten, Reshape, Sigmoid, Tanh
+from minigan.metrics import Features, evaluate
+from minigan.metrics.features import digits_of, require_digits
+from minigan.metrics.neighbours import nearest_few, supports
+
+DRAW = np.random.default_rng
+N = 400
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.mnist("train").images
+
+
+# Features. ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_classifier_reads_the_test_set():
+    """As examples/digit_features.py says; the weights are small, and their features use all 64 numbers."""
+    test = data.mnist("test")
+    rows = Features("digits", (28, 28, 1))(test.images)
+    assert rows.shape == (10_000, 64) and (rows.std(axis=0) > 0.1).all()
+    assert (digits_of(rows) == test.labels).mean() > 0.99
+    folder = metrics.features.WEIGHTS
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 300_000
+
+
+@pytest.mark.parametrize("kind", ["digits", "random", "pixels"])
+def test_bytes_and_floats_have_the_same_features_in_any_batch(kind, digits):
+    images = digits[:300]
+    features = Features(kind, (28, 28, 1))
+    rows = features(images)
+    assert rows.dtype == np.float64
+    np.testing.assert_allclose(features(images / 127.5 - 1), rows, atol=1e-4)
+    np.testing.assert_allclose(features(images[299:]), rows[299:], rtol=1e-4, atol=1e-4)
+
+
+def test_random_features_are_the_same_everywhere():
+    """A golden number: the weights are a function of the seed, and colours and odd sizes are taken."""
+    rows = Features("random", (9, 17, 3))(DRAW(0).uniform(-1, 1, (4, 9, 17, 3)))
+    assert rows.shape == (4, 64) and np.linalg.norm(rows) == pytest.approx(7.735405, rel=1e-5)
+
+
+def test_a_network_of_ones_own(digits):
+    net = Sequential([Flatten(), Dense(7), Tanh()], input_shape=(28, 28, 1), name="mine")
+    features = Features(net, (28, 28, 1))
+    assert features.name == "mine" and repr(features) == "Features(mine)"
+    x = (digits[:5] / 127.5 - 1).astype(np.float32)
+    np.testing.assert_allclose(features(digits[:5]), net.predict(x), rtol=1e-5)
+
+
+def noise(n):
+    return DRAW(0).integers(0, 256, (n, 28, 28, 1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("what", ["noise", "inverted", "upside down", "turned"])
+def test_what_is_no_digit_is_refused(what, digits):
+    """The classifier is sure of 99 % of noise: only the distance from digits tells."""
+    test = data.mnist("test").images[:N]
+    images = {"noise": noise(N), "inverted": 255 - test, "upside down": test[:, ::-1], "turned": test.swapaxes(1, 2)}
+    with pytest.raises(DataError, match="they are none; take features 'random'"):
+        evaluate(images[what], test, "digits", count=50, draws=1)
+    require_digits(Features("digits", (28, 28, 1))(test[:40]))
+    ones = data.mnist("test").images[data.mnist("test").labels == 1]
+    require_digits(Features("digits", (28, 28, 1))(ones))
+
+
+# The evaluation. ------------------------------------------------------------------------------------------------------
+
+
+def test_real_images_reach_the_bar(digits):
+    """The evaluation of real images is as good as its bar, in every measure, within some spreads."""
+    found = evaluate(digits[:2_000], digits[2_000:4_000], "digits", count=N, draws=3)
+    assert (found.features, found.count, found.draws) == ("digits", N, 3)
+    for one in found.measures:
+        assert abs(one.value - one.bar) <= 6 * (one.spread + one.bar_spread) + 0.05 * abs(one.bar) + 1e-6, one
+    assert found["classes"].value == 10 and found["different bins"].value <= 2
+    again = evaluate(digits[:2_000], digits[2_000:4_000], "digits", count=N, draws=3)
+    assert again.as_dict() == found.as_dict()
+    assert evaluate(digits[:2_000], digits[2_000:4_000], "digits", N, 3, seed=1).as_dict() != found.as_dict()
+
+
+def one_mode(real, fake):
+    return np.repeat(fake[:1], len(fake), axis=0)
+
+
+def no_nines(real, fake):
+    labels = digits_of(Features("digits", (28, 28, 1))(fake))
+    return np.resize(fake[labels != 9], fake.shape)
+
+
+def noisy(real, fake):
+    return np.clip(fake + DRAW(1).normal(0, 60, fake.shape), 0, 255).astype(np.uint8)
+
+
+def copied(real, fake):
+    return real[: len(fake)]
+
+
+FAULTS = {  # what must move, and which way from the bar
+    one_mode: {"recall (k = 3)": -1, "coverage (k = 5)": -1, "classes": -1, "different bins": 1, "Frechet distance": 1},
+    no_nines: {"classes": -1, "divergence of classes": 1, "Frechet distance": 1},
+    noisy: {"precision (k = 3)": -1, "Frechet distance": 1, "kernel distance": 1, "nearest neighbour": 1},
+    copied: {"authentic": -1, "nearest neighbour": -1},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_planted_faults_move_their_measures(fault, digits):
+    real, fake = digits[:1_000], digits[1_000:2_000]
+    found = evaluate(real, fault(real, fake), "digits", count=500, draws=2)
+    for name, sign in FAULTS[fault].items():
+        one = found[name]
+        assert sign * (one.value - one.bar) > 3 * one.bar_spread + 0.02 * abs(one.bar), (name, one)
+
+
+def test_a_single_draw_has_no_spread(digits):
+    found = evaluate(digits[:100], digits[100:150], "pixels", draws=1)
+    assert found.count == 50 and found.as_dict()["measures"][0]["spread"] is None
+    assert "nan" not in str(found) and "classes" not in str(found)
+    assert str(found).splitlines()[-1] == "features: pixels; 50 images of each kind, 1 draws"
+
+
+def test_floats_and_colours_with_random_features():
+    real = DRAW(0).uniform(-1, 1, (90, 12, 10, 3)).astype(np.float32)
+    found = evaluate(real, np.clip(real[:45] + 0.5, -1, 1), "random", draws=2)
+    one = found["kernel distance"]
+    assert one.value - one.bar > 3 * (one.spread + one.bar_spread)
+
+
+SQUARE = np.zeros((50, 28, 28, 1), np.uint8)
+REFUSED = {
+    "shapes": (lambda: evaluate(SQUARE, SQUARE[:, :14]), ShapeError, "wanted (n, h, w, c) of one shape"),
+    "no images": (lambda: evaluate(np.zeros((50, 784)), np.zeros((50, 784))), ShapeError, "wanted (n, h, w, c)"),
+    "few": (
+        lambda: evaluate(SQUARE[:30], SQUARE),
+        DataError,
+        "there are 30 real images and 50 fakes; wanted 40 and 20",
+    ),
+    "count": (lambda: evaluate(SQUARE, SQUARE, count=5), SettingsError, "count is 5"),
+    "draws": (lambda: evaluate(SQUARE, SQUARE, draws=0), SettingsError, "draws 0"),
+    "features": (lambda: evaluate(SQUARE, SQUARE, "inception"), SettingsError, "choices are digits, random, pixels"),
+    "faces": (lambda: Features("digits", (32, 32, 3)), ShapeError, "of images (28, 28, 1), and these are (32, 32, 3)"),
+    "tiny": (lambda: Features("random", (4, 4, 1)), ShapeError, "of 8 x 8 pixels or more"),
+    "NaN": (lambda: evaluate(SQUARE + np.nan, SQUARE + np.nan, "pixels"), DataError, "not finite"),
+    "none": (lambda: Features("pixels", (8, 8, 1))(np.zeros((0, 8, 8, 1))), DataError, "n of 1 or more"),
+    "neighbours": (lambda: nearest_few(np.zeros((2, 3)), np.zeros((4, 3)), 5), SettingsError, "k is 5; wanted 1 to 4"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_judged_is_refused(case):
+    call, kind, words = REFUSED[case]
+    with pytest.raises(kind) as raised:
+        call()
+    assert words in str(raised.value)
+
+
+def test_several_k_at_once_are_each_of_them():
+    x, y = DRAW(0).normal(size=(40, 3)), DRAW(1).normal(0.3, 1.2, size=(30, 3))
+    assert supports(x, y, (3, 5, 1)) == [metrics.support(x, y, k) for k in (3, 5, 1)]
+
+
+@pytest.mark.parametrize("part", [7, 1000])
+def test_the_nearest_few_by_sorting_all(part, monkeypatch):
+    monkeypatch.setattr(metrics.neighbours, "PART", part)
+    y, x = DRAW(0).normal(size=(6, 2, 3)), DRAW(1).normal(size=(50, 2, 3))
+    x[30] = x[4]  # equal: the first one first
+    distances = ((y[:, None] - x[None]) ** 2).sum(axis=(2, 3))
+    assert np.array_equal(nearest_few(y, x, 5), np.argsort(distances, axis=1, kind="stable")[:, :5])
+
+
+# The command. ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def generator(tmp_path):
+    """An untrained generator of digits' shape."""
+    G = Sequential([Dense(784), Tanh(), Reshape((28, 28, 1))], input_shape=10, name="G")
+    save_model(tmp_path / "generator.npz", G)
+    return tmp_path / "generator.npz"
+
+
+def test_the_command_prints_and_writes(generator, tmp_path, capsys):
+    out = tmp_path / "judged"
+    command = ["evaluate", str(tmp_path), "--count", "40", "--draws", "2"]
+    assert main([*command, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "features: digits; 40 images of each kind, 2 draws" in printed
+    found = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in found["measures"]][0] == "Frechet distance"
+    assert found["measures"][0]["value"] > 5 * found["measures"][0]["bar"] > 0
+    picture = pictures.load_png(out / "neighbours.png")
+    assert picture.shape[1] > 15 * 28 and picture.shape[0] > 8 * 28
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+
+
+def test_against_a_file_and_with_a_network_of_ones_own(generator, tmp_path, capsys, digits):
+    np.save(tmp_path / "real.npy", 255 - digits[:100])
+    save_model(tmp_path / "net.npz", Sequential([Flatten(), Dense(5)], input_shape=(28, 28, 1), name="mine"))
+    command = ["evaluate", str(generator), "--against", str(tmp_path / "real.npy"), "--count", "30", "--draws", "1"]
+    assert main(command) == 0
+    assert "features: random" in capsys.readouterr().out
+    assert main([*command, "--features", str(tmp_path / "net.npz")]) == 0
+    assert "features: mine" in capsys.readouterr().out
+
+
+def test_a_generator_with_classes_makes_each_in_turn(tmp_path, capsys):
+    from minigan.models import mnist_dcgan
+
+    G, _ = mnist_dcgan(width=2, classes=10)
+    save_model(tmp_path / "generator.npz", G)
+    assert main(["evaluate", str(tmp_path), "--count", "30", "--draws", "1", "--features", "pixels"]) == 0
+    assert "30 images" in capsys.readouterr().out
+
+
+COMMANDS = {
+    "--count 3": "--count is 3; it must be at least 20",
+    "--draws 0": "--draws is 0; it must be at least 1",
+    "--against nowhere": "nowhere does not exist",
+    "--features inceptoin": "--features inceptoin is no file",
+    "--out .": "--out . exists already",
+    "--out no/where": "the folder no does not exist",
+    "--against drawn-faces": "--against drawn-faces has images (28, 28, 3), and generator.npz makes (28, 28, 1)",
+}
+
+
+@pytest.mark.parametrize("flags", COMMANDS)
+def test_mistakes_are_one_sentence(flags, generator, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", "generator.npz", *flags.split()]) == 2
+    said = capsys.readouterr().err
+    assert COMMANDS[flags] in said and said.count("\n") == 1 and said.startswith("error: ")
+
+
+def test_a_discriminator_and_overflowing_weights(tmp_path, capsys):
+    D = Sequential([Flatten(), Dense(1), Sigmoid()], input_shape=(28, 28, 1), name="D")
+    save_model(tmp_path / "D.npz", D)
+    assert main(["evaluate", str(tmp_path / "D.npz")]) == 2
+    assert "is it a generator?" in capsys.readouterr().err
+    G = Sequential([Dense(784), Reshape((28, 28, 1))], input_shape=10, name="G")
+    G.params[...] = 3e38
+    save_model(tmp_path / "G.npz", G)
+    assert main(["evaluate", str(tmp_path / "G.npz"), "--count", "20", "--draws", "1"]) == 2
+    assert "not finite" in capsys.readouterr().err
+
+
+def test_colours_need_a_name_for_the_real_ones(tmp_path, capsys):
+    G = Sequential([Dense(768), Tanh(), Reshape((16, 16, 3))], input_shape=10, name="G")
+    save_model(tmp_path / "G.npz", G)
+    assert main(["evaluate", str(tmp_path / "G.npz")]) == 2
+    assert "name the real ones, --against drawn-faces" in capsys.readouterr().err
