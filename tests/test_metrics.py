@@ -206,6 +206,28 @@ def test_copies_are_found():
     assert np.array_equal(copied.nearest, np.arange(300)) and copied.distance.max() < 1e-5
 
 
+def test_copying_by_plain_loops():
+    """One cell: U counts the pairs in which the fake is further away, and its moments are those of no difference."""
+    t, p, q = gaussian(12, 2, 0), gaussian(9, 2, 1), gaussian(20, 2, 2)
+    q[:3] = p[:3]  # equal distances
+
+    def distance(x):
+        return np.sqrt(((t - x) ** 2).sum(axis=1).min())
+
+    pairs = [np.sign(round(distance(a) - distance(b), 9)) for a in q for b in p]
+    u = sum((sign + 1) / 2 for sign in pairs)
+    z = (u - 90) / np.sqrt(180 * 30 / 12)
+    assert metrics.copying(t, p, q, cells=1) == pytest.approx(z, abs=1e-9)
+
+
+def test_copying_is_0_for_fresh_samples_and_tells_copies_from_samples_that_are_off():
+    t, p = gaussian(600, 3, 0), gaussian(400, 3, 1)
+    fresh = [metrics.copying(t, p, gaussian(400, 3, 2 + i), cells=5) for i in range(12)]
+    assert abs(np.mean(fresh)) < 1 and np.std(fresh) < 1.5
+    assert metrics.copying(t, p, t[:400] + gaussian(400, 3, 9, scale=0.01), cells=5) < -5
+    assert metrics.copying(t, p, gaussian(400, 3, 9, scale=2), cells=5) > 3
+
+
 # What is refused. -----------------------------------------------------------------------------------------------------
 
 ONE, TWO = np.zeros((1, 3)), np.zeros((2, 3))
@@ -229,6 +251,9 @@ ONE, TWO = np.zeros((1, 3)), np.zeros((2, 3))
         (lambda: metrics.class_balance([0.5], 4), "classes are float64"),
         (lambda: metrics.different_bins(TWO, TWO, 3), "bins is 3; wanted 2 to 2, the number of real samples"),
         (lambda: one_nearest_neighbour(TWO, np.zeros((3, 3))), "2 real samples and 3 fake ones; wanted as many"),
+        (lambda: metrics.copying(TWO, TWO, TWO, cells=3), "cells is 3; wanted 1 to 2, the number of training samples"),
+        (lambda: metrics.copying(TWO, TWO, TWO, cells=1), "no cell of 1 has 20 fakes and a held-out sample"),
+        (lambda: metrics.copying(TWO, np.zeros((2, 4)), TWO), "train has 3 features and held_out 4"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(call, words):

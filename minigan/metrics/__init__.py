@@ -4,7 +4,7 @@ All functions take NumPy arrays (n, d), or arrays whose further axes are flatten
 downloads anything, and none is called by another's name: with features of one's own, a Frechet distance is no FID.
 """
 
-from .copies import Copies, copies
+from .copies import Copies, copies, copying
 from .evaluation import Evaluation, Measure, evaluate
 from .features import Features
 from .frechet import frechet_distance
@@ -14,6 +14,6 @@ from .neighbours import Support, nearest, one_nearest_neighbour, precision_recal
 
 __all__ = [
     "Bins", "Classes", "Copies", "Evaluation", "Features", "Measure", "Modes", "Support", "class_balance", "copies",
-    "different_bins", "evaluate", "frechet_distance", "kernel_distance", "mixture_modes", "nearest",
+    "copying", "different_bins", "evaluate", "frechet_distance", "kernel_distance", "mixture_modes", "nearest",
     "one_nearest_neighbour", "precision_recall", "support",
 ]  # fmt: skip
