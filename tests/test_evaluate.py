@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minigan import Sequential, data, metrics, pictures, save_model
+from minigan import GAN, Callback, Sequential, data, load_model, metrics, pictures, save_model, train
 from minigan.cli import main
 from minigan.errors import DataError, SettingsError, ShapeError
 from minigan.layers import Dense, Flatten, Reshape, Sigmoid, Tanh
@@ -261,3 +261,73 @@ def test_colours_need_a_name_for_the_real_ones(tmp_path, capsys):
     save_model(tmp_path / "G.npz", G)
     assert main(["evaluate", str(tmp_path / "G.npz")]) == 2
     assert "name the real ones, --against drawn-faces" in capsys.readouterr().err
+
+
+# The callback. --------------------------------------------------------------------------------------------------------
+
+
+def small_gan():
+    G = Sequential([Dense(784), Tanh(), Reshape((28, 28, 1))], input_shape=4, name="G")
+    return GAN(G, Sequential([Flatten(), Dense(1)], input_shape=(28, 28, 1), name="D"))
+
+
+def small_run(digits, out, steps, callback, gan=None, **options):
+    images = data.ImageSet(digits[:200], "digits")
+    options |= {"batch_size": 8, "log_every": 2, "callbacks": [callback], "steps": steps, "progress": False}
+    return train(gan or small_gan(), images, out=out, **options)
+
+
+def test_columns_bars_and_the_best_generator(tmp_path, digits, no_pictures):
+    callback = metrics.Metrics(every=4, features="digits", count=60, keep_best=True)
+    run = small_run(digits, tmp_path / "run", 12, callback)
+    distance = run.history["distance"]
+    assert np.isnan(distance).tolist() == [True, False] * 3
+    assert set(callback.bars) == {"distance", "precision", "recall", "density", "coverage", "classes"}
+    assert 0 < callback.bars["distance"] < np.nanmin(distance) == callback.best
+    best = load_model(tmp_path / "run" / "best_generator.npz")
+    fake = pictures.to_uint8(GAN(best, run.gan.D).sample(60))
+    again = evaluate(digits[:200], fake, "digits", 60, draws=1)
+    assert again["Frechet distance"].value == pytest.approx(callback.best, rel=1e-12)
+
+
+class Ruin(metrics.Metrics):
+    """White images from step 5 on."""
+
+    def on_step(self, training, losses):
+        if training.step > 4:
+            training.gan.G.params[...] = 9.0
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_worse_generator_does_not_replace_the_best(resumed, tmp_path, digits, no_pictures):
+    out = tmp_path / "run"
+    run = small_run(digits, out, 4, Ruin(4, "pixels", count=60, keep_best=True))
+    before = (out / "best_generator.npz").read_bytes()
+    callback = Ruin(4, "pixels", count=60, keep_best=True)
+    gan, where = (small_gan(), {"resume": out}) if resumed else (run.gan, {})
+    run = small_run(digits, None, 8, callback, gan, **where)
+    first, second = run.history["distance"][[1, 3]]
+    assert second > first == callback.best and (out / "best_generator.npz").read_bytes() == before
+
+
+def test_without_keep_best_nothing_is_written_and_the_training_is_the_same(tmp_path, digits, no_pictures):
+    run = small_run(digits, tmp_path / "run", 8, metrics.Metrics(4, "pixels", count=60))
+    plain = small_run(digits, None, 8, Callback())
+    assert not (tmp_path / "run" / "best_generator.npz").exists()
+    assert np.array_equal(run.gan.G.params, plain.gan.G.params) and len(plain.history["step"]) == 4
+
+
+WRONG = {
+    "rows": (lambda digits: metrics.Metrics(3), SettingsError, "a row every 2 steps: take a multiple of it"),
+    "every": (lambda digits: metrics.Metrics(0), SettingsError, "every is 0"),
+    "real": (lambda digits: metrics.Metrics(2, real=digits[:50, :14]), DataError, "G makes (28, 28, 1)"),
+    "rank": (lambda digits: metrics.Metrics(2, real=np.zeros((50, 784))), DataError, "give one, real="),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_callback_that_could_not_measure_fails_at_once(case, tmp_path, digits):
+    make, kind, words = WRONG[case]
+    with pytest.raises(kind) as raised:
+        small_run(digits, None, 2, make(digits))
+    assert words in str(raised.value)
