@@ -90,6 +90,21 @@ def test_real_images_reach_the_bar(digits):
     assert evaluate(digits[:2_000], digits[2_000:4_000], "digits", N, 3, seed=1).as_dict() != found.as_dict()
 
 
+def test_images_that_lie_in_the_order_of_their_classes(digits):
+    """As those of a folder do: every measure, also that of 2,000 images, is of all classes."""
+    labels = data.mnist("train").labels
+    real = digits[np.argsort(labels[:8_000], kind="stable")]
+    found = evaluate(real, digits[8_000:12_000], "digits", count=4_000, draws=1)
+    assert abs(found["nearest neighbour"].value - found["nearest neighbour"].bar) < 0.06
+
+
+def test_a_network_named_digits_is_no_classifier_and_measures_have_names(digits):
+    net = Sequential([Flatten(), Dense(4)], input_shape=(28, 28, 1), name="digits")
+    found = evaluate(digits[:80], digits[80:120], net, draws=1)
+    with pytest.raises(KeyError, match="'classes'; there are Frechet distance, "):
+        found["classes"]
+
+
 def one_mode(real, fake):
     return np.repeat(fake[:1], len(fake), axis=0)
 
@@ -152,7 +167,9 @@ REFUSED = {
     "features": (lambda: evaluate(SQUARE, SQUARE, "inception"), SettingsError, "choices are digits, random, pixels"),
     "faces": (lambda: Features("digits", (32, 32, 3)), ShapeError, "of images (28, 28, 1), and these are (32, 32, 3)"),
     "tiny": (lambda: Features("random", (4, 4, 1)), ShapeError, "of 8 x 8 pixels or more"),
-    "NaN": (lambda: evaluate(SQUARE + np.nan, SQUARE + np.nan, "pixels"), DataError, "not finite"),
+    "NaN": (lambda: evaluate(SQUARE, SQUARE + np.nan, "pixels"), DataError, "fakes are float64 from nan to nan"),
+    "levels": (lambda: evaluate(SQUARE + 200.0, SQUARE), DataError, "real images are float64 from 200 to 200; wanted"),
+    "whole": (lambda: evaluate(SQUARE, SQUARE.astype(int)), DataError, "fakes are int64"),
     "none": (lambda: Features("pixels", (8, 8, 1))(np.zeros((0, 8, 8, 1))), DataError, "n of 1 or more"),
     "neighbours": (lambda: nearest_few(np.zeros((2, 3)), np.zeros((4, 3)), 5), SettingsError, "k is 5; wanted 1 to 4"),
 }

@@ -45,8 +45,11 @@ class Evaluation:
         self.measures, self.features, self.count, self.draws = measures, features, count, draws
 
     def __getitem__(self, name: str) -> Measure:
-        """The measure of that name."""
-        return next(measure for measure in self.measures if measure.name == name)
+        """The measure of that name. Raises KeyError if there is none."""
+        found = {measure.name: measure for measure in self.measures}
+        if name not in found:
+            raise KeyError(f"{name!r}; there are {', '.join(found)}")
+        return found[name]
 
     def __str__(self) -> str:
         lines = [f"{'':22} {'generator':>20} {'real images':>20}  best"]
@@ -81,14 +84,16 @@ def evaluate(
     pixels; "nearest neighbour" of 2,000 images of each kind at most; with "digits", the classes are those that the
     classifier reads.
 
-    Raises DataError for images of no shape or unlike shapes, for too few, and for "digits" where the real images are
-    none; SettingsError for a count below 20 or no draws.
+    Raises ShapeError for images of no shape or unlike shapes; DataError for too few, for other numbers than levels, and
+    for "digits" where the real images are none; SettingsError for a count below 20 or no draws.
     """
     if count < LEAST or draws < 1:
         raise SettingsError(f"evaluate: count is {count} and draws {draws}; wanted at least {LEAST} and 1")
     real, fake = np.asarray(real), np.asarray(fake)
     if real.ndim != 4 or real.shape[1:] != fake.shape[1:]:
         raise ShapeError(f"real images are {real.shape} and fakes {fake.shape}; wanted (n, h, w, c) of one shape")
+    for images, kind in ((real, "real images"), (fake, "fakes")):
+        _require_levels(images, kind)
     n = min(count, len(real) // 2, len(fake))
     if n < LEAST:
         raise DataError(f"there are {len(real):,} real images and {len(fake):,} fakes; wanted {2 * LEAST} and {LEAST}")
@@ -102,6 +107,15 @@ def evaluate(
     return Evaluation(measures, features.name, n, draws)
 
 
+def _require_levels(images: np.ndarray, kind: str) -> None:
+    """Raises DataError for anything but bytes, and floats from -1 to 1, but for rounding."""
+    if images.dtype == np.uint8 or not images.size:
+        return
+    low, high = (float(images.min()), float(images.max())) if images.dtype.kind == "f" else (-math.inf, math.inf)
+    if not (low >= -1.001 and high <= 1.001):  # also if one is NaN
+        raise DataError(f"{kind} are {images.dtype} from {low:g} to {high:g}; wanted uint8, or floats from -1 to 1")
+
+
 def _drawn(
     real: np.ndarray, fake: np.ndarray, features: Features, n: int, draws: int, seed: int
 ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
@@ -109,10 +123,9 @@ def _drawn(
     pixels = Features("pixels", real.shape[1:])
     for draw in range(draws):
         order = _order(len(real), seed, "real", draw)
-        of_fakes = _order(len(fake), seed, "fake", draw)[:n]
-        chosen = [real[np.sort(order[:n])], real[np.sort(order[n : 2 * n])], fake[np.sort(of_fakes)]]
+        chosen = [real[order[:n]], real[order[n : 2 * n]], fake[_order(len(fake), seed, "fake", draw)[:n]]]
         x, other, y = (features(images) for images in chosen)
-        if features.name == "digits" and draw == 0:
+        if features.reads_digits and draw == 0:
             require_digits(x)
         cells = cut(pixels(chosen[0]), min(BINS, n // 10), seed)
         of_real, of_fake = (_measured(x, rows, features, seed) for rows in (other, y))
@@ -134,7 +147,7 @@ def _measured(x: np.ndarray, y: np.ndarray, features: Features, seed: int) -> di
         "nearest neighbour": one_nearest_neighbour(x[:TESTED], y[:TESTED]),
         "authentic": copies(x, y).authentic,
     }
-    if features.name == "digits":
+    if features.reads_digits:
         balance = class_balance(digits_of(y), 10)
         row |= {"classes": float(balance.hit), "divergence of classes": balance.divergence}
     return row

@@ -41,7 +41,7 @@ class Features:
     def __init__(self, kind: str | Sequential, shape: tuple[int, ...]) -> None:
         network = _network(kind, tuple(shape))
         self.name = kind if isinstance(kind, str) else kind.name
-        self.network = network
+        self.network, self.reads_digits = network, kind == "digits"
         if network is not None and network.input_shape != tuple(shape):
             raise ShapeError(
                 f"features {self.name!r} are of images {network.input_shape}, and these are {tuple(shape)}: take "
