@@ -32,6 +32,7 @@ from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError
 from .gan import GAN
 from .gan_parts import NOISE
 from .losses import BCEWithLogits
+from .metrics import Metrics
 from .network import Sequential
 from .objectives import NonSaturating
 from .optimizers import Adam, StepLR
@@ -246,6 +247,7 @@ def run_command(gan: GAN, real: ImageSet, command: Command[Any], name: str) -> R
                 grid=settings.grid,
                 name=name,
                 settings=dataclasses.asdict(settings),
+                callbacks=_judges(settings, real),
             )
     except Interrupted as error:
         say(f"{error}{how_to_resume(error.run.path)}")
@@ -255,6 +257,14 @@ def run_command(gan: GAN, real: ImageSet, command: Command[Any], name: str) -> R
     else:
         say(describe(run))
     return run
+
+
+def _judges(settings: RunSettings, real: ImageSet) -> list[Metrics]:
+    """The callback that --evaluate-every asks for."""
+    if not settings.evaluate_every:
+        return []
+    features = "digits" if real.name.startswith("MNIST") else "random"
+    return [Metrics(settings.evaluate_every, features, keep_best=settings.keep_best)]
 
 
 def start_from(gan: GAN, path: Path) -> Path:

@@ -71,6 +71,11 @@ class RunSettings:
     keep_checkpoints: int = option(
         0, "so many of the last checkpoints are kept, each under a name of its own", minimum=0, below=10**9, before=0
     )
+    evaluate_every: int = option(
+        0, "judge samples every so many steps, as `minigan evaluate` does, for history.csv; 0: never",
+        minimum=0, below=10**9, before=0,
+    )  # fmt: skip
+    keep_best: bool = option(False, "keep the best generator that --evaluate-every finds, too", before=False)
     start_from: str | None = option(
         None,
         "begin with the weights of another run or a checkpoint (G and D), or of a model file (G alone)",
@@ -80,6 +85,13 @@ class RunSettings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _validate(flag(field.name), getattr(self, field.name), field.metadata)
+        if self.evaluate_every % self.log_every:
+            raise SettingsError(
+                f"--evaluate-every is {self.evaluate_every}; history.csv has a row every {self.log_every} steps "
+                f"(--log-every): take a multiple of it"
+            )
+        if self.keep_best and not self.evaluate_every:
+            raise SettingsError("--keep-best needs --evaluate-every N: which generator is best must be measured")
 
     @property
     def d_learning_rate(self) -> float:
@@ -104,7 +116,7 @@ def sides(size: int | str) -> tuple[int, int]:
 
 METAVARS = {int: "N", float: "X", str: "PATH"}
 FREE_ON_RESUME = {  # the rest would change what is computed
-    "steps", "epochs", "checkpoint_every", "keep_checkpoints", "backend", "data"
+    "steps", "epochs", "checkpoint_every", "keep_checkpoints", "evaluate_every", "keep_best", "backend", "data"
 }  # fmt: skip
 PATHS = ("data", "start_from")
 

@@ -391,6 +391,8 @@ OTHER = {
     "sample_every": 3,
     "checkpoint_every": 2,
     "keep_checkpoints": 2,
+    "evaluate_every": 4,
+    "keep_best": True,
     "start_from": "old.npz",
     "lr": 0.003,
     "d_lr": 0.001,
@@ -426,6 +428,7 @@ def test_every_flag_arrives_in_the_run(no_pictures, monkeypatch):
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["2", "4"]
     assert {float(row["lr"]) for row in rows} == {0.003}
+    assert rows[0]["distance"] == "" and float(rows[1]["distance"]) > 0 and Path("run/best_generator.npz").exists()
     assert sorted(os.listdir("run/samples")) == ["000000.png", "000003.png", "000004.png"]
     with Image.open("run/samples/000004.png") as grid:
         assert grid.size[::-1] == pictures.grid(np.zeros((4, 6, 5, 1)), 2).shape[:2]

@@ -13,6 +13,8 @@ from minigan.metrics import Features, evaluate
 from minigan.metrics.features import digits_of, require_digits
 from minigan.metrics.neighbours import nearest_few, supports
 
+from .systems import example
+
 DRAW = np.random.default_rng
 N = 400
 
@@ -47,6 +49,8 @@ def test_bytes_and_floats_have_the_same_features_in_any_batch(kind, digits):
 
 def test_random_features_are_the_same_everywhere():
     """A golden number: the weights are a function of the seed, and colours and odd sizes are taken."""
+    for side in (1, 2, 3, 5, 7):
+        assert Features("random", (side, 9, 1))(DRAW(0).uniform(-1, 1, (4, side, 9, 1))).std(axis=0).min() > 0
     rows = Features("random", (9, 17, 3))(DRAW(0).uniform(-1, 1, (4, 9, 17, 3)))
     assert rows.shape == (4, 64) and np.linalg.norm(rows) == pytest.approx(7.735405, rel=1e-5)
 
@@ -166,7 +170,7 @@ REFUSED = {
     "draws": (lambda: evaluate(SQUARE, SQUARE, draws=0), SettingsError, "draws 0"),
     "features": (lambda: evaluate(SQUARE, SQUARE, "inception"), SettingsError, "choices are digits, random, pixels"),
     "faces": (lambda: Features("digits", (32, 32, 3)), ShapeError, "of images (28, 28, 1), and these are (32, 32, 3)"),
-    "tiny": (lambda: Features("random", (4, 4, 1)), ShapeError, "of 8 x 8 pixels or more"),
+    "points": (lambda: Features("random", (2,)), ShapeError, "of images (h, w, c), and these are (2,)"),
     "NaN": (lambda: evaluate(SQUARE, SQUARE + np.nan, "pixels"), DataError, "fakes are float64 from nan to nan"),
     "levels": (lambda: evaluate(SQUARE + 200.0, SQUARE), DataError, "real images are float64 from 200 to 200; wanted"),
     "whole": (lambda: evaluate(SQUARE, SQUARE.astype(int)), DataError, "fakes are int64"),
@@ -338,6 +342,12 @@ WRONG = {
     "rows": (lambda digits: metrics.Metrics(3), SettingsError, "a row every 2 steps: take a multiple of it"),
     "every": (lambda digits: metrics.Metrics(0), SettingsError, "every is 0"),
     "real": (lambda digits: metrics.Metrics(2, real=digits[:50, :14]), DataError, "G makes (28, 28, 1)"),
+    "few": (
+        lambda digits: metrics.Metrics(2, real=digits[:30]),
+        DataError,
+        "there are 30 real images, and count is 2000",
+    ),
+    "count": (lambda digits: metrics.Metrics(2, count=3), DataError, "count is 3; wanted 40 and 20"),
     "rank": (lambda digits: metrics.Metrics(2, real=np.zeros((50, 784))), DataError, "give one, real="),
 }
 
@@ -348,3 +358,25 @@ def test_a_callback_that_could_not_measure_fails_at_once(case, tmp_path, digits)
     with pytest.raises(kind) as raised:
         small_run(digits, None, 2, make(digits))
     assert words in str(raised.value)
+
+
+def test_an_example_judges_its_samples(tmp_path, monkeypatch, capsys, no_pictures, digits):
+    """Also after a resumption; and what makes no sense is refused before anything is made."""
+    monkeypatch.chdir(tmp_path)
+    np.save("digits.npy", digits[:100])
+    main_of = example("mnist_mlp_gan").main
+    few = ["--data", "digits.npy", "--batch-size", "4", "--log-every", "2"]
+    main_of([*few, "--steps", "4", "--out", "run", "--evaluate-every", "4", "--keep-best"])
+    main_of(["--resume", "run", "--steps", "8"])
+    rows = (tmp_path / "run" / "history.csv").read_text(encoding="utf-8").splitlines()
+    header = rows[0].split(",")
+    assert header[-5:] == ["distance", "precision", "recall", "density", "coverage"]
+    filled = [row.split(",")[-1] != "" for row in rows[1:]]
+    assert filled == [False, True, False, True] and (tmp_path / "run" / "best_generator.npz").exists()
+    for flags, words in (
+        (["--evaluate-every", "3"], "--evaluate-every is 3; history.csv has a row every 2 steps (--log-every)"),
+        (["--keep-best"], "--keep-best needs --evaluate-every N"),
+    ):
+        with pytest.raises(SettingsError) as raised:
+            main_of([*few, "--out", "other", *flags])
+        assert words in str(raised.value) and not (tmp_path / "other").exists()

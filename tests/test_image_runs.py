@@ -165,7 +165,7 @@ def in_settings(field):
 
 
 # A setting: its value, where to look, and what is there then. "other": the choice that is not the default. What the
-# last seven do is seen in the files of a run, below.
+# last nine do is seen in the files of a run, below and in test_evaluate.py.
 EFFECTS = {
     "steps": (7, in_settings("steps"), 7),
     "epochs": (3, lambda run: run.settings.steps / run.real.steps_per_epoch(2 * run.gan.d_steps), 3),
@@ -209,12 +209,15 @@ EFFECTS = {
     "sample_every": (3, in_settings("sample_every"), 3),
     "checkpoint_every": (2, in_settings("checkpoint_every"), 2),
     "keep_checkpoints": (2, in_settings("keep_checkpoints"), 2),
+    "evaluate_every": (6000, in_settings("evaluate_every"), 6000),
+    "keep_best": (True, in_settings("keep_best"), True),
     "start_from": ("elsewhere", in_settings("start_from"), "elsewhere"),
 }
 NEEDS = {
     "lr_factor": {"lr_every": 3},
     "lr_unit": {"lr_every": 3},
     "background": {"fit": "pad"},
+    "keep_best": {"evaluate_every": 6000},
 }  # flags about something that is off by default
 OF_PICTURES = {  # what the flag comes to, of a folder and a size
     "channels": lambda folder, size: (1, 1, images(folder, size, channels=1).fingerprint),
@@ -275,7 +278,8 @@ def test_the_flag_for_the_backend_wins_over_the_environment(name, sources, monke
 
 
 CHANGE_NO_NUMBER = {  # a run's start is no part of its two steps here
-    "steps", "epochs", "grid", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "ema", "start_from"
+    "steps", "epochs", "grid", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "ema", "start_from",
+    "evaluate_every", "keep_best",
 }  # fmt: skip
 TRAINED = [row for row in FIELDS if row[0] in ("faces_dcgan", *WASSERSTEIN) and row[1].name != "backend"]
 SCHEDULED = {"lr_every": {"lr_unit": "steps"}, "lr_factor": {"lr_unit": "steps"}}  # or two steps see no cut
@@ -517,7 +521,9 @@ def test_epochs_are_said_in_steps(sources, no_pictures, capsys):
     assert "note: 2 epochs of 2 steps: 4 steps in all\n" in capsys.readouterr().err
 
 
-OLDER = ["d_lr", "g_steps", "stretch", "skip_damaged", "keep_checkpoints", "start_from"]
+OLDER = [
+    "d_lr", "g_steps", "stretch", "skip_damaged", "keep_checkpoints", "evaluate_every", "keep_best", "start_from"
+]  # fmt: skip
 
 
 @every_system

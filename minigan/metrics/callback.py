@@ -11,7 +11,7 @@ from ..errors import DataError, SettingsError
 from ..loop import Training
 from ..network import Sequential
 from ..pictures import to_uint8
-from .evaluation import evaluate
+from .evaluation import LEAST, evaluate
 from .features import Features
 
 COLUMNS = {  # of the history, by the measure that they hold
@@ -62,6 +62,10 @@ class Metrics(Callback):
         shape = training.gan.G.output_shape
         if real.shape[1:] != shape:
             raise DataError(f"Metrics: the real images are {real.shape[1:]}, and G makes {shape}")
+        if len(real) < 2 * LEAST or self.count < LEAST:
+            raise DataError(
+                f"Metrics: there are {len(real)} real images, and count is {self.count}; wanted {2 * LEAST} and {LEAST}"
+            )
         self.images, self.features = real, Features(self.kind, shape)
         found = training.history.get("distance", np.empty(0))
         self.best = float(np.nanmin(found)) if np.isfinite(found).any() else math.inf

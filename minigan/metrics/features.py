@@ -106,10 +106,11 @@ def _load(name: str) -> Sequential:
 
 @functools.cache
 def _random(shape: tuple[int, ...]) -> Sequential:
-    """Three strided convolutions and a dense layer."""
-    if len(shape) != 3 or min(shape[:2]) < 8:
-        raise ShapeError(f"features 'random' are of images (h, w, c) of 8 x 8 pixels or more, and these are {shape}")
-    convolutions = [Conv2D(width, 4, 2, 1, W_init=he_normal) for width in (32, 64, 64)]
+    """Three strided convolutions, fewer where a side is below 8 pixels, and a dense layer."""
+    if len(shape) != 3:
+        raise ShapeError(f"features 'random' are of images (h, w, c), and these are {shape}")
+    fitting = min(shape[:2]).bit_length() - 1
+    convolutions = [Conv2D(width, 4, 2, 1, W_init=he_normal) for width in (32, 64, 64)[:fitting]]
     layers: list[Layer] = [layer for convolution in convolutions for layer in (convolution, LeakyReLU(0.2))]
     layers += [Flatten(), Dense(64, W_init=he_normal)]
     return Sequential(layers, input_shape=shape, name="random", seed=0, backend="numpy")
