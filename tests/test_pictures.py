@@ -276,10 +276,14 @@ def test_what_is_in_a_critics_picture(tmp_path, change):
     assert (curves(tmp_path / "a.png", columns, 0.0) != curves(tmp_path / "b.png", changed, undecided)).any()
 
 
-def test_curves_leave_out_what_is_not_a_number(tmp_path):
-    columns = history(40)
-    columns["g_loss"][7] = float("nan")
-    curves(tmp_path / "losses.png", columns)
+def test_a_measure_of_every_fifth_row_is_a_line_through_its_points():
+    """Between NaN on either side a number has no line of its own, and would not be seen."""
+    measured = [2.0 if step % 5 == 0 else np.nan for step in range(20)]
+    axes = Figure().subplots()
+    pictures._plot(axes, {"step": range(20), "distance": measured}, "distance", "distance", "tab:red")
+    (line,) = axes.lines
+    assert line.get_xdata().tolist() == [0, 5, 10, 15] and np.isfinite(line.get_ydata()).all()
+    assert line.get_marker() == "." and line.get_linestyle() == "-"
 
 
 # What is not needed --------------------------------------------------------------------------------------------------
