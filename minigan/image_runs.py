@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .checkpoint import load_weights
 from .data import (
     FITS,
@@ -22,12 +24,14 @@ from .data import (
     has_labels,
     images,
     load,
+    mnist,
 )
 from .data.finding import has_pictures
 from .data.fitting import require_colour
 from .data.kinds import ARRAYS, TABLES, ends_in
 from .data.levels import grey, require_levels
 from .data.sources import has_array_file, split_part
+from .diagnostics import Diagnostics
 from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError, counted
 from .gan import GAN
 from .gan_parts import NOISE
@@ -44,6 +48,7 @@ from .settings import Command, RunSettings, image_size, in_flags, near_path, opt
 from .training import train
 
 UNITS = ("epochs", "steps")
+HELD_OUT, UNSEEN = 256, 2**40  # images, and the seed of faces that no run trains on
 DIGIT = 28  # pixels a side of a folder's digits
 
 
@@ -247,7 +252,7 @@ def run_command(gan: GAN, real: ImageSet, command: Command[Any], name: str) -> R
                 grid=settings.grid,
                 name=name,
                 settings=dataclasses.asdict(settings),
-                callbacks=_judges(settings, real),
+                callbacks=[*_judges(settings, real), Diagnostics(held_out=_held_out(real))],
             )
     except Interrupted as error:
         say(f"{error}{how_to_resume(error.run.path)}")
@@ -265,6 +270,16 @@ def _judges(settings: RunSettings, real: ImageSet) -> list[Metrics]:
         return []
     features = "digits" if real.name.startswith("MNIST") else "random"
     return [Metrics(settings.evaluate_every, features, keep_best=settings.keep_best)]
+
+
+def _held_out(real: ImageSet) -> np.ndarray | None:
+    """Images that the run does not train on, of the data that come with the package."""
+    if real.name == "MNIST train":
+        return mnist("test", labels=False).images[:HELD_OUT]
+    h, w, c = real.shape
+    if real.name == "drawn faces" and c == 3:
+        return draw_faces(HELD_OUT, (h, w), seed=UNSEEN).images
+    return None
 
 
 def start_from(gan: GAN, path: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 from .callbacks import checked_callbacks
 from .data import as_data
+from .diagnostics import Diagnostics
 from .errors import Interrupted, SettingsError
 from .gan import GAN
 from .loop import Training
@@ -77,7 +78,7 @@ def train(
         start.open(last, settings)
         training = Training(gan, data, record, users)
         training.steps = last
-        training.callbacks = [*users, *_own_callbacks(record, progress)]
+        training.callbacks = [*users, *_own_callbacks(record, users, progress)]
         with stop_requests(training.request_stop):
             training.run()
     except BaseException:
@@ -94,11 +95,12 @@ def train(
     return run
 
 
-def _own_callbacks(record: Record, progress: bool) -> list[object]:
+def _own_callbacks(record: Record, users: list[object], progress: bool) -> list[object]:
     directory = record.directory
     found: list[object] = [History(record)]
     if directory is not None:
         found += [SampleGrids(directory), FilmAndCurves(directory), Ending(directory)]
+        found += [] if any(isinstance(user, Diagnostics) for user in users) else [Diagnostics()]
     return [*found, ProgressBar()] if progress else found
 
 
