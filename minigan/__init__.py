@@ -29,17 +29,21 @@ from .training import train
 from .version import __version__
 
 __all__ = [
-    "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "Callback", "Generator", "GradientPenalty", "Hinge",
-    "Layer", "LeastSquares", "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective",
+    "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "Callback", "Diagnostics", "Doctor", "Explorer",
+    "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live", "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective",
     "Optimizer", "Penalty", "RMSprop", "Relativistic", "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy",
     "StepLR", "Wasserstein", "WeightClipping", "__version__", "data", "get_backend", "gradcheck", "initializers",
     "layers", "load_model", "load_weights", "metrics", "models", "open_run", "pictures", "register_backend",
     "save_model", "train",
 ]  # fmt: skip
 
+LATER = {"Diagnostics": ".diagnostics", "Doctor": ".doctor", "Explorer": ".report", "Live": ".report"}
+
 
 def __getattr__(name: str) -> object:
-    """gradcheck and metrics are loaded when they are asked for: training needs none of them."""
+    """gradcheck, metrics and what looks at runs are loaded when they are asked for: training needs none of them."""
     if name in ("gradcheck", "metrics"):
         return importlib.import_module(f".{name}", __name__)
+    if name in LATER:
+        return getattr(importlib.import_module(LATER[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -26,6 +26,7 @@ from .model_files import load_generator, model_file
 from .models import MODELS
 from .network import Sequential
 from .printing import note
+from .report import command as report
 from .sampling import numbered, save_numbered
 from .settings import Parser, near_path
 from .summary import ways_table
@@ -79,14 +80,14 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan examples`, `sample`, `evaluate`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
+    """`minigan examples`, `sample`, `evaluate`, `doctor`, `report`, `watch`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
     return guarded(_main, argv)
 
 
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Get the example programs, sample from a trained generator and judge it, print a model's layers, "
+        description="Get the example programs, sample from a trained generator and judge it, see a run on a page and what is wrong with it, print a model's layers, "
         "cut faces out of photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says "
         "more.",
         allow_abbrev=False,
@@ -345,6 +346,9 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], 
     "examples": (examples, _examples_arguments, "list the example programs, or copy them to a folder"),
     "sample": (sample, _sample_arguments, "make images with a trained generator"),
     "evaluate": (metrics.evaluate_model, metrics.add_arguments, "say how good a generator is, in numbers"),
+    "doctor": (report.doctor, report.doctor_arguments, "say what is wrong with a run, and what to try"),
+    "report": (report.report, report.report_arguments, "write a page that shows a run, or compares several"),
+    "watch": (report.watch_run, report.watch_arguments, "show a run that is being trained, in a browser"),
     "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
     "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),
     "backends": (backends, lambda parser: None, "print which backends can be used here, and why not"),

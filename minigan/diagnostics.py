@@ -14,7 +14,6 @@ from .files import open_regular, patiently, write_atomically
 from .gan_parts import Losses
 from .generator import with_labels
 from .loop import Training
-from .pictures import to_uint8
 from .printing import say
 from .run_start import draw_batch
 from .signals import (
@@ -57,6 +56,7 @@ class Diagnostics(Callback):
         self.asked, self.held_out = every, held_out
         self.lines: list[Line] = []
         self.layers: dict[str, list[str]] = {}
+        self.before: list[Array] | None = None
 
     def on_start(self, training: Training) -> None:
         """Go on behind the lines of the run so far."""
@@ -96,7 +96,7 @@ class Diagnostics(Callback):
     def _measure(self, training: Training) -> Line:
         gan = training.gan
         assert self.before is not None
-        norms = {name: layer_norms(net, before) for name, net, before in zip("GD", (gan.G, gan.D), self.before)}
+        norms = {"G": layer_norms(gan.G, self.before[0]), "D": layer_norms(gan.D, self.before[1])}
         x, labels = draw_batch(gan, training.data, training.record.plan)  # those of the next step
         x, labels = x[:SHOWN], None if labels is None else labels[:SHOWN]
         z = with_labels(gan.G, gan.draw_noise(len(x), "diagnostics", training.step), labels)
@@ -125,17 +125,18 @@ class Diagnostics(Callback):
 
     def _write(self, append: bool = False) -> None:
         """The lines, or the last one behind the others. What cannot be written fails no run."""
-        if self.path is None:
+        path = self.path
+        if path is None:
             return
         try:
-            if append and self.path.exists():
-                with patiently(lambda: open(self.path, "a", encoding="utf-8")) as file:
+            if append and path.exists():
+                with patiently(lambda: open(path, "a", encoding="utf-8")) as file:
                     file.write(_text([self.lines[-1]]))
             else:
                 text = _text([{"layers": self.layers}, *self.lines])
-                write_atomically(self.path, lambda file: file.write(text.encode()))
+                write_atomically(path, lambda file: file.write(text.encode()))
         except (OSError, FileError) as error:
-            say(f"note: {self.path} was not written: {error}; the run goes on without")
+            say(f"note: {path} was not written: {error}; the run goes on without")
             self.path = None
 
 
@@ -143,10 +144,9 @@ def _of_samples(real: np.ndarray, fake: np.ndarray, labels: np.ndarray | None) -
     """What samples show by themselves."""
     found: Line = {"levels": {"real": level_range(real), "fake": level_range(fake)}, "outside": outside(fake, real)}
     found["variety"] = variety(fake, real, labels)
-    spectra = spectrum(real), spectrum(fake)
-    if spectra[0] is not None and spectra[1] is not None:
-        (theirs, real_raster), (mine, raster) = spectra
-        found |= {"raster": raster, "real_raster": real_raster, "sharpness": spectrum_gap(mine, theirs)}
+    theirs, mine = spectrum(real), spectrum(fake)
+    if theirs is not None and mine is not None:
+        found |= {"raster": mine[1], "real_raster": theirs[1], "sharpness": spectrum_gap(mine[0], theirs[0])}
     return found
 
 
@@ -184,5 +184,7 @@ def read_lines(path: Path) -> tuple[dict[str, list[str]], list[Line]]:
             found.append(dict(json.loads(text)))
             _ = found[-1]["layers"]["G"] if number == 1 else found[-1]["step"] + 0
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise FileError(f"{path} is damaged: line {number}: {error!r}; move it away, the run needs it not") from error
+            raise FileError(
+                f"{path} is damaged: line {number}: {error!r}; move it away, the run needs it not"
+            ) from error
     return (found[0]["layers"], found[1:]) if found else ({}, [])

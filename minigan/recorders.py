@@ -151,3 +151,18 @@ class Ending:
         if training.record.stopped is not None:
             run, ending = self.directory, {"stopped": training.record.stopped}
             _try(run.config, lambda: run.write_config(run.read_config() | ending))
+
+
+class Report:
+    """report.html, after all else was written. It cannot fail a run."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+
+    def on_stop(self, training: Training) -> None:
+        """Write it, unless nothing has changed since; also of a run that an error ended."""
+        from .report.page import REPORT, write_report
+
+        path, run = self.directory.path / REPORT, self.directory
+        if any(is_older(path, file) for file in (run.history, run.config, run.checkpoint)):
+            _try(path, lambda: write_report([run], path))

@@ -9,6 +9,7 @@ import numpy as np
 
 from .backend import Array
 from .gan import GAN
+from .layers import BatchNorm
 from .network import Sequential
 from .parameters import Slot
 
@@ -45,18 +46,21 @@ def layer_norms(net: Sequential, before: Array) -> dict[str, list[float]]:
 
 
 def running_gap(G: Sequential, z: Array) -> float | None:
-    """How far G's images with running statistics lie from those with the batch's: the difference's root mean square, by
-    the standard deviation of the latter. None if G has no running statistics.
+    """How far BatchNorm's running variances are from those of a batch: the larger by the smaller, the median over the
+    channels of a layer, and the greatest of all layers. 1 is a perfect fit; None if G has no BatchNorm.
     """
-    if not G.state.size:
-        return None
-    y = G.backend.to_host(G.predict(z))
-    state, forwards = G.state.copy(), G.forwards
+    layers = [layer for layer in G.walk() if isinstance(layer, BatchNorm)]
+    state, forwards, running = G.state.copy(), G.forwards, [layer.var.copy() for layer in layers]
+    factors = []
     try:
-        trained = G.backend.to_host(G.forward(z, backward=False))
+        G.forward(z, backward=False)
+        for layer, old in zip(layers, running, strict=True):
+            batch = (layer.var - layer.momentum * old) / (1 - layer.momentum)
+            ratio = G.backend.to_host((batch + layer.eps) / (old + layer.eps)).astype(np.float64)
+            factors.append(float(np.exp(np.median(abs(np.log(np.maximum(ratio, 1e-12)))))))
     finally:
         G.state[...], G.forwards = state, forwards
-    return float(np.sqrt(((y - trained) ** 2).mean()) / max(float(trained.std()), 1e-12))
+    return max(factors, default=None)
 
 
 def pinned_share(gan: GAN) -> float | None:
@@ -74,14 +78,14 @@ def level_range(samples: np.ndarray) -> list[float]:
     return [float(one) for one in (samples.min(), samples.max(), samples.mean(), samples.std())]
 
 
-def outside(fake: np.ndarray, real: np.ndarray) -> float:
-    """The larger of the shares of either kind's numbers that lie beyond the other's range, which 5 % widen."""
+def outside(fake: np.ndarray, real: np.ndarray) -> list[float]:
+    """The share of the fakes' numbers that lie beyond the range of the real ones, which 5 % widen; and the reverse."""
     shares = []
     for a, b in ((fake, real), (real, fake)):
         low, high = float(b.min()), float(b.max())
         margin = 0.05 * (high - low)
         shares.append(float(((a < low - margin) | (a > high + margin)).mean()))
-    return max(shares)
+    return shares
 
 
 def variety(fake: np.ndarray, real: np.ndarray, labels: np.ndarray | None) -> Numbers:
@@ -91,7 +95,7 @@ def variety(fake: np.ndarray, real: np.ndarray, labels: np.ndarray | None) -> Nu
     nearest  the median distance to the nearest other: near 0 where many are alike
     within   the mean distance of two with the same label: near 0 where G ignores its noise
     """
-    tables = [_distances(one.reshape(len(one), -1)) for one in (fake, real)]
+    tables = [pair_distances(one.reshape(len(one), -1)) for one in (fake, real)]
     same = None if labels is None else labels[:, None] == labels[None, :]
     pairs = ~np.eye(len(fake), dtype=bool)
     found: Numbers = {}
@@ -106,7 +110,7 @@ def variety(fake: np.ndarray, real: np.ndarray, labels: np.ndarray | None) -> Nu
     return found
 
 
-def _distances(rows: np.ndarray) -> np.ndarray:
+def pair_distances(rows: np.ndarray) -> np.ndarray:
     """Of every pair.    (n, d) -> (n, n)"""
     rows = rows.astype(np.float64)
     squares = (rows * rows).sum(axis=1)
@@ -116,9 +120,9 @@ def _distances(rows: np.ndarray) -> np.ndarray:
 def spectrum(images: np.ndarray) -> tuple[list[float], float] | None:
     """The power of the images' waves in BANDS bands, from long to short, and how far the checkerboard stands out.
 
-    images: (n, h, w, c). The checkerboard's number is the power of waves of exactly 2 pixels, along either axis, by that
-    of the next longer ones: 1 for noise, less for photographs, and well above it where strided layers leave a raster
-    (Odena et al. 2016). None for what are no images of 8 x 8 or more.
+    images: (n, h, w, c). The checkerboard's number is the power of waves of exactly 2 pixels, along either axis, by
+    that of the next longer ones: 1 for noise, less for photographs, and well above it where strided layers leave a
+    raster (Odena et al. 2016). None for what are no images of 8 x 8 or more.
     """
     if images.ndim != 4 or min(images.shape[1:3]) < 8:
         return None
@@ -128,7 +132,9 @@ def spectrum(images: np.ndarray) -> tuple[list[float], float] | None:
     rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in (h, w))
     radius = np.maximum(rows[:, None] / (h // 2), columns[None, :] / (w // 2))
     edges = np.linspace(0, 1, BANDS + 1)
-    bands = [float(power[(radius > low) & (radius <= high)].mean()) for low, high in zip(edges, edges[1:], strict=False)]
+    bands = [
+        float(power[(radius > low) & (radius <= high)].mean()) for low, high in zip(edges, edges[1:], strict=False)
+    ]
     half_h, half_w = h // 2, w // 2
     peaks = (
         power[half_h].mean() / power[[half_h - 1, half_h - 2]].mean(),

@@ -11,7 +11,7 @@ from .errors import Interrupted, SettingsError
 from .gan import GAN
 from .loop import Training
 from .progress import CTRL_C, ProgressBar, in_notebook, stop_requests
-from .recorders import Ending, FilmAndCurves, History, SampleGrids
+from .recorders import Ending, FilmAndCurves, History, Report, SampleGrids
 from .run import Record, Run
 from .run_start import NEW, Start
 
@@ -101,6 +101,7 @@ def _own_callbacks(record: Record, users: list[object], progress: bool) -> list[
     if directory is not None:
         found += [SampleGrids(directory), FilmAndCurves(directory), Ending(directory)]
         found += [] if any(isinstance(user, Diagnostics) for user in users) else [Diagnostics()]
+        found += [Report(directory)]
     return [*found, ProgressBar()] if progress else found
 
 

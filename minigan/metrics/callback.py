@@ -1,5 +1,6 @@
 """Measures along a run: columns of the history, and the best generator so far."""
 
+import json
 import math
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from ..callbacks import Callback
 from ..checkpoint import save_model
 from ..errors import DataError, SettingsError
+from ..files import write_atomically
 from ..loop import Training
 from ..network import Sequential
 from ..pictures import to_uint8
@@ -18,7 +20,7 @@ COLUMNS = {  # of the history, by the measure that they hold
     "Frechet distance": "distance", "precision (k = 3)": "precision", "recall (k = 3)": "recall",
     "density (k = 5)": "density", "coverage (k = 5)": "coverage", "classes": "classes",
 }  # fmt: skip
-BEST = "best_generator.npz"
+BEST, BARS = "best_generator.npz", "metrics.json"
 
 
 class Metrics(Callback):
@@ -31,7 +33,7 @@ class Metrics(Callback):
     keep_best  write the generator with the smallest distance so far to best_generator.npz, in the run's folder
 
     The columns are distance, precision, recall, density, coverage, and classes with "digits"; after the first row,
-    `bars` holds the same of other real images, by column. The samples are those of `gan.sample(count)`, so a resumed
+    `bars` holds the same of other real images, by column, and so does metrics.json in the run's folder. The samples are those of `gan.sample(count)`, so a resumed
     run has the same numbers. Raises SettingsError and DataError where the run begins, if nothing could be measured.
     """
 
@@ -78,9 +80,16 @@ class Metrics(Callback):
         found = evaluate(self.images, fake, self.features, self.count, draws=1)
         measures = {COLUMNS[one.name]: one for one in found.measures if one.name in COLUMNS}
         self.bars = {name: one.bar for name, one in measures.items()}
+        self._write_bars(training)
         row |= {name: one.value for name, one in measures.items()}
         if row["distance"] < self.best:
             self.best = row["distance"]
             if self.keep_best and training.path is not None:
                 with training.gan.averaged():
                     save_model(training.path / BEST, training.gan.G, steps=training.step)
+
+    def _write_bars(self, training: Training) -> None:
+        """metrics.json, for the report."""
+        if training.path is not None:
+            text = json.dumps({"features": self.features.name, "count": self.count, "bars": self.bars}, indent=1)
+            write_atomically(training.path / BARS, lambda file: file.write(text.encode()))

@@ -1,0 +1,106 @@
+"""What is wrong with a run, in words, with evidence and advice: a folder's, or one that goes on."""
+
+import contextlib
+
+import numpy as np
+
+from .callbacks import Callback
+from .checkpoint import load_model
+from .diagnostics import FILE, Diagnostics, read_lines
+from .doctor_rules import (
+    Chart,
+    Finding,
+    Rule,
+    clipping_pins,
+    discriminator_memorises,
+    discriminator_won,
+    gradient_explodes,
+    layer_dead,
+    modes_collapsed,
+    needs_steps,
+    noise_ignored,
+    oscillates,
+    ranges_differ,
+    rastered,
+    rate_too_high,
+    rate_too_low,
+    slope_off,
+    statistics_apart,
+)
+from .errors import MiniganError
+from .gan_parts import Losses
+from .loop import Training
+from .printing import say
+from .run import columns_of
+from .run_directory import RunDirectory
+
+# A finding that explains others keeps them silent.
+RULES: dict[Rule, tuple[Rule, ...]] = {
+    layer_dead: (noise_ignored, modes_collapsed, ranges_differ, discriminator_won, needs_steps, rate_too_low),
+    rate_too_high: (modes_collapsed, discriminator_won, needs_steps, rate_too_low, oscillates, layer_dead),
+    ranges_differ: (needs_steps, discriminator_won, discriminator_memorises),
+    noise_ignored: (modes_collapsed, needs_steps, discriminator_won),
+    discriminator_won: (needs_steps, rate_too_low),
+    discriminator_memorises: (),
+    gradient_explodes: (modes_collapsed, needs_steps),
+    clipping_pins: (needs_steps,),
+    slope_off: (gradient_explodes, needs_steps),
+    rate_too_low: (needs_steps,),
+    statistics_apart: (needs_steps, modes_collapsed),
+    modes_collapsed: (),
+    rastered: (),
+    oscillates: (needs_steps,),
+    needs_steps: (),
+}
+
+
+def diagnose(chart: Chart) -> list[Finding]:
+    """What is wrong with the run, in the order of the steps. [] for a healthy one, and for one too short to tell."""
+    found = {rule: finding for rule in RULES if (finding := rule(chart)) is not None}
+    for rule, others in RULES.items():
+        if rule in found:
+            found = {one: finding for one, finding in found.items() if one not in others}
+    return sorted(found.values(), key=lambda finding: finding.step)
+
+
+def examine(run: RunDirectory) -> list[Finding]:
+    """`diagnose` of a run's folder. Raises FileError if no run is there, or its history or diagnostics are damaged."""
+    config = run.read_config()
+    layers, lines = read_lines(run.path / FILE)
+    history = columns_of(run.read_rows()[1])
+    digits = str(dict(config.get("data") or {}).get("name")) == "MNIST train"
+    chart = Chart(history, lines, layers, dict(config.get("gan") or {}), digits=digits)
+    if chart.late:
+        with contextlib.suppress(MiniganError):  # a generator that is missing, or has layers of a user's own
+            chart.generator = load_model(run.generator, backend="numpy")
+    return diagnose(chart)
+
+
+class Doctor(Callback):
+    """Say what is wrong while the run goes on, each thing once: `mg.train(..., callbacks=[Doctor()])`.
+
+    held_out: as of Diagnostics. `findings` has what was found so far. Nothing in the run changes.
+    """
+
+    def __init__(self, held_out: np.ndarray | None = None) -> None:
+        self.measured = Diagnostics(held_out=held_out)
+        self.findings: list[Finding] = []
+
+    def on_start(self, training: Training) -> None:
+        """Go on behind what was measured before."""
+        self.measured.on_start(training)
+
+    def on_step(self, training: Training, losses: Losses) -> None:
+        """Measure, where it is due."""
+        self.measured.on_step(training, losses)
+
+    def on_log(self, training: Training, row: dict[str, float]) -> None:
+        """Look at the run so far, and say what is new."""
+        lines = self.measured.lines
+        if not lines or lines[-1]["step"] != training.step or training.step == training.steps:
+            return
+        known = {finding.name for finding in self.findings}
+        for finding in diagnose(Chart(training.history, lines, self.measured.layers, training.gan.config())):
+            if finding.name not in known:
+                self.findings.append(finding)
+                say(f"doctor: {finding}")

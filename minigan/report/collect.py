@@ -1,0 +1,175 @@
+"""What a page shows of a run's folder: plain numbers and pictures, thinned to what fits."""
+
+import io
+import json
+import math
+import shlex
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..diagnostics import FILE, Line, read_lines
+from ..errors import FileError
+from ..metrics.callback import BARS
+from ..pictures import load_png, thinned
+from ..run import columns_of
+from ..run_directory import RunDirectory
+
+POINTS = 2000  # of a curve
+LINES = 200  # of the heat strips and histograms
+BINS = 32  # of a histogram
+LARGE = 40_000  # bytes: a picture above it becomes a JPEG
+PICTURES = 1_600_000  # bytes of all pictures of a page, before base64 makes a third more of them
+Numbers = list[float | None]
+
+
+def collect(directory: RunDirectory, findings: Sequence[Any] = (), pictures: int = PICTURES) -> dict[str, Any]:
+    """The page's data of one run. What is missing or damaged is left out, and `notes` says so.
+
+    findings: of the doctor    pictures: bytes that all sample grids together may take. Raises FileError if no run is
+    there.
+    """
+    config, notes = directory.read_config(), []
+    try:
+        rows = directory.read_rows()[1]
+    except FileError as error:
+        rows, notes = [], [str(error)]
+    try:
+        layers, lines = read_lines(directory.path / FILE)
+    except FileError as error:
+        layers, lines, notes = {}, [], [*notes, str(error)]
+    return {
+        "name": str(config.get("system", "run")),
+        "path": str(directory.path),
+        "about": _about(config),
+        "settings": {name: str(value) for name, value in dict(config.get("settings") or {}).items()},
+        "stopped": config.get("stopped"),
+        "steps": int(rows[-1]["step"]) if rows else 0,
+        "history": thin_columns(columns_of(rows)),
+        "bars": _bars(directory.path / BARS),
+        **of_lines(layers, lines),
+        "grids": _grids(directory, pictures),
+        "findings": [finding._asdict() for finding in findings],
+        "notes": notes,
+    }
+
+
+def _about(config: dict[str, Any]) -> dict[str, str]:
+    """What made the run, and what repeats it."""
+    training, data = dict(config.get("training") or {}), dict(config.get("data") or {})
+    found = {
+        "data": f"{data.get('name', '?')}, {data.get('length', '?')} samples of {data.get('shape', '?')}",
+        "steps asked for": training.get("steps", "?"),
+        "batch": training.get("batch_size", "?"),
+        "seed": training.get("seed", "?"),
+        "started": config.get("started", "?"),
+        "versions": ", ".join(f"{name} {version}" for name, version in dict(config.get("versions") or {}).items()),
+        "machine": ", ".join(f"{name} {value}" for name, value in dict(config.get("machine") or {}).items()),
+        "to repeat it": _command(config.get("command")),
+    }
+    return {name: str(value) for name, value in found.items()}
+
+
+def _command(words: Any) -> str:
+    """What was typed, as a shell takes it."""
+    if not isinstance(words, list) or not words:
+        return "?"
+    return " ".join(["python", *(shlex.quote(str(word)) for word in words)])
+
+
+def _bars(path: Path) -> dict[str, float]:
+    """The measures of other real images, by column, that the callback Metrics has left."""
+    try:
+        return {str(name): float(value) for name, value in json.loads(path.read_text())["bars"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def thin_columns(columns: dict[str, np.ndarray], most: int = POINTS) -> dict[str, Numbers]:
+    """Every column at the same steps, at most so many: of each stretch the rows with the least and the greatest of the
+    first loss, so that spikes stay.
+    """
+    steps = columns["step"]
+    kept = np.arange(len(steps))
+    if len(steps) > most:
+        guide = next((np.asarray(v, float) for name, v in columns.items() if name != "step"), np.zeros(len(steps)))
+        guide = np.where(np.isfinite(guide), guide, 0)
+        edges = np.linspace(0, len(steps), most // 2, dtype=int)
+        stretches = [np.arange(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+        extremes = [at[[guide[at].argmin(), guide[at].argmax()]] for at in stretches]
+        kept = np.unique([0, *np.concatenate(extremes), len(steps) - 1])
+    return {name: [_short(value) for value in np.asarray(column)[kept]] for name, column in columns.items()}
+
+
+def _short(value: Any) -> float | None:
+    """Five digits; whole numbers as they are; None for what JSON does not know."""
+    if isinstance(value, int | np.integer):
+        return int(value)
+    return float(f"{value:.5g}") if value is not None and math.isfinite(value) else None
+
+
+def of_lines(layers: dict[str, list[str]], lines: Sequence[Line]) -> dict[str, Any]:
+    """Heat strips and histograms of the diagnostics, of at most LINES lines."""
+    lines = lines[:: max(1, math.ceil(len(lines) / LINES))]
+    strips = {
+        f"{net}.{kind}": [[line[net][kind][i] for line in lines] for i in range(len(names))]
+        for net, names in layers.items()
+        for kind in ("gradient", "update")
+    }
+    scores = [value for line in lines for kind in line["scores"].values() for value in kind if value is not None]
+    low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
+    kinds = list(lines[-1]["scores"]) if lines else []
+    histograms = {kind: [_histogram(line["scores"].get(kind, []), low, high) for line in lines] for kind in kinds}
+    return {
+        "layers": layers,
+        "line_steps": [line["step"] for line in lines],
+        "strips": strips,
+        "scores": {"low": low, "high": high, "counts": histograms},
+    }
+
+
+def _histogram(values: Sequence[float | None], low: float, high: float) -> list[int]:
+    found = [value for value in values if value is not None]
+    return np.histogram(found, BINS, (low, high if high > low else low + 1))[0].tolist()
+
+
+def _grids(directory: RunDirectory, limit: int) -> list[dict[str, Any]]:
+    """The sample grids as data URLs, evenly thinned until they fit; what cannot be read is left out."""
+    paths = directory.sample_paths()
+    if not paths:
+        return []
+    last = _encoded(paths[-1])
+    most = max(2, int(limit / max(len(last[1]) if last else 1, 1000)))
+    found: list[dict[str, Any]] = []
+    while True:
+        found, size = [], 0
+        for path in thinned(paths, most):
+            picture = _encoded(path)
+            if picture is not None:
+                kind, content = picture
+                size += len(content)
+                found.append({"step": int(path.stem), "url": f"data:image/{kind};base64,{b64encode(content).decode()}"})
+        if size <= limit or most <= 2:
+            return found
+        most = max(2, int(most * 0.9 * limit / size))
+
+
+def _encoded(path: Path) -> tuple[str, bytes] | None:
+    """(kind, bytes) of a sample grid: the file itself, or a JPEG of a large one. None if it is damaged."""
+    try:
+        content = path.read_bytes()
+        if len(content) <= LARGE:
+            load_png(path)
+            return "png", content
+        from PIL import Image
+
+        picture, file = load_png(path), io.BytesIO()
+        Image.fromarray(picture[..., 0] if picture.shape[-1] in (1, 2) else picture[..., :3]).save(
+            file, "JPEG", quality=85
+        )
+        return "jpeg", file.getvalue()
+    except (OSError, FileError):
+        return None

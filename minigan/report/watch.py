@@ -1,0 +1,110 @@
+"""`minigan watch`: the page of a run that goes on, from a server of the standard library on this machine alone."""
+
+import errno
+import json
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from ..diagnostics import FILE
+from ..errors import FileError, SettingsError
+from ..run_directory import RunDirectory
+from .page import page, runs_data
+
+HOST = "127.0.0.1"
+
+
+class Watcher(ThreadingHTTPServer):
+    """Serves the page of one run, and its data. It only reads the run's files: the training does nothing for it.
+
+    port: 0 takes a free one; `url` says which. Raises SettingsError if the port is taken.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, directory: RunDirectory, port: int = 0) -> None:
+        self.directory = directory
+        self.seen: tuple[str, bytes] = ("", b"")  # the state of the files, and the data made of them
+        try:
+            super().__init__((HOST, port), Handler)
+        except (OSError, OverflowError) as error:
+            taken = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
+            raise SettingsError(
+                f"port={port}: {'it is taken, or not yours' if taken else error}; name another, or leave it out"
+            ) from error
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        return f"http://{HOST}:{self.server_port}/"
+
+    def data(self) -> tuple[str, bytes]:
+        """(a mark of the state of the files, the data as JSON): made anew only when a file has changed."""
+        mark = self._mark()
+        if mark != self.seen[0]:
+            self.seen = mark, json.dumps(runs_data([self.directory]) | {"live": "poll"}, allow_nan=False).encode()
+        return self.seen
+
+    def _mark(self) -> str:
+        run = self.directory
+        files = [run.config, run.history, run.path / FILE, run.generator, *run.sample_paths()[-1:]]
+        return '"' + "-".join(f"{_changed(path):x}" for path in files) + f'-{len(run.sample_paths())}"'
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away in the middle of an answer is none."""
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers GET / and GET /data.json, to pages of this server alone."""
+
+    server: Watcher
+
+    def do_GET(self) -> None:
+        """The page, or the data; 304 where the browser has the newest already."""
+        own = {f"{host}:{self.server.server_port}" for host in (HOST, "localhost")}
+        origin = self.headers.get("Origin")
+        if self.headers.get("Host") not in own or (origin is not None and origin.removeprefix("http://") not in own):
+            self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"only for pages of this server\n")
+        elif self.path == "/":
+            name = f"{self.server.directory.path.name} (live)"
+            text = page(json.loads(self.server.data()[1]), name)
+            self._answer(HTTPStatus.OK, "text/html; charset=utf-8", text.encode())
+        elif self.path == "/data.json":
+            mark, content = self.server.data()
+            if self.headers.get("If-None-Match") == mark:
+                self._answer(HTTPStatus.NOT_MODIFIED, "application/json", b"", mark)
+            else:
+                self._answer(HTTPStatus.OK, "application/json", content, mark)
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there is / and /data.json\n")
+
+    def _answer(self, status: HTTPStatus, kind: str, content: bytes, mark: str | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-cache")
+        if mark is not None:
+            self.send_header("ETag", mark)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing: a line every two seconds would tell nobody anything."""
+
+
+def watch(run: Path, port: int) -> Watcher:
+    """The server of the run in a folder. Raises FileError if no run is there."""
+    directory = RunDirectory(run.parent if run.is_file() else run)
+    try:
+        directory.read_config()
+    except FileError as error:
+        raise FileError(f"{error}; wanted a run's folder, also of one that is being trained") from error
+    return Watcher(directory, port)
