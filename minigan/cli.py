@@ -80,16 +80,16 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan examples`, `sample`, `evaluate`, `doctor`, `report`, `watch`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
+    """`minigan COMMAND`: one of COMMANDS."""
     return guarded(_main, argv)
 
 
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Get the example programs, sample from a trained generator and judge it, see a run on a page and what is wrong with it, print a model's layers, "
-        "cut faces out of photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says "
-        "more.",
+        description="Get the example programs, sample from a trained generator and judge it, look at a run and what is "
+        "wrong with it, print a model's layers, cut faces out of photographs, check gradients, or see what can compute "
+        "here. `minigan COMMAND --help` says more.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")

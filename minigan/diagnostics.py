@@ -31,6 +31,7 @@ from .signals import (
 FILE = "diagnostics.jsonl"
 SHOWN = 64  # samples of each kind in a line
 APART = 100  # steps, at least, between two lines
+EARLY = 10, 30  # steps that have a line, too: what a learning rate does is seen at once
 DIGITS = 5  # of a number in the file
 Line = dict[str, Any]
 
@@ -38,7 +39,8 @@ Line = dict[str, Any]
 class Diagnostics(Callback):
     """Measure a run's health as it trains. A run with a folder has one of its own; give one for `held_out`.
 
-    every     steps between two lines, a multiple of the run's log_every; by default the least one of 100 or more
+    every     steps between two lines, a multiple of the run's log_every; by default the least one of 100 or more. Steps
+              10 and 30 have one, too
     held_out  real samples that the run does not train on, (N, *shape) as the data's: D's scores of them tell whether it
               knows the others by heart
 
@@ -75,22 +77,25 @@ class Diagnostics(Callback):
         self.path = None if training.path is None else training.path / FILE
         if self.path is not None:
             self.lines = read_lines(self.path)[1]
-        self.lines = [line for line in self.lines if line["step"] <= gan.steps and line["step"] % self.every == 0]
+        self.lines = [line for line in self.lines if line["step"] <= gan.steps and self._is_due(line["step"])]
         self._write()
         self._remember(training)
 
     def on_step(self, training: Training, losses: Losses) -> None:
         """Measure after the steps that are due, and keep the parameters before their last update."""
         step = training.step
-        if step % self.every == 0 or step == training.steps < self.every:
+        if self._is_due(step) or step == training.steps < self.every:
             with np.errstate(all="ignore"):
                 self.lines.append(_rounded({"step": step} | self._measure(training)))
             self._write(append=True)
         self._remember(training)
 
+    def _is_due(self, step: int) -> bool:
+        return step % self.every == 0 or step in EARLY
+
     def _remember(self, training: Training) -> None:
         coming = training.step + 1
-        due = coming % self.every == 0 or coming == training.steps < self.every
+        due = self._is_due(coming) or coming == training.steps < self.every
         self.before = [net.params.copy() for net in (training.gan.G, training.gan.D)] if due else None
 
     def _measure(self, training: Training) -> Line:

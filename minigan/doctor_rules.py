@@ -159,13 +159,14 @@ def gradient_explodes(chart: Chart) -> Finding | None:
     norms = [_norm(line["G"]["gradient"]) for line in chart.lines]
     if len(norms) < 2 * LEAST:
         return None
-    first, last = np.median(norms[:LEAST]), np.median(norms[-LEAST:])
-    if not last > 15 * first:
+    first = float(np.median(norms[:LEAST]))
+    peak = max(float(np.median(norms[i : i + LEAST])) for i in range(len(norms) - LEAST + 1))
+    if not peak > 30 * first:
         return None
     return Finding(
         "G's gradient explodes",
         int(next(line["step"] for line, norm in zip(chart.lines, norms, strict=True) if norm > 10 * first)),
-        f"its norm went from {first:.2g} to {last:.2g}",
+        f"its norm went from {first:.2g} to {peak:.2g}",
         "Bound D's slope: weight clipping, a gradient penalty, or spectral normalisation; or lower the learning rate",
     )
 

@@ -23,12 +23,12 @@ from .protocol import (
 )
 from .samples import SAMPLINGS
 from .sources import load, mnist
-from .toy import GaussianMixture, grid, ring, spiral
+from .toy import GaussianMixture, drawing, grid, ring, spiral
 from .transforms import RandomHorizontalFlip, RandomResizedCrop, RandomRotation
 
 __all__ = [
     "FITS", "RESAMPLES", "SAMPLINGS", "ArrayData", "Data", "GaussianMixture", "ImageSet", "LabelledData",
     "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "as_data", "check_batch", "check_batch_labels",
-    "class_count", "crop_faces", "data_identity", "data_name", "draw_faces", "grid", "has_labels", "images", "load",
+    "class_count", "crop_faces", "data_identity", "data_name", "draw_faces", "drawing", "grid", "has_labels", "images", "load",
     "mnist", "read_idx", "require_data", "ring", "spiral",
 ]  # fmt: skip

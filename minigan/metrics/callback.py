@@ -33,8 +33,9 @@ class Metrics(Callback):
     keep_best  write the generator with the smallest distance so far to best_generator.npz, in the run's folder
 
     The columns are distance, precision, recall, density, coverage, and classes with "digits"; after the first row,
-    `bars` holds the same of other real images, by column, and so does metrics.json in the run's folder. The samples are those of `gan.sample(count)`, so a resumed
-    run has the same numbers. Raises SettingsError and DataError where the run begins, if nothing could be measured.
+    `bars` holds the same of other real images, by column, and so does metrics.json in the run's folder. The samples are
+    those of `gan.sample(count)`, so a resumed run has the same numbers. Raises SettingsError and DataError where the
+    run begins, if nothing could be measured.
     """
 
     def __init__(

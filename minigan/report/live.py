@@ -98,8 +98,8 @@ class Live(Callback):
         text = json.dumps({"minigan": self.data(training)}, allow_nan=False).replace("<", "\\u003c")
         # A script of a notebook's output runs when the output is shown; the frame may still be loading.
         script = (
-            f'<script>(() => {{ const frame = document.getElementById("{self.name}"), news = {text};'
-            f'const tell = () => frame.contentWindow.postMessage(news, "*"); tell(); frame.onload = tell; }})()</script>'
+            f'<script>(() => {{ const frame = document.getElementById("{self.name}"), news = {text}, '
+            f'tell = () => frame.contentWindow.postMessage(news, "*"); tell(); frame.onload = tell; }})()</script>'
         )
         self.display.update(HTML(script))
 

@@ -157,7 +157,9 @@
     const host = make("div", { class: "plot" }), caption = make("figcaption");
     const figure = make("figure", { role: "img" }, make("h3", {}, title), host, caption);
     const { low, high, counts } = run.scores, kinds = Object.keys(counts), colors = { real: 0, fake: 1, held_out: 2 };
-    const tallest = Math.max(1, ...kinds.flatMap((kind) => counts[kind].flat()));
+    const shares = {};
+    for (const kind of kinds) shares[kind] = counts[kind].map((row) => row.map((count) => count / (row.reduce((a, b) => a + b) || 1)));
+    const tallest = Math.max(0.01, ...kinds.flatMap((kind) => shares[kind].flat()));
     let current = -2;
     const state = { figure, draw: () => paint(current), move: (step) => {
       const i = at(run.line_steps, step);
@@ -170,8 +172,8 @@
       kinds.forEach((kind) => {
         pen.fillStyle = color(colors[kind]);
         pen.globalAlpha = 0.55;
-        (i < 0 ? [] : counts[kind][i]).forEach((count, bin) => {
-          const h = (count / tallest) * (HEIGHT - TOP - BOTTOM);
+        (i < 0 ? [] : shares[kind][i]).forEach((share, bin) => {
+          const h = (share / tallest) * (HEIGHT - TOP - BOTTOM);
           pen.fillRect(LEFT + (bin / bins) * inner, HEIGHT - BOTTOM - h, inner / bins - 1, h);
         });
       });
@@ -347,7 +349,7 @@
           dot(pen, ...ends[i + 1], color(0), 1.8);
         }
       }
-      const words = data.centres.length ? `${frame.hit.length} of ${data.centres.length} modes hit; ${Math.round(frame.good * 100)} % of G's points within 3 standard deviations of one` : "";
+      const words = data.centres.length ? `${frame.hit.length} of ${data.centres.length} modes hit; ${Math.round(frame.good * 100)} % of G's points within 3 standard deviations of one.` : "";
       caption.textContent = `step ${whole(frame.step)}. ${words} D: blue real, red fake.`;
       figure.setAttribute("aria-label", `${data.name} at step ${whole(frame.step)}: ${frames[current].fake ? "points of G over real ones; " : ""}${words}`);
     }
@@ -417,13 +419,12 @@
   show(data);
 
   const redraw = () => { for (const part of page.parts) part.draw(); move(); };
-  let width = window.innerWidth, waiting = 0;
-  window.addEventListener("resize", () => {
-    if (window.innerWidth === width) return;
-    width = window.innerWidth;
-    clearTimeout(waiting);
-    waiting = setTimeout(redraw, 100);
-  });
+  let width = byId("main").clientWidth;
+  new ResizeObserver(() => {
+    if (byId("main").clientWidth === width) return;
+    width = byId("main").clientWidth;
+    requestAnimationFrame(redraw);
+  }).observe(byId("main"));
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
   /* A run that goes on: the server says whether anything is new; a notebook sends it. */
