@@ -14,6 +14,7 @@ from .files import open_regular, write_atomically
 
 FAR = 16  # a G without a Tanh may leave [-1, 1], but not as far as pixels from 0 to 255 do
 GRID_SIDE = 480  # pixels: small images are enlarged by a whole factor to about this
+FILM_SIDE = 240  # and those of a film to about this
 MOST_FRAMES = 200  # of a film: a minute
 
 
@@ -156,6 +157,22 @@ def save_gif(path: str | Path, frames: Iterable[Path], seconds: float = 0.3) -> 
     write_atomically(
         path,
         lambda file: first.save(file, "GIF", save_all=True, append_images=pictures, duration=milliseconds, loop=0),
+    )
+
+
+def save_film(path: str | Path, images: np.ndarray, seconds: float = 0.08, overwrite: bool = True) -> None:
+    """A film that loops, of images in the order given, `seconds` each, as a GIF.    (n, h, w, 1 or 3) in [-1, 1]
+
+    A colour image keeps its 256 best colours. Raises ShapeError as `to_uint8`, FileError if it cannot be written.
+    """
+    scale = max(1, round(FILM_SIDE / max(images.shape[1:3])))
+    enlarged = to_uint8(images).repeat(scale, axis=1).repeat(scale, axis=2)
+    first, *others = [as_image(image) for image in enlarged]
+    milliseconds = int(1000 * seconds)
+    write_atomically(
+        path,
+        lambda file: first.save(file, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0),
+        overwrite,
     )
 
 

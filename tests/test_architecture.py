@@ -65,7 +65,7 @@ FLOORS = [
     ["summary", "twins"],
     ["network"],
     ["penalties", "generator"],
-    ["blueprint", "interop_orders", "sampling"],
+    ["blueprint", "interop_orders", "sampling", "walks"],
     ["gan_parts", "models", "interop", "progress", "means"],
     ["gan"],
     ["gradcheck.subjects"],
@@ -102,7 +102,7 @@ FLOORS = [
     ["training"],
     ["settings"],
     ["model_files"],
-    ["metrics.command"],
+    ["metrics.command", "sample_command"],
     ["image_runs", "cli"],
     ["__main__"],
     [""],
@@ -161,7 +161,7 @@ SCREEN, SITTING = 60, 400
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
     "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint", "printing",
-    "history_csv",
+    "history_csv", "sample_command",
     "gradcheck", "metrics", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]
