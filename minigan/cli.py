@@ -21,6 +21,7 @@ from .metrics import command as metrics
 from .model_files import model_file
 from .models import MODELS
 from .network import Sequential
+from .play import command as playing
 from .printing import note
 from .settings import Parser, near_path
 from .summary import ways_table
@@ -71,16 +72,16 @@ def _fail(message: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`minigan examples`, `sample`, `evaluate`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
+    """`minigan examples`, `sample`, `evaluate`, `play`, `summary`, `crop-faces`, `gradcheck` and `backends`."""
     return guarded(_main, argv)
 
 
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Get the example programs, sample from a trained generator and judge it, print a model's layers, "
-        "cut faces out of photographs, check gradients, or see what can compute here. `minigan COMMAND --help` says "
-        "more.",
+        description="Get the example programs, sample from a trained generator, judge it or play with it, print a "
+        "model's layers, cut faces out of photographs, check gradients, or see what can compute here. `minigan COMMAND "
+        "--help` says more.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
@@ -207,6 +208,7 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], 
     "examples": (examples, _examples_arguments, "list the example programs, or copy them to a folder"),
     "sample": (samples.sample, samples.add_arguments, "make images with a trained generator"),
     "evaluate": (metrics.evaluate_model, metrics.add_arguments, "say how good a generator is, in numbers"),
+    "play": (playing.play, playing.add_arguments, "look at what a generator has learned, in the browser"),
     "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
     "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),
     "backends": (backends, lambda parser: None, "print which backends can be used here, and why not"),

@@ -40,9 +40,7 @@ class Picture(np.ndarray):
     def _repr_png_(self) -> bytes | None:
         if self.ndim != 3 or self.dtype != np.uint8 or not 1 <= self.shape[-1] <= 4 or not self.size:
             return None  # a part, or numbers made of it
-        file = io.BytesIO()
-        as_image(self).save(file, "PNG")
-        return file.getvalue()
+        return png(self)
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> Picture:
@@ -105,6 +103,13 @@ def save_png(path: str | Path, picture: np.ndarray, overwrite: bool = True) -> N
     """Write (H, W, c) uint8, c from 1 (grey) over 3 (RGB) to 4 (with transparency), as a PNG file."""
     image = as_image(picture)
     write_atomically(path, lambda file: image.save(file, "PNG"), overwrite)
+
+
+def png(picture: np.ndarray) -> bytes:
+    """(H, W, c) uint8 as the bytes of a PNG file."""
+    file = io.BytesIO()
+    as_image(picture).save(file, "PNG")
+    return file.getvalue()
 
 
 def load_png(path: str | Path) -> Picture:

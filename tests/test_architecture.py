@@ -102,7 +102,11 @@ FLOORS = [
     ["training"],
     ["settings"],
     ["model_files"],
-    ["metrics.command", "sample_command"],
+    ["play.directions"],
+    ["play.player"],
+    ["play.server"],
+    ["play"],
+    ["metrics.command", "sample_command", "play.command"],
     ["image_runs", "cli"],
     ["__main__"],
     [""],
@@ -161,7 +165,7 @@ SCREEN, SITTING = 60, 400
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
     "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint", "printing",
-    "history_csv", "sample_command",
+    "history_csv", "sample_command", "play",
     "gradcheck", "metrics", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]
