@@ -82,13 +82,7 @@ def sample(
     pattern = numbered(file, out)
     if pattern is not None and columns is not None:
         raise SettingsError(f"--columns {columns}: --out {out} makes a file for each image, and no grid: leave it out")
-    limits = (
-        ("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST),
-        ("--frames", frames, 1, MOST_BETWEEN), *(("--walk", number, 0, MOST) for number in walk or []),
-    )  # fmt: skip
-    for name, value, least, below in limits:
-        if value is not None and not least <= value < below:
-            raise SettingsError(f"{name} is {value}; it must be at least {least} and less than {below}")
+    _require_limits(count, seed, columns, walk, frames)
     _require_one_kind(count, columns, walk, frames)
     if pattern is None:
         _require_new(file, PICTURES + ARRAYS if walk is None else PICTURES + ARRAYS + FILMS)
@@ -97,10 +91,10 @@ def sample(
     _note_other_step(model)
     classes = _chosen_classes(G, label, model)
     if walk is not None:
-        count = _save_walk(
-            G, walk or list(range(STOPS)), frames or BETWEEN, seed, _one_class(classes, label), file, pattern
-        )
-        print(f"{counted(count, 'image')} of a walk through {model} with seed {seed}: {out}")
+        one, stops = _one_class(classes, label), walk or list(range(STOPS))
+        count = _save_walk(G, stops, frames or BETWEEN, seed, one, file, pattern)
+        of_class = "" if one is None else f", class {one}"
+        print(f"{counted(count, 'image')} of a walk through {model} with seed {seed}{of_class}: {out}")
         return
     if count is None:
         count = COUNT if len(classes) <= 1 else PER_CLASS * len(classes)
@@ -155,6 +149,17 @@ def _one_class(classes: list[int], label: str | None) -> int | None:
     if label is not None and len(classes) > 1:
         raise SettingsError(f"--label {label}: a walk keeps to one class: --label {classes[0]}")
     return classes[0] if classes else None
+
+
+def _require_limits(
+    count: int | None, seed: int, columns: int | None, walk: list[int] | None, frames: int | None
+) -> None:
+    """Raises SettingsError for a number that makes no sense."""
+    limits = [("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST)]
+    limits += [("--frames", frames, 1, MOST_BETWEEN), *(("--walk", number, 0, MOST) for number in walk or [])]
+    for name, value, least, below in limits:
+        if value is not None and not least <= value < below:
+            raise SettingsError(f"{name} is {value}; it must be at least {least} and less than {below}")
 
 
 def _require_one_kind(count: int | None, columns: int | None, walk: list[int] | None, frames: int | None) -> None:

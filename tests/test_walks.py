@@ -202,7 +202,7 @@ def test_from_an_image_to_itself_nothing_moves(folder):
     assert np.allclose(walked, walked[0], rtol=0, atol=1e-6) and sample("--walk", 5, 5, "--out", "still.gif") == 0
 
 
-def test_a_walk_keeps_to_one_class(folder):
+def test_a_walk_keeps_to_one_class(folder, capsys):
     of_first, of_last = (
         array(f"{name}.npy", "--walk", 1, 2, *flags, model="classes.npz")
         for name, flags in {"default": [], "last": ["--label", 2]}.items()
@@ -210,6 +210,7 @@ def test_a_walk_keeps_to_one_class(folder):
     images = array("all.npy", "--count", 3, "--label", 0, model="classes.npz")
     assert np.allclose(of_first[[0, -1]], images[[1, 2]], rtol=0, atol=1e-6)
     assert abs(of_first - of_last).max() > 0.01
+    assert "with seed 0, class 0: default.npy\n" in capsys.readouterr().out
 
 
 REFUSED = [
