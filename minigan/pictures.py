@@ -171,14 +171,23 @@ def save_film(path: str | Path, images: np.ndarray, seconds: float = 0.08, overw
     A colour image keeps its 256 best colours. Raises ShapeError as `to_uint8`, FileError if it cannot be written.
     """
     scale = max(1, round(FILM_SIDE / max(images.shape[1:3])))
-    enlarged = to_uint8(images).repeat(scale, axis=1).repeat(scale, axis=2)
-    first, *others = [as_image(image) for image in enlarged]
+    first, *others = [_frame(image, scale) for image in to_uint8(images)]
     milliseconds = int(1000 * seconds)
     write_atomically(
         path,
         lambda file: first.save(file, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0),
         overwrite,
     )
+
+
+def _frame(image: np.ndarray, scale: int) -> Any:
+    """Pillow's picture of an image, enlarged, in at most 256 colours: all that a GIF's frame can have."""
+    from PIL.Image import Quantize, Resampling
+
+    frame = as_image(image)
+    if image.shape[-1] > 1:
+        frame = frame.quantize(256, Quantize.MAXCOVERAGE, kmeans=1)  # Pillow's default was up to 40 of 255 off
+    return frame.resize((frame.width * scale, frame.height * scale), Resampling.NEAREST)
 
 
 def _opened(path: str | Path, frames: Sequence[Path]) -> Iterator[Any]:

@@ -9,6 +9,7 @@ from PIL import Image, ImageSequence
 
 from minigan import Generator, load_model, save_model
 from minigan.cli import main
+from minigan.data import draw_faces
 from minigan.errors import SettingsError, ShapeError
 from minigan.layers import Dense, Reshape, Tanh
 from minigan.pictures import grid, save_film, to_uint8
@@ -151,6 +152,15 @@ def test_a_film_shows_the_images_enlarged(tmp_path, channels):
         assert film.info["loop"] == 0 and film.info["duration"] == 80
     assert [frame.shape for frame in frames] == [(180, 240, 3)] * 4
     assert all((frame[::60, ::60] == to_uint8(image)).all() for frame, image in zip(frames, images, strict=True))
+
+
+def test_the_colours_of_a_film_are_near_those_of_the_images(tmp_path):
+    faces = draw_faces(3, 64).images
+    assert min(len(np.unique(face.reshape(-1, 3), axis=0)) for face in faces) > 500
+    save_film(tmp_path / "film.gif", faces)
+    with Image.open(tmp_path / "film.gif") as film:
+        frames = np.stack([np.asarray(frame.convert("RGB"))[::4, ::4] for frame in ImageSequence.Iterator(film)])
+    assert abs(frames - faces.astype(int)).max() <= 16
 
 
 # The command ---------------------------------------------------------------------------------------------------------
