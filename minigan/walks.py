@@ -14,8 +14,8 @@ def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
     direction(t) = sin((1 - t) w) / sin w  a / |a|  +  sin(t w) / sin w  b / |b|,     w the angle between a and b
     length(t)    = (1 - t) |a| + t |b|
 
-    Spherical linear interpolation (Shoemake 1985, section 3.3), the way between samples of N(0, I) that White 2016,
-    arXiv:1609.04468, section 2.1, recommends: nearly all of them lie at a distance of sqrt(d) from 0, and the middle of
+    Spherical linear interpolation (Shoemake 1985), the way between samples of N(0, I) that White 2016,
+    arXiv:1609.04468, recommends: nearly all of them lie at a distance of sqrt(d) from 0, and the middle of
     a straight line does not. Vectors of one length keep it. The ends are a and b, to the last bit.
 
     Where w is 0, only the length changes. Where a and b are opposite, every half circle is as short: it is the one

@@ -21,7 +21,7 @@ def directions(G: Sequential, count: int, seed: int = 0) -> np.ndarray:
     J = U S V^T     principal directions of y, if z has equal variances: the columns of V, with variances S^2
     u_k             column k of U: z + u_k moves y by S_k v_k, along one principal direction and no other
 
-    After GANSpace (Haerkoenen et al. 2020, arXiv:2004.02546, section 2.1), which takes the principal directions of the
+    After GANSpace (Haerkoenen et al. 2020, arXiv:2004.02546), which takes the principal directions of the
     samples' y, and then finds u_k by least squares. For a layer that is linear, as Dense and convolutions are, both are
     the same, but for the noise of the samples: the least squares come first here, and this is U of the weights.
     """
