@@ -9,33 +9,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from . import pictures
-from .backend import NAMES, usability
+from . import sample_command as samples
+from .backend import usability
 from .backend.facts import facts, warnings
-from .checkpoint import load_model, steps_in
+from .checkpoint import load_model
 from .data import crop_faces
-from .errors import FileError, MiniganError, SettingsError, counted, did_you_mean
+from .errors import MiniganError, SettingsError, counted, did_you_mean
 from .example_files import copy_examples, example_programs, purpose
-from .files import write_atomically
-from .generator import classes_of, draw_noise, with_labels
 from .gradcheck import command as gradcheck
 from .metrics import command as metrics
-from .model_files import load_generator, model_file
+from .model_files import model_file
 from .models import MODELS
 from .network import Sequential
+from .play import command as playing
 from .printing import note
 from .report import command as report
-from .sampling import numbered, save_numbered
 from .settings import Parser, near_path
 from .summary import ways_table
 from .version import __version__
 
-PICTURES, ARRAYS = (".png",), (".npy",)
-MOST = 10_000_000  # images in one sample
 BATCH = 32  # images, to say which ways convolutions take
-COUNT, PER_CLASS = 25, 10  # images in a sample, and of each of several classes
 
 
 def guarded(command: Callable[[list[str] | None], int | None], argv: list[str] | None = None) -> int:
@@ -87,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Get the example programs, sample from a trained generator and judge it, look at a run and what is "
+        description="Get the example programs, sample from a trained generator and judge it, play with it, look at a run and what is "
         "wrong with it, print a model's layers, cut faces out of photographs, check gradients, or see what can compute "
         "here. `minigan COMMAND --help` says more.",
         allow_abbrev=False,
@@ -112,30 +105,6 @@ def _examples_arguments(parser: ArgumentParser) -> None:
         metavar="FOLDER",
         help="copy them there; what is there is not overwritten (default: list them)",
     )
-
-
-def _sample_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder, or its generator.npz")
-    parser.add_argument(
-        "--count", type=int, metavar="N",
-        help=f"how many images (default {COUNT}; of several classes, {PER_CLASS} of each)",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which images (default 0)")
-    parser.add_argument(
-        "--label", metavar="K[,K...]",
-        help="of a generator with classes, the class of all images, or several in turn, such as 0,3,7 (default: all "
-        "classes in turn)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--columns", type=int, metavar="N",
-        help="images in a row of the grid (default: a square; of several classes, a class a row)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", required=True, metavar="FILE",
-        help="a .png: the image if it is one, else a grid; or a .npy: float32 (count, h, w, c) from -1 to 1; or one "
-        ".png for each image: FOLDER/%%06d.png, or FOLDER/",
-    )  # fmt: skip
-    parser.add_argument("--backend", help=f"where arrays live: {', '.join(NAMES)}")
 
 
 def _summary_arguments(parser: ArgumentParser) -> None:
@@ -175,112 +144,6 @@ def examples(to: Path | None) -> None:
         return
     copies = list(copy_examples(to))
     print(f"{len(copies)} programs: {to}    to begin with: python {to / 'mnist_mlp_gan.py'} --quick")
-
-
-def sample(
-    model: Path,
-    count: int | None,
-    seed: int,
-    label: str | None,
-    columns: int | None,
-    out: str,
-    backend: str | None,
-) -> None:
-    """Write `count` images of a generator to `out`. A larger count begins with the same images, but for rounding.
-
-    A .png holds one image as it is, pixel for pixel, and several as a grid: of several classes, each has a row. A .npy
-    has the classes in turn, and so have files with numbers, one for each image.
-    """
-    file = Path(out)
-    pattern = numbered(file, out)
-    if pattern is not None and columns is not None:
-        raise SettingsError(f"--columns {columns}: --out {out} makes a file for each image, and no grid: leave it out")
-    limits = (("--count", count, 1, MOST), ("--seed", seed, 0, 2**64), ("--columns", columns, 1, MOST))
-    for name, value, least, below in limits:
-        if value is not None and not least <= value < below:
-            raise SettingsError(f"{name} is {value}; it must be at least {least} and less than {below}")
-    if pattern is None:
-        _require_new(file)
-    model = model_file(model)
-    G = load_generator(model, backend)
-    _note_other_step(model)
-    classes = _chosen_classes(G, label, model)
-    if count is None:
-        count = COUNT if len(classes) <= 1 else PER_CLASS * len(classes)
-    labels = np.resize(classes, count) if classes else None
-    if pattern is not None:
-        save_numbered(G, count, seed, labels, pattern)
-    else:
-        _save_together(G, count, seed, labels, len(classes), columns, file)
-    print(f"{counted(count, 'image')} of {model} with seed {seed}: {out}")
-
-
-def _save_together(
-    G: Sequential, count: int, seed: int, labels: np.ndarray | None, classes: int, columns: int | None, out: Path
-) -> None:
-    """All images in one file."""
-    images = G.backend.to_host(G.predict(with_labels(G, draw_noise(G, count, seed, "samples", 0), labels)))
-    if out.suffix.lower() in ARRAYS:
-        write_atomically(out, lambda file: np.save(file, images.astype(np.float32)), overwrite=False)
-    else:
-        pictures.save_png(out, _picture(images, classes, columns), overwrite=False)
-
-
-def _require_new(out: Path) -> None:
-    """`out` can be written, and is no file yet."""
-    if out.suffix.lower() not in PICTURES + ARRAYS:
-        raise SettingsError(f"--out {out}: wanted a name that ends in {' or '.join(PICTURES + ARRAYS)}")
-    if out.exists():
-        raise FileError(f"--out {out} exists already and is not overwritten: name another file, or delete it first")
-    if not out.parent.is_dir():
-        raise FileError(f"--out {out}: the folder {out.parent} does not exist")
-
-
-def _note_other_step(generator: Path) -> None:
-    """Say so if the checkpoint beside a run's generator is of another step: a kill may have come between the two."""
-    steps, checkpoint = steps_in(generator), generator.with_name("checkpoint.npz")
-    other = steps_in(checkpoint)
-    if steps is not None and other is not None and steps != other:
-        note(
-            f"note: {generator} is of step {steps:,}, and {checkpoint.name} beside it of step {other:,}: the run was "
-            f"stopped between the two, or is being trained; --resume {generator.parent} brings them together"
-        )
-
-
-def _labels(text: str) -> list[int]:
-    """What --label names: 7, or 0,3,7. Raises SettingsError for anything but whole numbers."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise SettingsError(f"--label {text}: wanted a whole number such as 7, or several: 0,3,7") from error
-
-
-def _chosen_classes(G: Sequential, label: str | None, model: Path) -> list[int]:
-    """The classes to make images of, in turn; [] for a generator without. Raises SettingsError for others."""
-    classes = classes_of(G)
-    if label is None:
-        return list(range(classes))
-    if not classes:
-        raise SettingsError(
-            f"--label {label}: {model} was trained without labels and knows no classes: leave --label out"
-        )
-    chosen = _labels(label)
-    if not all(0 <= one < classes for one in chosen):
-        raise SettingsError(f"--label {label}: {model} makes images of {counted(classes, 'class')}, 0 to {classes - 1}")
-    return chosen
-
-
-def _picture(images: np.ndarray, classes: int, columns: int | None) -> np.ndarray:
-    """One image as it is, several as a grid; images of several classes in turn with a class a row."""
-    n, *shape = images.shape
-    if n == 1:
-        return pictures.to_uint8(images[0])
-    if columns is not None or classes <= 1 or n <= classes:
-        return pictures.grid(images, columns)
-    columns = -(-n // classes)
-    black = np.full((columns * classes - n, *shape), -1, images.dtype)  # where the last ones are missing
-    turns = np.concatenate([images, black]).reshape(columns, classes, *shape)
-    return pictures.grid(turns.swapaxes(0, 1).reshape(-1, *shape), columns)
 
 
 def summary(model: str, classes: int | None, ways: int | None) -> None:
@@ -344,8 +207,9 @@ def combined(G: Sequential, D: Sequential) -> str:
 
 COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], None], str]] = {
     "examples": (examples, _examples_arguments, "list the example programs, or copy them to a folder"),
-    "sample": (sample, _sample_arguments, "make images with a trained generator"),
+    "sample": (samples.sample, samples.add_arguments, "make images with a trained generator"),
     "evaluate": (metrics.evaluate_model, metrics.add_arguments, "say how good a generator is, in numbers"),
+    "play": (playing.play, playing.add_arguments, "look at what a generator has learned, in the browser"),
     "doctor": (report.doctor, report.doctor_arguments, "say what is wrong with a run, and what to try"),
     "report": (report.report, report.report_arguments, "write a page that shows a run, or compares several"),
     "watch": (report.watch_run, report.watch_arguments, "show a run that is being trained, in a browser"),

@@ -55,6 +55,11 @@ def classes_of(G: Sequential) -> int:
     return G.classes if isinstance(G, Generator) else 0
 
 
+def latent_of(G: Sequential) -> str:
+    """How the noise of a generator is drawn: one of LATENTS."""
+    return G.latent if isinstance(G, Generator) else "normal"
+
+
 def draw_noise(G: Sequential, n: int, seed: int, stream: str, step: int) -> Array:
     """z for n images of G, a function of (seed, stream, step).    (n, *input_shape), without the label's numbers
 
@@ -62,7 +67,7 @@ def draw_noise(G: Sequential, n: int, seed: int, stream: str, step: int) -> Arra
     """
     classes = classes_of(G)
     shape = (n, G.input_shape[0] - classes) if classes else (n, *G.input_shape)
-    if isinstance(G, Generator) and G.latent == "uniform":
+    if latent_of(G) == "uniform":
         return 2 * G.backend.random.uniform(shape, seed, stream, step, G.dtype) - 1
     return G.backend.random.normal(shape, seed, stream, step, G.dtype)
 

@@ -14,6 +14,7 @@ from .files import open_regular, write_atomically
 
 FAR = 16  # a G without a Tanh may leave [-1, 1], but not as far as pixels from 0 to 255 do
 GRID_SIDE = 480  # pixels: small images are enlarged by a whole factor to about this
+FILM_SIDE = 240  # and those of a film to about this
 MOST_FRAMES = 200  # of a film: a minute
 
 
@@ -39,9 +40,7 @@ class Picture(np.ndarray):
     def _repr_png_(self) -> bytes | None:
         if self.ndim != 3 or self.dtype != np.uint8 or not 1 <= self.shape[-1] <= 4 or not self.size:
             return None  # a part, or numbers made of it
-        file = io.BytesIO()
-        as_image(self).save(file, "PNG")
-        return file.getvalue()
+        return png(self)
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> Picture:
@@ -106,6 +105,13 @@ def save_png(path: str | Path, picture: np.ndarray, overwrite: bool = True) -> N
     write_atomically(path, lambda file: image.save(file, "PNG"), overwrite)
 
 
+def png(picture: np.ndarray) -> bytes:
+    """(H, W, c) uint8 as the bytes of a PNG file."""
+    file = io.BytesIO()
+    as_image(picture).save(file, "PNG")
+    return file.getvalue()
+
+
 def load_png(path: str | Path) -> Picture:
     """The pixels of a PNG file.    (H, W, c) uint8    Raises FileError if it is missing or damaged."""
     try:
@@ -157,6 +163,31 @@ def save_gif(path: str | Path, frames: Iterable[Path], seconds: float = 0.3) -> 
         path,
         lambda file: first.save(file, "GIF", save_all=True, append_images=pictures, duration=milliseconds, loop=0),
     )
+
+
+def save_film(path: str | Path, images: np.ndarray, seconds: float = 0.08, overwrite: bool = True) -> None:
+    """A film that loops, of images in the order given, `seconds` each, as a GIF.    (n, h, w, 1 or 3) in [-1, 1]
+
+    A colour image keeps its 256 best colours. Raises ShapeError as `to_uint8`, FileError if it cannot be written.
+    """
+    scale = max(1, round(FILM_SIDE / max(images.shape[1:3])))
+    first, *others = [_frame(image, scale) for image in to_uint8(images)]
+    milliseconds = int(1000 * seconds)
+    write_atomically(
+        path,
+        lambda file: first.save(file, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0),
+        overwrite,
+    )
+
+
+def _frame(image: np.ndarray, scale: int) -> Any:
+    """Pillow's picture of an image, enlarged, in at most 256 colours: all that a GIF's frame can have."""
+    from PIL.Image import Quantize, Resampling
+
+    frame = as_image(image)
+    if image.shape[-1] > 1:
+        frame = frame.quantize(256, Quantize.MAXCOVERAGE, kmeans=1)  # Pillow's default was up to 40 of 255 off
+    return frame.resize((frame.width * scale, frame.height * scale), Resampling.NEAREST)
 
 
 def _opened(path: str | Path, frames: Sequence[Path]) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from . import pictures
 from .backend import Array, philox
 from .errors import FileError, SettingsError
-from .generator import Generator, classes_of, with_labels
+from .generator import classes_of, latent_of, with_labels
 from .network import Sequential
 
 BATCH = 256  # images at a time; a multiple of 4, of which a batch of random numbers begins with one
@@ -33,8 +33,8 @@ def numbered(out: Path, text: str) -> str | None:
     return str(out.parent).replace("%", "%%") + os.sep + out.name
 
 
-def save_numbered(G: Sequential, count: int, seed: int, labels: np.ndarray | None, pattern: str) -> None:
-    """Write image i to `pattern % i`. Each file is whole or not there, and none is replaced.
+def save_numbered(batches: Iterable[np.ndarray], count: int, pattern: str) -> None:
+    """Write image i of `count` in all to `pattern % i`. Each file is whole or not there, and none is replaced.
 
     Raises FileError, before anything is made, if one of the files exists, or the folder's own folder does not.
     """
@@ -48,7 +48,7 @@ def save_numbered(G: Sequential, count: int, seed: int, labels: np.ndarray | Non
     try:
         folder.mkdir(exist_ok=True)
         number = 0
-        for images in image_batches(G, count, seed, labels):
+        for images in batches:
             for image in images:
                 _save(Path(pattern % number), pictures.to_uint8(image))
                 number += 1
@@ -79,7 +79,20 @@ def _noise(G: Sequential, n: int, seed: int, start: int) -> Array:
     """Rows start ... start + n - 1 of what `draw_noise(G, ..., seed, "samples", 0)` gives."""
     classes = classes_of(G)
     shape = (G.input_shape[0] - classes,) if classes else G.input_shape
-    length, uniform = math.prod(shape), isinstance(G, Generator) and G.latent == "uniform"
+    length, uniform = math.prod(shape), latent_of(G) == "uniform"
     draw = philox.uniform if uniform else philox.normal
     z = draw(n * length, seed, "samples", first=start * length).reshape(n, *shape)
     return 2 * G.backend.asarray(z, G.dtype) - 1 if uniform else G.backend.asarray(z, G.dtype)
+
+
+def noise_of(G: Sequential, seed: int, numbers: Sequence[int]) -> np.ndarray:
+    """z of the samples with these numbers, from 0, in the sequence of a seed.    (n, *noise), float64, on the host"""
+    fours = [_noise(G, 4, seed, number - number % 4) for number in numbers]  # random numbers come in blocks of four
+    rows = [G.backend.to_host(four)[number % 4] for four, number in zip(fours, numbers, strict=True)]
+    return np.stack(rows).astype(np.float64)
+
+
+def images_of(G: Sequential, z: np.ndarray, label: int | None = None) -> np.ndarray:
+    """The images that G makes of noise, all of one class if it has any.    z: (n, *noise) -> (n, h, w, c)"""
+    labels = None if label is None else np.full(len(z), label)
+    return G.backend.to_host(G.predict(with_labels(G, G.backend.asarray(z, G.dtype), labels)))

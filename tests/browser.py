@@ -22,8 +22,6 @@ class Browser:
         self.home = tempfile.mkdtemp()
         to_child, self.out = os.pipe()
         self.back, from_child = os.pipe()
-        here = [os.fdopen(os.dup(fd), "rb") for fd in ()]  # nothing else is inherited
-        assert not here
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars",
                  "--disable-dev-shm-usage", f"--user-data-dir={self.home}", "about:blank"]  # fmt: skip
 
@@ -88,10 +86,14 @@ class Browser:
             self.messages.append(params["entry"]["text"])
 
     def open(self, url, width=1280, height=900, dark=False, offline=True):
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
+        )
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
-        self.call("Network.emulateNetworkConditions", offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        self.call(
+            "Network.emulateNetworkConditions", offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=-1
+        )
         self.events.clear()
         self.call("Page.navigate", url=url)
         end = time.monotonic() + PATIENCE
@@ -101,7 +103,9 @@ class Browser:
 
     def frames(self, count):
         """Let the page draw so many frames."""
-        self.run(f"new Promise(done => {{ let n = {count}; const f = () => n-- ? requestAnimationFrame(f) : done(1); f(); }})")
+        self.run(
+            f"new Promise(done => {{let n = {count}; const f = () => n-- ? requestAnimationFrame(f) : done(1); f()}})"
+        )
 
     def run(self, code):
         """The value of a JavaScript expression."""

@@ -551,11 +551,11 @@ def test_quick_stands_for_its_settings_and_flags_win_over_it(no_pictures):
         (
             main,
             ["sample", "--help"],
-            ["--count", "--seed", "--label", "--columns", "--out", "--backend", ".png", ".npy"],
+            ["--count", "--seed", "--label", "--columns", "--walk", "--frames", "--out", "--backend", ".png", ".npy"],
         ),
         (main, ["summary", "--help"], ["mnist_mlp", "--classes", "model file"]),
         (main, ["crop-faces", "--help"], ["FOLDER", "--out", "--boxes", "--cascade", "file,x,y,width,height"]),
-        (main, ["--help"], ["sample", "summary", "crop-faces", "backends", "gradcheck", "--version"]),
+        (main, ["--help"], ["sample", "play", "summary", "crop-faces", "backends", "gradcheck", "--version"]),
         (main, ["--version"], [f"minigan {__version__}\n"]),
     ],
 )

@@ -29,6 +29,6 @@ from .transforms import RandomHorizontalFlip, RandomResizedCrop, RandomRotation
 __all__ = [
     "FITS", "RESAMPLES", "SAMPLINGS", "ArrayData", "Data", "GaussianMixture", "ImageSet", "LabelledData",
     "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "as_data", "check_batch", "check_batch_labels",
-    "class_count", "crop_faces", "data_identity", "data_name", "draw_faces", "drawing", "grid", "has_labels", "images", "load",
-    "mnist", "read_idx", "require_data", "ring", "spiral",
+    "class_count", "crop_faces", "data_identity", "data_name", "draw_faces", "drawing", "grid", "has_labels", "images",
+    "load", "mnist", "read_idx", "require_data", "ring", "spiral",
 ]  # fmt: skip
