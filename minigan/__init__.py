@@ -30,11 +30,11 @@ from .version import __version__
 
 __all__ = [
     "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "Callback", "Diagnostics", "Doctor", "Explorer",
-    "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live", "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective",
-    "Optimizer", "Penalty", "RMSprop", "Relativistic", "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy",
-    "StepLR", "Wasserstein", "WeightClipping", "__version__", "data", "get_backend", "gradcheck", "initializers",
-    "layers", "load_model", "load_weights", "metrics", "models", "open_run", "pictures", "register_backend",
-    "save_model", "train",
+    "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live", "Loss", "Losses", "MeanSquaredError",
+    "MiniganError", "NonSaturating", "Objective", "Optimizer", "Penalty", "RMSprop", "Relativistic", "Run",
+    "Saturating", "Sequential", "SoftmaxCrossEntropy", "StepLR", "Wasserstein", "WeightClipping", "__version__", "data",
+    "get_backend", "gradcheck", "initializers", "layers", "load_model", "load_weights", "metrics", "models", "open_run",
+    "pictures", "register_backend", "save_model", "train",
 ]  # fmt: skip
 
 LATER = {"Diagnostics": ".diagnostics", "Doctor": ".doctor", "Explorer": ".report", "Live": ".report"}

@@ -80,9 +80,9 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv: list[str] | None) -> int | None:
     parser = Parser(
         prog="minigan",
-        description="Get the example programs, sample from a trained generator and judge it, play with it, look at a run and what is "
-        "wrong with it, print a model's layers, cut faces out of photographs, check gradients, or see what can compute "
-        "here. `minigan COMMAND --help` says more.",
+        description="Get the example programs, sample from a trained generator, judge it or play with it, look at a "
+        "run and at what is wrong with it, print a model's layers, cut faces out of photographs, check gradients, or "
+        "see what can compute here. `minigan COMMAND --help` says more.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")

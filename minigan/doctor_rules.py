@@ -18,6 +18,7 @@ from .signals import pair_distances
 
 LEAST = 3  # lines, or rows, that a finding rests on
 YOUNG = 2_000  # steps: a shorter run may just not be done
+HIGH, LOW = 0.03, 3e-6  # updates, by the weights
 SAMPLES, MOST_PAIRS = 400, 40  # of the birthday test
 
 
@@ -182,10 +183,11 @@ def rate_too_high(chart: Chart) -> Finding | None:
     for net in "GD":
         for lines in (chart.late, chart.lines[:1] if chart.late else []):
             update = _updates(lines, net)
-            if update is not None and update > 0.03:
+            if update is not None and update > HIGH:
+                at_end = chart.since(lambda line, net=net: (_updates([line], net) or 0) > HIGH)  # type: ignore[misc]
                 return Finding(
                     f"The learning rate of {net} is too high",
-                    int(lines[0]["step"]),
+                    at_end if lines[-1] is chart.lines[-1] else int(lines[0]["step"]),
                     f"a step moves a layer's weights by {update:.1%} of their size; 0.1 % is usual",
                     "Lower it, by ten at first",
                 )
@@ -196,10 +198,10 @@ def rate_too_low(chart: Chart) -> Finding | None:
     """A step leaves the weights as they are."""
     for net in "GD":
         update = _updates(chart.late, net)
-        if update is not None and update < 3e-6:
+        if update is not None and update < LOW:
             return Finding(
                 f"The learning rate of {net} is too low",
-                int(chart.late[0]["step"]),
+                chart.since(lambda line, net=net: (_updates([line], net) or 0) < LOW),  # type: ignore[misc]
                 f"a step moves a layer's weights by {update:.1g} of their size; 0.001 is usual",
                 "Raise it, by ten at first",
             )

@@ -161,7 +161,7 @@ class Report:
 
     def on_stop(self, training: Training) -> None:
         """Write it, unless nothing has changed since; also of a run that an error ended."""
-        from .report.page import REPORT, write_report
+        from .report.pages import REPORT, write_report
 
         path, run = self.directory.path / REPORT, self.directory
         if any(is_older(path, file) for file in (run.history, run.config, run.checkpoint)):

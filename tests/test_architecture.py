@@ -101,7 +101,7 @@ FLOORS = [
     ["metrics", "doctor_rules"],
     ["doctor"],
     ["report.collect"],
-    ["report.page"],
+    ["report.pages"],
     ["report.live", "report.toy", "recorders"],
     ["training"],
     ["settings"],

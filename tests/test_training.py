@@ -93,6 +93,7 @@ def assert_same_run(a, b):
         assert mine.keys() == other.keys()
         assert all(np.array_equal(mine[key], other[key]) for key in mine), name
     assert history(a) == history(b)
+    assert (a / "diagnostics.jsonl").read_bytes() == (b / "diagnostics.jsonl").read_bytes()
     names = sorted(path.name for path in (a / "samples").glob("*.png"))
     assert names and names == sorted(path.name for path in (b / "samples").glob("*.png"))
     for name in names:

@@ -10,7 +10,7 @@ from ..errors import FileError, SettingsError
 from ..printing import note
 from ..run_directory import RunDirectory
 from ..settings import in_flags, near_path
-from .page import REPORT, write_report
+from .pages import REPORT, write_report
 from .watch import watch
 
 MOST_RUNS = 6  # on one page

@@ -43,12 +43,12 @@ class Live(Callback):
             return
         from IPython.display import HTML, display
 
-        from .page import page
+        from .pages import page
 
         self.name = f"minigan-{uuid4().hex}"
         first = page(self.data(training) | {"live": "message"}, training.record.name)
         frame = f'<iframe id="{self.name}" srcdoc="{html.escape(first)}" width="100%" height="{HEIGHT}"></iframe>'
-        display(HTML(frame))
+        display(HTML(f"<div>{frame}</div>"))
         self.display = display(HTML(""), display_id=True)
 
     def on_step(self, training: Training, losses: Any) -> None:

@@ -142,7 +142,7 @@ class Explorer(Callback):
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the page. Raises FileError if the file exists, and SettingsError before the run has begun."""
-        from .page import page
+        from .pages import page
 
         if not self.frames:
             raise SettingsError("Explorer.save: nothing was recorded yet: give it to train, callbacks=[explorer]")

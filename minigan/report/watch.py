@@ -10,7 +10,7 @@ from typing import Any
 from ..diagnostics import FILE
 from ..errors import FileError, SettingsError
 from ..run_directory import RunDirectory
-from .page import page, runs_data
+from .pages import page, runs_data
 
 HOST = "127.0.0.1"
 
