@@ -14,7 +14,7 @@ import numpy as np
 from ..diagnostics import FILE, Line, read_lines
 from ..errors import FileError
 from ..metrics.callback import BARS
-from ..pictures import load_png, thinned
+from ..pictures import as_image, load_png, thinned
 from ..run import columns_of
 from ..run_directory import RunDirectory
 
@@ -26,11 +26,10 @@ PICTURES = 1_600_000  # bytes of all pictures of a page, before base64 makes a t
 Numbers = list[float | None]
 
 
-def collect(directory: RunDirectory, findings: Sequence[Any] = (), pictures: int = PICTURES) -> dict[str, Any]:
+def collect(directory: RunDirectory, findings: Sequence[Any] = (), runs: int = 1) -> dict[str, Any]:
     """The page's data of one run. What is missing or damaged is left out, and `notes` says so.
 
-    findings: of the doctor    pictures: bytes that all sample grids together may take. Raises FileError if no run is
-    there.
+    findings: of the doctor    runs: how many share the page. Raises FileError if no run is there.
     """
     config, notes = directory.read_config(), []
     try:
@@ -41,17 +40,18 @@ def collect(directory: RunDirectory, findings: Sequence[Any] = (), pictures: int
         layers, lines = read_lines(directory.path / FILE)
     except FileError as error:
         layers, lines, notes = {}, [], [*notes, str(error)]
+    grids = _grids(directory, PICTURES // runs)
     return {
         "name": str(config.get("system", "run")),
         "path": str(directory.path),
         "about": _about(config),
         "settings": {name: str(value) for name, value in dict(config.get("settings") or {}).items()},
         "stopped": config.get("stopped"),
-        "steps": int(rows[-1]["step"]) if rows else 0,
-        "history": thin_columns(columns_of(rows)),
+        "steps": int(max([row["step"] for row in rows[-1:]] + [grid["step"] for grid in grids[-1:]], default=0)),
+        "history": thin_columns(columns_of(rows), POINTS // runs),
         "bars": _bars(directory.path / BARS),
-        **of_lines(layers, lines),
-        "grids": _grids(directory, pictures),
+        **of_lines(layers, lines, LINES // runs),
+        "grids": grids,
         "findings": [finding._asdict() for finding in findings],
         "notes": notes,
     }
@@ -111,9 +111,9 @@ def _short(value: Any) -> float | None:
     return float(f"{value:.5g}") if value is not None and math.isfinite(value) else None
 
 
-def of_lines(layers: dict[str, list[str]], lines: Sequence[Line]) -> dict[str, Any]:
-    """Heat strips and histograms of the diagnostics, of at most LINES lines."""
-    lines = lines[:: max(1, math.ceil(len(lines) / LINES))]
+def of_lines(layers: dict[str, list[str]], lines: Sequence[Line], most: int = LINES) -> dict[str, Any]:
+    """Heat strips and histograms of the diagnostics, of at most so many lines."""
+    lines = lines[:: max(1, math.ceil(len(lines) / most))]
     strips = {
         f"{net}.{kind}": [[line[net][kind][i] for line in lines] for i in range(len(names))]
         for net, names in layers.items()
@@ -139,37 +139,44 @@ def _histogram(values: Sequence[float | None], low: float, high: float) -> list[
 def _grids(directory: RunDirectory, limit: int) -> list[dict[str, Any]]:
     """The sample grids as data URLs, evenly thinned until they fit; what cannot be read is left out."""
     paths = directory.sample_paths()
-    if not paths:
-        return []
-    last = _encoded(paths[-1])
-    most = max(2, int(limit / max(len(last[1]) if last else 1, 1000)))
-    found: list[dict[str, Any]] = []
-    while True:
-        found, size = [], 0
-        for path in thinned(paths, most):
-            picture = _encoded(path)
-            if picture is not None:
-                kind, content = picture
-                size += len(content)
-                found.append({"step": int(path.stem), "url": f"data:image/{kind};base64,{b64encode(content).decode()}"})
+    last = next((picture for path in reversed(paths) if (picture := _encoded(path, limit // 3))), None)
+    most = min(len(paths), max(2, limit // len(last[1]) if last else 2))
+    while paths:
+        found = [(path, picture) for path in thinned(paths, most) if (picture := _encoded(path, limit // 3))]
+        size = sum(len(content) for _, (_, content) in found)
         if size <= limit or most <= 2:
-            return found
-        most = max(2, int(most * 0.9 * limit / size))
+            return [{"step": int(path.stem), "url": data_url(*picture)} for path, picture in found]
+        most = max(2, min(most - 1, int(0.95 * most * limit / size)))
+    return []
 
 
-def _encoded(path: Path) -> tuple[str, bytes] | None:
-    """(kind, bytes) of a sample grid: the file itself, or a JPEG of a large one. None if it is damaged."""
+def data_url(kind: str, content: bytes) -> str:
+    """A picture, within the page."""
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"
+
+
+def _encoded(path: Path, limit: int) -> tuple[str, bytes] | None:
+    """(kind, bytes) of a sample grid: the file itself, or a JPEG of a large one, as small as the limit asks for. None
+    if it is damaged.
+    """
     try:
-        content = path.read_bytes()
-        if len(content) <= LARGE:
-            load_png(path)
-            return "png", content
-        from PIL import Image
-
-        picture, file = load_png(path), io.BytesIO()
-        Image.fromarray(picture[..., 0] if picture.shape[-1] in (1, 2) else picture[..., :3]).save(
-            file, "JPEG", quality=85
-        )
-        return "jpeg", file.getvalue()
+        picture = load_png(path)
+        if path.stat().st_size <= min(LARGE, limit):
+            return "png", path.read_bytes()
     except (OSError, FileError):
         return None
+    image = as_image(picture[..., :1] if picture.shape[-1] < 3 else picture[..., :3])
+    for quality in (85, 60, 40):
+        content = _jpeg(image, quality)
+        if len(content) <= limit:
+            return "jpeg", content
+    while len(content) > limit and min(image.size) > 1:
+        image = image.resize((max(1, image.width // 2), max(1, image.height // 2)))
+        content = _jpeg(image, quality)
+    return "jpeg", content
+
+
+def _jpeg(image: Any, quality: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return file.getvalue()

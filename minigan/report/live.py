@@ -3,7 +3,6 @@
 import html
 import json
 import time
-from base64 import b64encode
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +12,7 @@ from ..callbacks import Callback
 from ..diagnostics import Diagnostics
 from ..doctor import Chart, diagnose
 from ..loop import Training
-from .collect import of_lines, thin_columns
+from .collect import data_url, of_lines, thin_columns
 
 SECONDS = 0.5  # at least, between two changes
 MOST = 40  # sample grids that are kept
@@ -66,7 +65,7 @@ class Live(Callback):
         content = None if picture is None else picture._repr_png_()
         if content is None:
             return
-        self.grids.append({"step": training.step, "url": f"data:image/png;base64,{b64encode(content).decode()}"})
+        self.grids.append({"step": training.step, "url": data_url("png", content)})
         if len(self.grids) > MOST:
             self.grids = self.grids[:-1:2] + self.grids[-1:]
         if time.perf_counter() - self.shown >= SECONDS:

@@ -10,7 +10,7 @@ from ..doctor import Finding, examine
 from ..errors import FileError
 from ..files import write_atomically
 from ..run_directory import RunDirectory
-from .collect import PICTURES, collect
+from .collect import collect
 
 HERE = Path(__file__).parent
 REPORT = "report.html"
@@ -40,8 +40,7 @@ def _without_script(data: dict[str, Any]) -> str:
 
 def runs_data(directories: Sequence[RunDirectory]) -> dict[str, Any]:
     """What the page shows of these runs. Raises FileError if no run is in one of them."""
-    share = PICTURES // max(1, len(directories))
-    return {"kind": "runs", "runs": [collect(one, _findings(one), share) for one in directories]}
+    return {"kind": "runs", "runs": [collect(one, _findings(one), len(directories)) for one in directories]}
 
 
 def _findings(directory: RunDirectory) -> list[Finding]:
