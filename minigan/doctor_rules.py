@@ -19,6 +19,7 @@ from .signals import pair_distances
 LEAST = 3  # lines, or rows, that a finding rests on
 YOUNG = 2_000  # steps: a shorter run may just not be done
 HIGH, LOW = 0.03, 3e-6  # updates, by the weights
+SHARP = 0.35  # gap of the spectra, in powers of ten: samples beyond it are still rough
 SAMPLES, MOST_PAIRS = 400, 40  # of the birthday test
 
 
@@ -227,7 +228,7 @@ def slope_off(chart: Chart) -> Finding | None:
     if penalty.get("type") != "GradientPenalty" or len(values) < LEAST:
         return None
     off = math.sqrt(max(float(np.median(values)), 0) / penalty["weight"])
-    if off < 0.5:
+    if off < 1:
         return None
     steps = chart.history["step"]
     return Finding(
@@ -314,7 +315,9 @@ def _drawn(chart: Chart) -> tuple[list[str], list[str]]:
         return [], []
     pairs = near_pairs(rows)
     alike = [f"{pairs} of {SAMPLES} samples' pairs are nearly equal: it makes some {SAMPLES**2 // max(1, 2 * pairs):,}"]
-    if not chart.digits:
+    if (
+        not chart.digits or (chart.median(lambda line: line.get("sharpness")) or 0) > SHARP
+    ):  # rough ones read as any digit
         return alike if pairs > MOST_PAIRS else [], []
     counts = np.bincount(digits_of(Features("digits", images.shape[1:])(images)), minlength=10)
     gone = [str(digit) for digit in range(10) if counts[digit] < SAMPLES / 200]
@@ -349,7 +352,7 @@ def oscillates(chart: Chart) -> Finding | None:
     if len(losses) < 2 * LEAST or abs(losses.mean()) < 1e-6:
         return None
     swing = float(np.std(np.diff(losses)) / abs(losses.mean()))
-    if swing < 0.25:
+    if swing < 0.15:
         return None
     steps = chart.history["step"]
     return Finding(
@@ -364,7 +367,7 @@ def is_young(chart: Chart) -> bool:
     """Whether the run is short, and its samples are still rougher or smoother than real ones."""
     gap = chart.median(lambda line: line.get("sharpness"))
     steps = chart.history.get("step", np.empty(0))
-    return len(steps) > 0 and steps[-1] < YOUNG and (gap is None or gap > 0.35)
+    return len(steps) > 0 and steps[-1] < YOUNG and (gap is None or gap > SHARP)
 
 
 def needs_steps(chart: Chart) -> Finding | None:

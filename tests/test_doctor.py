@@ -75,7 +75,7 @@ def growing():
 
 
 def penalised():
-    found = chart(d_penalty=np.full(LINES, 10.0 * 0.7**2))
+    found = chart(d_penalty=np.full(LINES, 10.0 * 1.4**2))
     found.gan = {"penalty": {"type": "GradientPenalty", "weight": 10.0}}
     return found
 

@@ -17,6 +17,7 @@ FACES = "--width 2 --faces 12 --batch-size 4 --steps 2 --grid 2 --out run"
 SHORT = {
     "gan_by_hand.py": "30",
     "ring.py": "30",
+    "toy_gan.py": "--steps 30 --width 8",
     "digit_classifier.py": "30",
     "digit_features.py": "out 30",
     "mnist_mlp_gan.py": "--steps 8 --out run",
@@ -28,8 +29,8 @@ SHORT = {
     "cats_dcgan.py": f"--size 24 {FACES}",
     "celeba_dcgan.py": f"--size 16 {FACES}",
 }
-NO_PICTURES = "digit_classifier.py", "digit_features.py"
-FILES = ["config.json", "history.csv", "evolution.gif", "losses.png", "checkpoint.npz", "generator.npz"]
+NO_PICTURES = "digit_classifier.py", "digit_features.py", "toy_gan.py"
+FILES = ["config.json", "history.csv", "evolution.gif", "losses.png", "checkpoint.npz", "generator.npz", "report.html"]
 
 
 def run(script, *arguments, folder):
