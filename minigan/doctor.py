@@ -4,9 +4,8 @@ import contextlib
 
 import numpy as np
 
-from .callbacks import Callback
 from .checkpoint import load_model
-from .diagnostics import FILE, Diagnostics, read_lines
+from .diagnostics import FILE, Reader, read_lines
 from .doctor_rules import (
     Chart,
     Finding,
@@ -28,7 +27,6 @@ from .doctor_rules import (
     statistics_apart,
 )
 from .errors import MiniganError
-from .gan_parts import Losses
 from .loop import Training
 from .printing import say
 from .run import columns_of
@@ -76,23 +74,16 @@ def examine(run: RunDirectory) -> list[Finding]:
     return diagnose(chart)
 
 
-class Doctor(Callback):
+class Doctor(Reader):
     """Say what is wrong while the run goes on, each thing once: `mg.train(..., callbacks=[Doctor()])`.
 
-    held_out: as of Diagnostics. `findings` has what was found so far. Nothing in the run changes.
+    held_out: as of Diagnostics, where the run has none. `findings` has what was found so far.
+    Nothing in the run changes.
     """
 
     def __init__(self, held_out: np.ndarray | None = None) -> None:
-        self.measured = Diagnostics(held_out=held_out)
+        super().__init__(held_out)
         self.findings: list[Finding] = []
-
-    def on_start(self, training: Training) -> None:
-        """Go on behind what was measured before."""
-        self.measured.on_start(training)
-
-    def on_step(self, training: Training, losses: Losses) -> None:
-        """Measure, where it is due."""
-        self.measured.on_step(training, losses)
 
     def on_log(self, training: Training, row: dict[str, float]) -> None:
         """Look at the run so far, and say what is new."""

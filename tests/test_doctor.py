@@ -202,11 +202,22 @@ def test_the_callback_says_each_thing_once(capsys):
     gan = small_gan()
     gan.g_optimizer.learning_rate, gan.learning_rates = 1e-12, (1e-12, 1e-2)
     doctor = mg.Doctor()
-    doctor.measured.asked = 5
-    train_small(gan, steps=60, log_every=5, callbacks=[doctor])
+    train_small(gan, steps=60, log_every=5, callbacks=[doctor, mg.Diagnostics(every=5)])
     said = capsys.readouterr().out
-    assert "G is too low" in [one for one in doctor.findings if "G" in one.name][0].name + said
+    assert [one for one in doctor.findings if one.name == "The learning rate of G is too low"]
     assert said.count("doctor: The learning rate of G is too low") == 1
+
+
+def test_those_who_read_share_one_measurement(tmp_path):
+    """With a folder, and without: nothing is measured or written twice."""
+    readers = [mg.Doctor(), mg.Live()]
+    train_small(small_gan(), steps=30, out=tmp_path / "run", callbacks=readers)
+    lines = (tmp_path / "run/diagnostics.jsonl").read_text().splitlines()
+    assert [json.loads(one).get("step") for one in lines] == [None, 10, 30]
+    assert readers[0].measured is readers[1].measured and readers[0].measured.lines[-1]["step"] == 30
+    alone = mg.Doctor()
+    train_small(small_gan(), steps=30, callbacks=[alone])
+    assert [one["step"] for one in alone.measured.lines] == [10, 30]
 
 
 def test_the_command(tmp_path, capsys):

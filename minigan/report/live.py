@@ -8,8 +8,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from ..callbacks import Callback
-from ..diagnostics import Diagnostics
+from ..diagnostics import Reader
 from ..doctor import Chart, diagnose
 from ..loop import Training
 from .collect import data_url, of_lines, thin_columns
@@ -19,24 +18,24 @@ MOST = 40  # sample grids that are kept
 HEIGHT = 760  # pixels of the frame
 
 
-class Live(Callback):
+class Live(Reader):
     """Show the run below the cell, while it runs: `mg.train(gan, data, steps=2000, callbacks=[mg.Live()])`.
 
     It is the page of `minigan report`, in place, at most twice a second; and it stays when the notebook is saved.
     Without a notebook nothing is shown, and the run is what it would be.
 
-    held_out: as of Diagnostics
+    held_out: as of Diagnostics, where the run has none
     """
 
     def __init__(self, held_out: np.ndarray | None = None) -> None:
-        self.measured = Diagnostics(held_out=held_out)
+        super().__init__(held_out)
         self.grids: list[dict[str, Any]] = []
         self.display: Any = None
         self.shown = 0.0
 
     def on_start(self, training: Training) -> None:
         """Put the frame below the cell."""
-        self.measured.on_start(training)
+        super().on_start(training)
         shell = _shell()
         if shell is None:
             return
@@ -49,10 +48,6 @@ class Live(Callback):
         frame = f'<iframe id="{self.name}" srcdoc="{html.escape(first)}" width="100%" height="{HEIGHT}"></iframe>'
         display(HTML(f"<div>{frame}</div>"))
         self.display = display(HTML(""), display_id=True)
-
-    def on_step(self, training: Training, losses: Any) -> None:
-        """Measure, where it is due."""
-        self.measured.on_step(training, losses)
 
     def on_log(self, training: Training, row: dict[str, float]) -> None:
         """Show the rows so far, unless something was shown just now."""
