@@ -28,7 +28,6 @@ from .signals import (
     variety,
 )
 
-FILE = "diagnostics.jsonl"
 SHOWN = 64  # samples of each kind in a line
 APART = 100  # steps, at least, between two lines
 EARLY = 10, 30  # steps that have a line, too: what a learning rate does is seen at once
@@ -74,11 +73,12 @@ class Diagnostics(Callback):
                 f"Diagnostics: held_out is {self.held_out.shape}; wanted (N, {', '.join(map(str, gan.D.input_shape))})"
             )
         self.layers = {"G": [*layer_slots(gan.G)], "D": [*layer_slots(gan.D)]}
-        self.path = None if training.path is None else training.path / FILE
-        if self.path is not None:
-            self.lines = read_lines(self.path)[1]
-        self.lines = [line for line in self.lines if line["step"] <= gan.steps and self._is_due(line["step"])]
-        self._write()
+        directory = training.record.directory
+        self.path = None if directory is None else directory.diagnostics
+        found = self.lines if self.path is None else read_lines(self.path)[1]
+        self.lines = [line for line in found if self._stays(line["step"], gan.steps, training.steps)]
+        if self.path is not None and (not self.path.exists() or self.lines != found):
+            self._write()
         self._remember(training)
 
     def on_step(self, training: Training, losses: Losses) -> None:
@@ -92,6 +92,10 @@ class Diagnostics(Callback):
 
     def _is_due(self, step: int) -> bool:
         return step % self.every == 0 or step in EARLY
+
+    def _stays(self, step: int, now: int, last: int) -> bool:
+        """Whether an uninterrupted run of so many steps would have this line by now."""
+        return step <= now and (self._is_due(step) or step == last < self.every)
 
     def _remember(self, training: Training) -> None:
         coming = training.step + 1

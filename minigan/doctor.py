@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 from .checkpoint import load_model
-from .diagnostics import FILE, Reader, read_lines
+from .diagnostics import Reader, read_lines
 from .doctor_rules import (
     Chart,
     Finding,
@@ -64,7 +64,7 @@ def diagnose(chart: Chart) -> list[Finding]:
 def examine(run: RunDirectory) -> list[Finding]:
     """`diagnose` of a run's folder. Raises FileError if no run is there, or its history or diagnostics are damaged."""
     config = run.read_config()
-    layers, lines = read_lines(run.path / FILE)
+    layers, lines = read_lines(run.diagnostics)
     history = columns_of(run.read_rows()[1])
     digits = str(dict(config.get("data") or {}).get("name")) == "MNIST train"
     chart = Chart(history, lines, layers, dict(config.get("gan") or {}), digits=digits)

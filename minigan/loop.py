@@ -168,7 +168,8 @@ class Training:
         changed = [name for name, value in own.items() if self.row.get(name) != value]
         if changed:
             raise SettingsError(f"a callback changed {', '.join(changed)} in the row of step {self.step}: add a column")
-        self.tell("on_log", self.row, callbacks=self.callbacks[len(self.users) :])
+        ours = [one for one in self.callbacks if not any(one is user for user in self.users)]
+        self.tell("on_log", self.row, callbacks=ours)
         self.record.logged_at = self.step
 
     def sample(self) -> None:

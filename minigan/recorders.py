@@ -161,8 +161,8 @@ class Report:
 
     def on_stop(self, training: Training) -> None:
         """Write it, unless nothing has changed since; also of a run that an error ended."""
-        from .report.pages import REPORT, write_report
+        from .report.pages import write_report
 
-        path, run = self.directory.path / REPORT, self.directory
+        path, run = self.directory.report, self.directory
         if any(is_older(path, file) for file in (run.history, run.config, run.checkpoint)):
             _try(path, lambda: write_report([run], path))

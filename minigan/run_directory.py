@@ -5,6 +5,8 @@ history.csv        one row every `log_every` steps: means over the steps since t
 samples/000000.png grids from fixed noise, named by step
 evolution.gif      those grids in order
 losses.png         the curves of history.csv
+diagnostics.jsonl  norms of gradients and updates, and what samples show
+report.html        all of it on a page
 checkpoint.npz     all that going on needs
 generator.npz      all that sampling needs
 """
@@ -43,6 +45,7 @@ class RunDirectory:
         self.config, self.history = path / "config.json", path / "history.csv"
         self.checkpoint, self.generator = path / "checkpoint.npz", path / "generator.npz"
         self.evolution, self.curves = path / "evolution.gif", path / "losses.png"
+        self.diagnostics, self.report = path / "diagnostics.jsonl", path / "report.html"
         self.lock: IO[str] | None = None
         self.made: list[Path] = []  # the folders that `create` made, the innermost first
 
@@ -82,7 +85,8 @@ class RunDirectory:
     def discard(self) -> None:
         """Take away what a failed start made. What is not ours stays, and its folder with it."""
         self.release()
-        files = self.config, self.history, self.checkpoint, self.generator, self.path / ".lock"
+        files = [self.config, self.history, self.checkpoint, self.generator, self.path / ".lock"]
+        files += [self.diagnostics, self.report]
         with contextlib.suppress(OSError):
             for file in (*files, *self.samples.glob("*.png"), *(path for _, path in self.kept_checkpoints())):
                 file.unlink(missing_ok=True)

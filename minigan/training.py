@@ -78,7 +78,7 @@ def train(
         start.open(last, settings)
         training = Training(gan, data, record, users)
         training.steps = last
-        training.callbacks = [*users, *_own_callbacks(record, users, progress)]
+        training.callbacks = [*_measuring(record, users), *users, *_own_callbacks(record, progress)]
         with stop_requests(training.request_stop):
             training.run()
     except BaseException:
@@ -95,13 +95,16 @@ def train(
     return run
 
 
-def _own_callbacks(record: Record, users: list[object], progress: bool) -> list[object]:
+def _measuring(record: Record, users: list[object]) -> list[object]:
+    """What measures a run in a folder: before the users' callbacks, one of which may raise."""
+    return [] if record.directory is None or any(isinstance(user, Diagnostics) for user in users) else [Diagnostics()]
+
+
+def _own_callbacks(record: Record, progress: bool) -> list[object]:
     directory = record.directory
     found: list[object] = [History(record)]
     if directory is not None:
-        found += [SampleGrids(directory), FilmAndCurves(directory), Ending(directory)]
-        found += [] if any(isinstance(user, Diagnostics) for user in users) else [Diagnostics()]
-        found += [Report(directory)]
+        found += [SampleGrids(directory), FilmAndCurves(directory), Ending(directory), Report(directory)]
     return [*found, ProgressBar()] if progress else found
 
 

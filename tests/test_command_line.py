@@ -1018,7 +1018,7 @@ def test_summary_of_a_conditional_model(capsys):
 
 
 MISTAKES = [
-    ("dance", "'dance'", "sample, evaluate, summary", "gradcheck\n"),
+    ("dance", "'dance'", "evaluate, play, doctor, report, watch, summary", "gradcheck\n"),
     ("sampel", "'sampel'", "did you mean sample?"),
     ("--versoin", "--versoin; did you mean --version?"),
     ("sample g.npz --lable 7", "--lable; did you mean --label?"),

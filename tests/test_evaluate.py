@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minigan import GAN, Callback, Sequential, data, load_model, metrics, pictures, save_model, train
+from minigan import GAN, Callback, Sequential, data, load_model, metrics, models, pictures, save_model, train
 from minigan.cli import main
 from minigan.errors import DataError, SettingsError, ShapeError
 from minigan.layers import Dense, Flatten, Reshape, Sigmoid, Tanh
@@ -380,3 +380,53 @@ def test_an_example_judges_its_samples(tmp_path, monkeypatch, capsys, no_picture
         with pytest.raises(SettingsError) as raised:
             main_of([*few, "--out", "other", *flags])
         assert words in str(raised.value) and not (tmp_path / "other").exists()
+
+
+# Copies, seen with the help of images that nobody trained on. ---------------------------------------------------------
+
+
+def test_copies_of_the_training_set_have_a_low_c_t(digits):
+    """Other digits get what held-out ones get; copies, however few pixels differ, get far less, and noise far more."""
+    train, unseen = digits[:2_000], data.mnist("test", labels=False).images
+    noise = DRAW(0).integers(-9, 10, (600, 28, 28, 1))
+    cases = {
+        "others": unseen[4_000:4_600],
+        "copies": (train[:600] + noise).clip(0, 255).astype(np.uint8),
+        "noise": DRAW(1).integers(0, 256, (600, 28, 28, 1), dtype=np.uint8),
+    }
+    found = {}
+    for name, fake in cases.items():
+        measure = evaluate(train, fake, "pixels", 600, draws=1, held_out=unseen[:1_000])["copying (C_T)"]
+        assert abs(measure.bar) < 1.5
+        found[name] = measure.value
+    assert found["copies"] < -5 and abs(found["others"]) < 2 and found["noise"] > 5
+
+
+def test_many_rows_are_cut_down(digits, monkeypatch):
+    monkeypatch.setattr(metrics.evaluation, "LARGE", 784 * 50)
+    features = Features("pixels", (28, 28, 1))
+    assert len(metrics.evaluation._training_rows(digits[:60], features, 0)) == 50
+    assert len(metrics.evaluation._training_rows(digits[:40], features, 0)) == 40
+
+
+def test_held_out_images_are_looked_at(digits):
+    for held_out, words in ((digits[:10], "n of 40 or more"), (digits[:50, :9], "held-out images are")):
+        with pytest.raises(ShapeError, match=words):
+            evaluate(digits[:100], digits[:50], "pixels", 40, 1, held_out=held_out)
+    with pytest.raises(DataError, match="held-out images are float"):
+        evaluate(digits[:100], digits[:50], "pixels", 40, 1, held_out=digits[:50] * 1.0)
+
+
+def test_the_command_measures_copying(tmp_path, capsys, digits):
+    G, _ = models.mnist_mlp(widths=(8,))
+    save_model(tmp_path / "generator.npz", G)
+    np.save(tmp_path / "digits.npy", digits[:500])
+    words = (
+        f"evaluate {tmp_path}/generator.npz --against {tmp_path}/digits.npy --features pixels --held-out mnist-test "
+        f"--count 200 --draws 1 --json"
+    )
+    assert main(words.split()) == 0
+    names = {row["name"]: row for row in json.loads(capsys.readouterr().out)["measures"]}
+    assert names["copying (C_T)"]["value"] > 3 > abs(names["copying (C_T)"]["bar"])
+    assert main(words.replace("mnist-test", "drawn-faces").split()) == 2
+    assert "--held-out drawn-faces has images (28, 28, 3)" in capsys.readouterr().err

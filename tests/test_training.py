@@ -145,7 +145,8 @@ def here(tmp_path, monkeypatch):
 
 def test_what_a_run_leaves(whole):
     assert sorted(path.name for path in whole.iterdir() if path.name != ".lock") == [
-        "checkpoint.npz", "config.json", "evolution.gif", "generator.npz", "history.csv", "losses.png", "samples",
+        "checkpoint.npz", "config.json", "diagnostics.jsonl", "evolution.gif", "generator.npz", "history.csv",
+        "losses.png", "report.html", "samples",
     ]  # fmt: skip
     assert [path.name for path in sorted((whole / "samples").iterdir())] == [
         "000000.png", "000015.png", "000030.png", "000040.png",

@@ -25,8 +25,9 @@ from .evaluation import LEAST, MOST, Evaluation, evaluate
 from .features import CHOICES, Features, as_floats
 from .neighbours import nearest_few
 
-DIGITS, FACES = "mnist", "drawn-faces"  # images that come with the package
+DIGITS, UNSEEN, FACES = "mnist", "mnist-test", "drawn-faces"  # images that come with the package
 DRAWN = 20_000  # faces
+OTHERS, OTHER_SEED = 2_000, 2**40  # faces that no run trains on
 SHOWN, NEIGHBOURS, COLUMNS = 24, 4, 15  # fakes in the picture, real images beside each, images in a row: three fakes
 RESULT, PICTURE = "evaluation.json", "neighbours.png"
 
@@ -38,6 +39,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--against", metavar="DATA",
         help=f"the real images: {DIGITS}, {FACES}, a folder of pictures, or a file of arrays (default: {DIGITS} for "
         "28x28 grey)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--held-out", metavar="DATA",
+        help=f"real images that it was not trained on, to see whether it copies those of --against: {UNSEEN}, "
+        f"{FACES}, a folder or a file",
     )  # fmt: skip
     parser.add_argument(
         "--features", metavar="KIND",
@@ -58,6 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def evaluate_model(
     model: Path,
     against: str | None,
+    held_out: str | None,
     features: str | None,
     count: int,
     draws: int,
@@ -75,11 +82,12 @@ def evaluate_model(
     if out is not None and not out.parent.is_dir():
         raise FileError(f"--out {out}: the folder {out.parent} does not exist")
     G = load_generator(model, backend)
-    real = _real(against, G, model).images
+    real = _real("--against", against, G, model).images
+    unseen = None if held_out is None else _real("--held-out", held_out, G, model).images
     chosen = _features(features, against, G)
     started = time.perf_counter()
     fake = _fakes(G, min(count, len(real) // 2) * draws, seed)
-    found = evaluate(real, fake, chosen, count, draws, seed)
+    found = evaluate(real, fake, chosen, count, draws, seed, unseen)
     if out is not None:
         _write(found, fake[:SHOWN], real, out)
     if as_json:
@@ -89,8 +97,8 @@ def evaluate_model(
     note(f"{time.perf_counter() - started:.0f} seconds" + (f"; written: {out}" if out else ""))
 
 
-def _real(against: str | None, G: Sequential, model: Path) -> ImageSet:
-    """The images to compare with. Raises ShapeError if they have not G's shape."""
+def _real(flag: str, against: str | None, G: Sequential, model: Path) -> ImageSet:
+    """The images that a flag names. Raises ShapeError if they have not G's shape."""
     h, w, c = G.output_shape
     if against is None and G.output_shape == (28, 28, 1):
         against = DIGITS
@@ -99,18 +107,18 @@ def _real(against: str | None, G: Sequential, model: Path) -> ImageSet:
             f"{model} makes images {G.output_shape}: name the real ones, --against {FACES}, or a folder or a file"
         )
     if against == FACES and c != 3:
-        raise ShapeError(f"--against {FACES} has images {(h, w, 3)}, and {model} makes {G.output_shape}")
-    found = _images(against, h, w, c)
+        raise ShapeError(f"{flag} {FACES} has images {(h, w, 3)}, and {model} makes {G.output_shape}")
+    found = _images(flag, against, h, w, c)
     if found.shape != G.output_shape:
-        raise ShapeError(f"--against {against} has images {found.shape}, and {model} makes {G.output_shape}")
+        raise ShapeError(f"{flag} {against} has images {found.shape}, and {model} makes {G.output_shape}")
     return found
 
 
-def _images(against: str, h: int, w: int, c: int) -> ImageSet:
-    if against == DIGITS:
-        return mnist("train", labels=False)
+def _images(flag: str, against: str, h: int, w: int, c: int) -> ImageSet:
+    if against in (DIGITS, UNSEEN):
+        return mnist("train" if against == DIGITS else "test", labels=False)
     if against == FACES:
-        return draw_faces(DRAWN, (h, w))
+        return draw_faces(OTHERS, (h, w), seed=OTHER_SEED) if flag == "--held-out" else draw_faces(DRAWN, (h, w))
     path, _ = split_part(against)
     pictures_there = path.is_dir() and has_pictures(path) and not has_array_file(path)
     return images(path, (h, w), channels=c) if pictures_there else load(against)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..diagnostics import FILE, Line, read_lines
+from ..diagnostics import Line, read_lines
 from ..errors import FileError
 from ..metrics.callback import BARS
 from ..pictures import as_image, load_png, thinned
@@ -37,7 +37,7 @@ def collect(directory: RunDirectory, findings: Sequence[Any] = (), runs: int = 1
     except FileError as error:
         rows, notes = [], [str(error)]
     try:
-        layers, lines = read_lines(directory.path / FILE)
+        layers, lines = read_lines(directory.diagnostics)
     except FileError as error:
         layers, lines, notes = {}, [], [*notes, str(error)]
     grids = _grids(directory, PICTURES // runs)

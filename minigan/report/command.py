@@ -10,7 +10,7 @@ from ..errors import FileError, SettingsError
 from ..printing import note
 from ..run_directory import RunDirectory
 from ..settings import in_flags, near_path
-from .pages import REPORT, write_report
+from .pages import write_report
 from .watch import watch
 
 MOST_RUNS = 6  # on one page
@@ -21,7 +21,7 @@ def report_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder; several are compared")
     parser.add_argument(
         "--out", type=Path, metavar="FILE.html",
-        help=f"where to write the page (default: {REPORT} in the run's folder; needed for several runs)",
+        help="where to write the page (default: report.html in the run's folder; needed for several runs)",
     )  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def report(runs: list[Path], out: Path | None) -> None:
         raise FileError(f"--out {out} exists already and is not overwritten: name another file, or delete it first")
     if out is not None and not out.parent.is_dir():
         raise FileError(f"--out {out}: the folder {out.parent} does not exist")
-    path = directories[0].path / REPORT if out is None else out
+    path = directories[0].report if out is None else out
     write_report(directories, path)
     print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")
 

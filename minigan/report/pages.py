@@ -13,7 +13,6 @@ from ..run_directory import RunDirectory
 from .collect import collect
 
 HERE = Path(__file__).parent
-REPORT = "report.html"
 
 
 def page(data: dict[str, Any], title: str) -> str:

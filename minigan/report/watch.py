@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ..diagnostics import FILE
 from ..errors import FileError, SettingsError
 from ..run_directory import RunDirectory
 from .pages import page, runs_data
@@ -48,7 +47,7 @@ class Watcher(ThreadingHTTPServer):
 
     def _mark(self) -> str:
         run = self.directory
-        files = [run.config, run.history, run.path / FILE, run.generator, *run.sample_paths()[-1:]]
+        files = [run.config, run.history, run.diagnostics, run.generator, *run.sample_paths()[-1:]]
         return '"' + "-".join(f"{_changed(path):x}" for path in files) + f'-{len(run.sample_paths())}"'
 
     def handle_error(self, request: Any, client_address: Any) -> None:
