@@ -19,6 +19,7 @@ from .signals import pair_distances
 LEAST = 3  # lines, or rows, that a finding rests on
 YOUNG = 2_000  # steps: a shorter run may just not be done
 HIGH, LOW = 0.03, 3e-6  # updates, by the weights
+GREW = 2.5  # weights, since the first line
 SHARP = 0.35  # gap of the spectra, in powers of ten: samples beyond it are still rough
 SAMPLES, MOST_PAIRS = 400, 40  # of the birthday test
 
@@ -180,19 +181,27 @@ def _updates(lines: list[Line], net: str) -> float | None:
 
 
 def rate_too_high(chart: Chart) -> Finding | None:
-    """A step moves the weights by a large part of themselves, at the end or at the beginning."""
+    """A step moves the weights by a large part of themselves; or the first ones did, and the weights have grown since."""
     for net in "GD":
-        for lines in (chart.late, chart.lines[:1] if chart.late else []):
-            update = _updates(lines, net)
-            if update is not None and update > HIGH:
-                at_end = chart.since(lambda line, net=net: (_updates([line], net) or 0) > HIGH)  # type: ignore[misc]
-                return Finding(
-                    f"The learning rate of {net} is too high",
-                    at_end if lines[-1] is chart.lines[-1] else int(lines[0]["step"]),
-                    f"a step moves a layer's weights by {update:.1%} of their size; 0.1 % is usual",
-                    "Lower it, by ten at first",
-                )
+        update = _updates(chart.late, net)
+        step = chart.since(lambda line, net=net: (_updates([line], net) or 0) > HIGH) if chart.late else 0  # type: ignore[misc]
+        if update is not None and update <= HIGH and _growth(chart, net) > GREW:
+            update, step = _updates(chart.lines[:1], net), int(chart.lines[0]["step"])
+        if update is not None and update > HIGH:
+            return Finding(
+                f"The learning rate of {net} is too high",
+                step,
+                f"a step moved a layer's weights by {update:.1%} of their size, and they are {_growth(chart, net):.1f} "
+                f"times as large now as they were at step {chart.lines[0]['step']}; 0.1 % is usual",
+                "Lower it, by ten at first",
+            )
     return None
+
+
+def _growth(chart: Chart, net: str) -> float:
+    """By what the weights of a layer have grown since the first line, the median over the layers."""
+    first, last = (np.asarray([w or 0.0 for w in line[net]["weight"]]) for line in (chart.lines[0], chart.lines[-1]))
+    return float(np.median(last / np.maximum(first, 1e-12)))
 
 
 def rate_too_low(chart: Chart) -> Finding | None:

@@ -48,7 +48,7 @@ from .settings import Command, RunSettings, image_size, in_flags, near_path, opt
 from .training import train
 
 UNITS = ("epochs", "steps")
-HELD_OUT, UNSEEN = 256, 2**40  # images, and the seed of faces that no run trains on
+HELD_OUT, UNSEEN = 64, 2**40  # images, and the seed of faces that no run trains on
 DIGIT = 28  # pixels a side of a folder's digits
 
 

@@ -116,7 +116,7 @@ FAULTS = {  # by what the finding must say: one switch each, from a healthy run
     "is dead": healthy()._replace(G=generator(momentum=None, hidden=ReLU, b=-20.0)),
     "running statistics": healthy()._replace(G=generator(momentum=0.9999)),
     "ignores its noise": healthy()._replace(G=[Mute(), *generator(momentum=None)]),
-    "Modes have collapsed": healthy()._replace(G=generator(momentum=None), rates=(10 * RATE, RATE), steps=2_500),
+    "Modes have collapsed": healthy()._replace(G=generator(momentum=None), rates=(3 * RATE, RATE / 3), steps=2_100),
     "checkerboard": healthy()._replace(G=strided(), D=skipping(), steps=2_000),
     "oscillate": healthy()._replace(rates=(10 * RATE, 10 * RATE), beta1=0.9),
     "needs more steps": healthy()._replace(steps=100),
@@ -137,9 +137,11 @@ def train(plan: Plan, seed: int) -> list[Finding]:
     return diagnose(Chart(run.history, measured.lines, measured.layers, gan.config(), G, digits=True))
 
 
-def main(seeds: int) -> None:
+def main(seeds: int, names: list[str]) -> None:
     """The rows of the table of docs/doctor.md."""
-    for words, plan in [*FAULTS.items(), ("", healthy()._replace(steps=3_000))]:
+    for words, plan in {**FAULTS, "": healthy()._replace(steps=3_000)}.items():
+        if names and words not in names:
+            continue
         found = [train(plan, seed) for seed in range(seeds)]
         hits = sum(any(words and words in finding.name for finding in one) for one in found)
         others = Counter(finding.name for one in found for finding in one if not words or words not in finding.name)
@@ -147,4 +149,4 @@ def main(seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2:])
