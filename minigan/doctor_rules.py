@@ -181,7 +181,7 @@ def _updates(lines: list[Line], net: str) -> float | None:
 
 
 def rate_too_high(chart: Chart) -> Finding | None:
-    """A step moves the weights by a large part of themselves; or the first ones did, and the weights have grown since."""
+    """A step moves the weights by a large part of themselves; or the first ones did, and the weights have grown."""
     for net in "GD":
         update = _updates(chart.late, net)
         step = chart.since(lambda line, net=net: (_updates([line], net) or 0) > HIGH) if chart.late else 0  # type: ignore[misc]
