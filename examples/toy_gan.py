@@ -50,6 +50,8 @@ def points(name: str):
 
 def free_name(asked: Path | None) -> Path:
     """The page that was asked for, or the first of toy.html, toy2.html ... that is free."""
+    if asked and (asked.suffix.lower() != ".html" or not asked.parent.is_dir()):
+        raise mg.MiniganError(f"--out {asked}: wanted a name that ends in .html, in a folder that exists")
     names = [asked] if asked else [Path(f"toy{i}.html") for i in ("", *range(2, 1_000))]
     found = next((name for name in names if not name.exists()), None)
     if found is None:

@@ -1,5 +1,6 @@
 """What the doctor and the report see of a run: a line of diagnostics.jsonl every hundred steps or so."""
 
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -12,7 +13,7 @@ from .callbacks import Callback
 from .errors import DataError, FileError, SettingsError
 from .files import open_regular, patiently, write_atomically
 from .gan_parts import Losses
-from .generator import with_labels
+from .generator import checked_labels, with_labels
 from .loop import Training
 from .printing import say
 from .run_start import draw_batch
@@ -33,6 +34,8 @@ APART = 100  # steps, at least, between two lines
 EARLY = 10, 30  # steps that have a line, too: what a learning rate does is seen at once
 DIGITS = 5  # of a number in the file
 Line = dict[str, Any]
+HeldOut = np.ndarray | tuple[np.ndarray, np.ndarray]
+NETS, KINDS = ("G", "D"), ("gradient", "weight", "update", "zero")
 
 
 class Diagnostics(Callback):
@@ -41,23 +44,28 @@ class Diagnostics(Callback):
     every     steps between two lines, a multiple of the run's log_every; by default the least one of 100 or more. Steps
               10 and 30 have one, too
     held_out  real samples that the run does not train on, (N, *shape) as the data's: D's scores of them tell whether it
-              knows the others by heart
+              knows the others by heart. Of a GAN with classes a pair, (samples, labels)
 
     A line has the step; of each layer of G and D the norms of its gradient and its weights, the relative size of its
     last update, and the share of its gradients that are 0 (signals.layer_norms); D's scores of some real, fake and held
     out samples, as in prediction; and what signals.py measures of the samples. `lines` has them all, and so has
     diagnostics.jsonl in the run's folder, after a first line with the names of the layers. Nothing in the run changes.
 
-    Raises SettingsError and DataError where the run begins, for an `every` and `held_out` that do not fit it.
+    Raises SettingsError, DataError and ShapeError where the run begins, for an `every` and `held_out` that do not fit
+    it. What fails later, as in a layer that takes whole batches only, ends the diagnostics with a note, not the run.
     """
 
-    def __init__(self, every: int | None = None, held_out: np.ndarray | None = None) -> None:
+    def __init__(self, every: int | None = None, held_out: HeldOut | None = None) -> None:
         if every is not None and every < 1:
             raise SettingsError(f"Diagnostics: every is {every}; it must be at least 1")
-        self.asked, self.held_out = every, held_out
+        samples, labels = held_out if isinstance(held_out, tuple) else (held_out, None)
+        self.held_out = None if samples is None else np.asarray(samples)
+        self.labels = None if labels is None else np.asarray(labels)
+        self.asked = every
         self.lines: list[Line] = []
         self.layers: dict[str, list[str]] = {}
         self.before: list[Array] | None = None
+        self.has_failed = False
 
     def on_start(self, training: Training) -> None:
         """Go on behind the lines of the run so far."""
@@ -68,34 +76,57 @@ class Diagnostics(Callback):
                 f"Diagnostics: every is {self.every}, and the run has a row every {log_every} steps: take a multiple "
                 f"of it"
             )
-        if self.held_out is not None and (len(self.held_out) < 1 or self.held_out.shape[1:] != gan.D.input_shape):
-            raise DataError(
-                f"Diagnostics: held_out is {self.held_out.shape}; wanted (N, {', '.join(map(str, gan.D.input_shape))})"
-            )
+        self._require_held_out(training)
         self.layers = {"G": [*layer_slots(gan.G)], "D": [*layer_slots(gan.D)]}
         directory = training.record.directory
-        self.path = None if directory is None else directory.diagnostics
-        found = self.lines if self.path is None else read_lines(self.path)[1]
-        self.lines = [line for line in found if self._stays(line["step"], gan.steps, training.steps)]
-        if self.path is not None and (not self.path.exists() or self.lines != found):
+        writer = next((one for one in training.callbacks if isinstance(one, Diagnostics)), self)
+        self.path = None if directory is None or writer is not self else directory.diagnostics
+        found = self.lines if self.path is None else self._read(self.path)
+        last = training.steps
+        self.lines = [one for one in found if one["step"] <= gan.steps and (not one.get("end") or one["step"] == last)]
+        if self.path is not None and (training.goes_on() or not self.path.exists()):
             self._write()
         self._remember(training)
+
+    def _require_held_out(self, training: Training) -> None:
+        shape, held, classes = training.gan.D.input_shape, self.held_out, training.gan.classes
+        if held is None:
+            return
+        if held.ndim < 1 or len(held) < 1 or held.shape[1:] != shape:
+            raise DataError(f"Diagnostics: held_out is {held.shape}; wanted (N, {', '.join(map(str, shape))})")
+        if classes:
+            checked_labels(self.labels, len(held), classes, "Diagnostics: the GAN")
+
+    def _read(self, path: Path) -> list[Line]:
+        """The file's lines. One that is damaged is kept under another name: the run does not need it."""
+        try:
+            return read_lines(path)[1]
+        except FileError as error:
+            names = [path.with_name(f"diagnostics.damaged{i}.jsonl") for i in ("", *range(2, 1000))]
+            other = next((name for name in names if not name.exists()), names[-1])
+            say(f"note: {error}; it is {other.name} now, and the diagnostics begin anew")
+            with contextlib.suppress(OSError):
+                path.rename(other)
+            return []
 
     def on_step(self, training: Training, losses: Losses) -> None:
         """Measure after the steps that are due, and keep the parameters before their last update."""
         step = training.step
-        if self._is_due(step) or step == training.steps < self.every:
-            with np.errstate(all="ignore"):
-                self.lines.append(_rounded({"step": step} | self._measure(training)))
+        ends = step == training.steps < self.every
+        if self.before is not None and not self.has_failed and (self._is_due(step) or ends):
+            own = {"step": step} | ({} if self._is_due(step) else {"end": True})
+            try:
+                with np.errstate(all="ignore"):
+                    self.lines.append(_rounded(own | self._measure(training)))
+            except Exception as error:  # of a layer or of data of a user's: only the diagnostics end
+                self.has_failed = True
+                say(f"note: the diagnostics end at step {step}: {type(error).__name__}: {error}")
+                return
             self._write(append=True)
         self._remember(training)
 
     def _is_due(self, step: int) -> bool:
         return step % self.every == 0 or step in EARLY
-
-    def _stays(self, step: int, now: int, last: int) -> bool:
-        """Whether an uninterrupted run of so many steps would have this line by now."""
-        return step <= now and (self._is_due(step) or step == last < self.every)
 
     def _remember(self, training: Training) -> None:
         coming = training.step + 1
@@ -113,24 +144,24 @@ class Diagnostics(Callback):
         to_host = gan.D.backend.to_host
         scores = {"real": self._scores(training, x, labels), "fake": self._scores(training, y, labels)}
         if self.held_out is not None:
-            scores["held_out"] = self._scores(training, self._others(training), None)
+            scores["held_out"] = self._scores(training, *self._others(training))
         found: Line = norms | {"scores": scores, "gap": running_gap(gan.G, z), "pinned": pinned_share(gan)}
         return found | _of_samples(to_host(x), to_host(y), labels)
 
     def _scores(self, training: Training, x: Array, labels: np.ndarray | None) -> list[float]:
-        """D's, of the image's own class where it has several; of samples without labels, the mean of the classes'."""
+        """D's, where it has several for an image those of its class."""
         D = training.gan.D
         found = D.backend.to_host(D.predict(x)).reshape(len(x), -1).astype(np.float64)
-        return [*(found.mean(axis=1) if labels is None else found[np.arange(len(x)), labels])]
+        return [*(found[:, 0] if labels is None else found[np.arange(len(x)), labels])]
 
-    def _others(self, training: Training) -> Array:
-        """Some of the held-out samples, others each time."""
+    def _others(self, training: Training) -> tuple[Array, np.ndarray | None]:
+        """Some of the held-out samples, others each time, and their labels where the GAN has classes."""
         held, D = self.held_out, training.gan.D
         assert held is not None
-        at = np.arange(min(SHOWN, len(held))) + training.step // self.every * SHOWN
-        some = held[at % len(held)]
-        some = some / 127.5 - 1 if some.dtype == np.uint8 else some
-        return D.backend.asarray(some, D.dtype)
+        at = (np.arange(min(SHOWN, len(held))) + training.step // self.every * SHOWN) % len(held)
+        some = held[at] / 127.5 - 1 if held.dtype == np.uint8 else held[at]
+        labels = self.labels[at] if training.gan.classes and self.labels is not None else None
+        return D.backend.asarray(some, D.dtype), labels
 
     def _write(self, append: bool = False) -> None:
         """The lines, or the last one behind the others. What cannot be written fails no run."""
@@ -155,7 +186,7 @@ class Reader(Callback):
     held_out: as of Diagnostics, for its own
     """
 
-    def __init__(self, held_out: np.ndarray | None = None) -> None:
+    def __init__(self, held_out: HeldOut | None = None) -> None:
         self.own = self.measured = Diagnostics(held_out=held_out)
 
     def on_start(self, training: Training) -> None:
@@ -213,9 +244,30 @@ def read_lines(path: Path) -> tuple[dict[str, list[str]], list[Line]]:
     for number, text in enumerate(whole.splitlines(), 1):
         try:
             found.append(dict(json.loads(text)))
-            _ = found[-1]["layers"]["G"] if number == 1 else found[-1]["step"] + 0
+            _require(found[-1], found[0]["layers"], number)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise FileError(
-                f"{path} is damaged: line {number}: {error!r}; move it away, the run needs it not"
-            ) from error
+            raise FileError(f"{path} is damaged: line {number}: {error!r}; the run does not need it") from error
     return (found[0]["layers"], found[1:]) if found else ({}, [])
+
+
+def _require(line: Line, layers: dict[str, list[str]], number: int) -> None:
+    """Raises KeyError, TypeError or ValueError for what is no line, or not of these layers."""
+    if number == 1:
+        if not all(isinstance(name, str) for net in NETS for name in layers[net]):
+            raise ValueError("wanted the names of the layers of G and D")
+        return
+    if not isinstance(line["step"], int) or not 0 <= line["step"] < 2**63:
+        raise ValueError(f"step is {line['step']!r}; wanted a whole number")
+    lists: list[tuple[Any, int | None]] = [(line[net][kind], len(layers[net])) for net in NETS for kind in KINDS]
+    lists += [(line["levels"][kind], 4) for kind in ("real", "fake")] + [(line["outside"], 2)]
+    lists += [
+        ([line["variety"][name] for name in ("spread", "nearest", "within")], 3),
+        ([line["gap"], line["pinned"]], 2),
+    ]
+    lists += [(line["scores"][kind], None) for kind in {"real", "fake", *line["scores"]}]
+    lists += [([line[name] for name in ("raster", "real_raster", "sharpness") if name in line], None)]
+    for values, length in lists:
+        if not isinstance(values, list) or length not in (None, len(values)):
+            raise ValueError(f"{values!r:.40}: wanted a list of {length} numbers")
+        if not all(value is None or isinstance(value, int | float) for value in values):
+            raise ValueError(f"{values!r:.40}: wanted numbers")

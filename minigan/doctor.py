@@ -1,11 +1,12 @@
 """What is wrong with a run, in words, with evidence and advice: a folder's, or one that goes on."""
 
 import contextlib
+from typing import Any
 
 import numpy as np
 
 from .checkpoint import load_model
-from .diagnostics import Reader, read_lines
+from .diagnostics import HeldOut, Reader, read_lines
 from .doctor_rules import (
     Chart,
     Finding,
@@ -25,6 +26,7 @@ from .doctor_rules import (
     rate_too_low,
     slope_off,
     statistics_apart,
+    table_in,
 )
 from .errors import MiniganError
 from .loop import Training
@@ -66,12 +68,21 @@ def examine(run: RunDirectory) -> list[Finding]:
     config = run.read_config()
     layers, lines = read_lines(run.diagnostics)
     history = columns_of(run.read_rows()[1])
-    digits = str(dict(config.get("data") or {}).get("name")) == "MNIST train"
-    chart = Chart(history, lines, layers, dict(config.get("gan") or {}), digits=digits)
+    digits = str(table_in(config, "data").get("name")) == "MNIST train"
+    chart = Chart(history, lines, layers, table_in(config, "gan"), digits=digits)
     if chart.late:
         with contextlib.suppress(MiniganError):  # a generator that is missing, or has layers of a user's own
             chart.generator = load_model(run.generator, backend="numpy")
-    return diagnose(chart)
+    return [*diagnose(chart), *_diverged(config, history)]
+
+
+def _diverged(config: dict[str, Any], history: dict[str, np.ndarray]) -> list[Finding]:
+    """What ended the run, if numbers did that were not finite."""
+    kind, _, message = str(config.get("stopped")).partition(": ")
+    if kind != "DivergedError":
+        return []
+    step = int(history["step"][-1]) if len(history["step"]) else 0
+    return [Finding("The numbers stopped being finite", step, message.rstrip("."), "Lower the learning rates")]
 
 
 class Doctor(Reader):
@@ -81,15 +92,23 @@ class Doctor(Reader):
     Nothing in the run changes.
     """
 
-    def __init__(self, held_out: np.ndarray | None = None) -> None:
+    def __init__(self, held_out: HeldOut | None = None) -> None:
         super().__init__(held_out)
         self.findings: list[Finding] = []
 
     def on_log(self, training: Training, row: dict[str, float]) -> None:
         """Look at the run so far, and say what is new."""
         lines = self.measured.lines
-        if not lines or lines[-1]["step"] != training.step or training.step == training.steps:
-            return
+        if lines and lines[-1]["step"] == training.step:
+            self._look(training)
+
+    def on_stop(self, training: Training) -> None:
+        """The last look, unless an error ends the run."""
+        if training.error is None:
+            self._look(training)
+
+    def _look(self, training: Training) -> None:
+        lines = self.measured.lines
         known = {finding.name for finding in self.findings}
         for finding in diagnose(Chart(training.history, lines, self.measured.layers, training.gan.config())):
             if finding.name not in known:

@@ -4,7 +4,7 @@ docs/doctor.md has the table of what each catches, and how often it errs.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -85,6 +85,12 @@ class Chart:
 Rule = Callable[[Chart], Finding | None]
 
 
+def table_in(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The table of that name in a config.json; {} where something else stands there."""
+    value = config.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 # Data and scores. -----------------------------------------------------------------------------------------------------
 
 
@@ -93,11 +99,13 @@ def ranges_differ(chart: Chart) -> Finding | None:
 
     def beyond(line: Line) -> float:
         real, fake = (line["levels"][kind] for kind in ("real", "fake"))
+        if None in (*real, *fake, *line["outside"]):
+            return 0.0
         has_left = fake[1] - fake[0] > (real[1] - real[0]) / 3  # a G that has just begun makes numbers around 0
         return float(max(line["outside"][0], line["outside"][1] if has_left else 0))
 
     share = chart.median(beyond)
-    if share is None or share < 0.2:
+    if share is None or not share >= 0.2:
         return None
     real, fake = (chart.late[-1]["levels"][kind] for kind in ("real", "fake"))
     return Finding(
@@ -117,7 +125,7 @@ def discriminator_won(chart: Chart) -> Finding | None:
         return float(real.min() - fake.max())
 
     accuracy, loss = chart.recent("d_accuracy"), chart.recent("d_loss")
-    if len(accuracy) < LEAST or accuracy.mean() < 0.995 or loss.mean() > 0.05 or not chart.late:
+    if min(len(accuracy), len(loss), len(chart.late)) < LEAST or accuracy.mean() < 0.995 or loss.mean() > 0.05:
         return None
     gradient = [_norm(line["G"]["gradient"]) for line in (chart.lines[0], chart.late[-1])]
     return Finding(
@@ -139,7 +147,7 @@ def discriminator_memorises(chart: Chart) -> Finding | None:
         return float((real.mean() - others.mean()) / max(others.std(), 1e-12))
 
     lead = chart.median(ahead)
-    if lead is None or lead < 0.7:
+    if lead is None or not lead >= 0.7:
         return None
     return Finding(
         "D knows its training samples by heart",
@@ -163,7 +171,7 @@ def gradient_explodes(chart: Chart) -> Finding | None:
     if len(norms) < 2 * LEAST:
         return None
     first = float(np.median(norms[:LEAST]))
-    peak = max(float(np.median(norms[i : i + LEAST])) for i in range(len(norms) - LEAST + 1))
+    peak = float(np.median(np.lib.stride_tricks.sliding_window_view(norms, LEAST), axis=1).max())
     if not peak > 30 * first:
         return None
     return Finding(
@@ -188,11 +196,12 @@ def rate_too_high(chart: Chart) -> Finding | None:
         if update is not None and update <= HIGH and _growth(chart, net) > GREW:
             update, step = _updates(chart.lines[:1], net), int(chart.lines[0]["step"])
         if update is not None and update > HIGH:
+            share = f"by {update:.1%} of their size" if update < 10 else "by many times their size"
             return Finding(
                 f"The learning rate of {net} is too high",
                 step,
-                f"a step moved a layer's weights by {update:.1%} of their size, and they are {_growth(chart, net):.1f} "
-                f"times as large now as they were at step {chart.lines[0]['step']}; 0.1 % is usual",
+                f"a step moved a layer's weights {share}, and they are {_growth(chart, net):.1f} times as large now as "
+                f"they were at step {chart.lines[0]['step']}; 0.1 % is usual",
                 "Lower it, by ten at first",
             )
     return None
@@ -233,10 +242,11 @@ def clipping_pins(chart: Chart) -> Finding | None:
 
 def slope_off(chart: Chart) -> Finding | None:
     """The critic's slope is far from the 1 that the gradient penalty asks for."""
-    penalty, values = chart.gan.get("penalty") or {}, chart.recent("d_penalty")
-    if penalty.get("type") != "GradientPenalty" or len(values) < LEAST:
+    penalty, values = table_in(chart.gan, "penalty"), chart.recent("d_penalty")
+    weight = penalty.get("weight")
+    if penalty.get("type") != "GradientPenalty" or len(values) < LEAST or not isinstance(weight, int | float):
         return None
-    off = math.sqrt(max(float(np.median(values)), 0) / penalty["weight"])
+    off = math.sqrt(max(float(np.median(values)), 0) / weight) if weight > 0 else 0.0
     if off < 1:
         return None
     steps = chart.history["step"]
@@ -256,7 +266,7 @@ def layer_dead(chart: Chart) -> Finding | None:
             if share is not None and share > 0.95:
                 return Finding(
                     f"The layer {net}.{name} is dead",
-                    chart.since(lambda line, net=net, i=i: line[net]["zero"][i] > 0.95),  # type: ignore[misc]
+                    chart.since(lambda line, net=net, i=i: (line[net]["zero"][i] or 0) > 0.95),  # type: ignore[misc]
                     f"{share:.0%} of its gradients are exactly 0: the units behind it are never on",
                     "Take LeakyReLU for ReLU, a lower learning rate, or smaller first weights and biases",
                 )
@@ -346,7 +356,7 @@ def rastered(chart: Chart) -> Finding | None:
         return None
     return Finding(
         "A checkerboard in the samples",
-        chart.since(lambda line: line["raster"] >= 4 * max(line["real_raster"], 1)),
+        chart.since(lambda line: (line.get("raster") or 0) >= 4 * max(line.get("real_raster") or 1, 1)),
         f"waves of two pixels have {mine:.1f} times the power of their neighbours; in real images {theirs:.1f}",
         "Take kernels whose sides are multiples of the stride, upsampling before a convolution, or more steps",
     )

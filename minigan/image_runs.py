@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .checkpoint import load_weights
 from .data import (
     FITS,
@@ -31,7 +29,7 @@ from .data.fitting import require_colour
 from .data.kinds import ARRAYS, TABLES, ends_in
 from .data.levels import grey, require_levels
 from .data.sources import has_array_file, split_part
-from .diagnostics import Diagnostics
+from .diagnostics import Diagnostics, HeldOut
 from .errors import DataError, FileError, Interrupted, SettingsError, ShapeError, counted
 from .gan import GAN
 from .gan_parts import NOISE
@@ -252,7 +250,7 @@ def run_command(gan: GAN, real: ImageSet, command: Command[Any], name: str) -> R
                 grid=settings.grid,
                 name=name,
                 settings=dataclasses.asdict(settings),
-                callbacks=[*_judges(settings, real), Diagnostics(held_out=_held_out(real))],
+                callbacks=[*_judges(settings, real), Diagnostics(held_out=_held_out(real, gan.classes))],
             )
     except Interrupted as error:
         say(f"{error}{how_to_resume(error.run.path)}")
@@ -272,12 +270,14 @@ def _judges(settings: RunSettings, real: ImageSet) -> list[Metrics]:
     return [Metrics(settings.evaluate_every, features, keep_best=settings.keep_best)]
 
 
-def _held_out(real: ImageSet) -> np.ndarray | None:
-    """Images that the run does not train on, of the data that come with the package."""
+def _held_out(real: ImageSet, classes: int) -> HeldOut | None:
+    """Images that the run does not train on, of the data that come with the package, with labels if it has classes."""
     if real.name == "MNIST train":
-        return mnist("test", labels=False).images[:HELD_OUT]
+        test = mnist("test", labels=bool(classes))
+        some = test.images[:HELD_OUT]
+        return some if test.labels is None else (some, test.labels[:HELD_OUT])
     h, w, c = real.shape
-    if real.name == "drawn faces" and c == 3:
+    if real.name == "drawn faces" and c == 3 and not classes:
         return draw_faces(HELD_OUT, (h, w), seed=UNSEEN).images
     return None
 

@@ -38,6 +38,8 @@ def layer_norms(net: Sequential, before: Array) -> dict[str, list[float]]:
     for piece in layer_slots(net).values():
         g, w, moved = net.grads[piece], net.params[piece], before[piece]
         found += [xp.sqrt((one * one).sum()) for one in (g, w, moved)] + [(g == 0).mean(dtype=g.dtype)]
+    if not found:
+        return {"gradient": [], "weight": [], "update": [], "zero": []}
     table = net.backend.to_host(xp.stack(found)).astype(np.float64).reshape(-1, 4)
     gradient, weight, moved, zero = table.T
     with np.errstate(all="ignore"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from .callbacks import checked_callbacks
 from .data import as_data
-from .diagnostics import Diagnostics
+from .diagnostics import Diagnostics, Reader
 from .errors import Interrupted, SettingsError
 from .gan import GAN
 from .loop import Training
@@ -97,7 +97,10 @@ def train(
 
 def _measuring(record: Record, users: list[object]) -> list[object]:
     """What measures a run in a folder: before the users' callbacks, one of which may raise."""
-    return [] if record.directory is None or any(isinstance(user, Diagnostics) for user in users) else [Diagnostics()]
+    if record.directory is None or any(isinstance(user, Diagnostics) for user in users):
+        return []
+    asked = (user.own for user in users if isinstance(user, Reader) and user.own.held_out is not None)
+    return [next(asked, Diagnostics())]
 
 
 def _own_callbacks(record: Record, progress: bool) -> list[object]:

@@ -12,7 +12,7 @@ from minigan.errors import DataError, FileError, SettingsError
 from minigan.layers import BatchNorm, Dense
 
 from .gans import IMAGE, small_gan
-from .test_training import contents, images, resume, start, train
+from .test_training import images, resume, start, train
 
 pytestmark = pytest.mark.usefixtures("no_curves")
 DRAW = np.random.default_rng
@@ -160,18 +160,118 @@ def test_a_run_of_an_older_version_goes_on(tmp_path):
     assert [line["step"] for line in read_lines(tmp_path / "run/diagnostics.jsonl")[1]] == [30, 40]
 
 
+def test_half_a_line_is_cut_off_before_the_next_one(tmp_path):
+    """Also where nothing else in the file changes: a second resume must be able to read it."""
+    start(tmp_path / "run", steps=102, log_every=6)
+    file = tmp_path / "run/diagnostics.jsonl"
+    whole = file.read_text()
+    for steps in (210, 306):
+        file.write_text(file.read_text() + '{"step":400,"G":{"grad')
+        resume(tmp_path / "run", steps=steps)
+    assert file.read_text().startswith(whole)
+    assert [line["step"] for line in read_lines(file)[1]] == [10, 30, 102, 204, 306]
+
+
+GOOD = {"layers": {"G": ["a"], "D": ["b"]}}
+
+
 @pytest.mark.parametrize(
-    "text", ["nonsense\n", '{"step": 1}\n', '{"layers": {"G": []}}\n{"a": 1}\n', "[]\n", '{"layers": 3}\n']
-)
-def test_a_damaged_file_is_named_and_kept(tmp_path, text):
+    "text", ["nonsense\n", '{"step": 1}\n', '{"layers": {"G": []}}\n{"a": 1}\n', "[]\n", '{"layers": 3}\n', "a\0\n",
+             json.dumps(GOOD) + '\n{"step": 1e400}\n', json.dumps(GOOD) + '\n{"step": 3, "G": {}, "D": {}}\n'],
+)  # fmt: skip
+def test_a_damaged_file_is_named_and_kept_and_the_run_goes_on(tmp_path, capsys, text):
     start(tmp_path / "run", steps=12)
-    (tmp_path / "run/diagnostics.jsonl").write_text(text)
-    before = contents(tmp_path / "run")
-    with pytest.raises(FileError, match=r"diagnostics.jsonl is damaged: line \d: .*; move it away"):
-        resume(tmp_path / "run")
-    after = contents(tmp_path / "run")
-    changed = {path.name for path in before if before[path] != after[path]}
-    assert changed <= {"config.json", "report.html"} and after.keys() == before.keys()
+    file = tmp_path / "run/diagnostics.jsonl"
+    file.write_text(text)
+    with pytest.raises(FileError, match=r"diagnostics.jsonl is damaged: line \d"):
+        read_lines(file)
+    resume(tmp_path / "run")
+    assert (tmp_path / "run/diagnostics.damaged.jsonl").read_text() == text
+    assert "is damaged" in capsys.readouterr().out and [line["step"] for line in read_lines(file)[1]] == [30, 40]
+
+
+@pytest.mark.parametrize("change", [
+    lambda line: line.pop("scores"), lambda line: line["G"].pop("zero"), lambda line: line["G"]["update"].pop(),
+    lambda line: line.update(step="7"), lambda line: line.update(outside=None), lambda line: line.update(gap="x"),
+    lambda line: line["levels"].update(real=[1]), lambda line: line["variety"].pop("within"),
+])  # fmt: skip
+def test_a_line_that_lacks_something_is_named(tmp_path, change):
+    start(tmp_path / "run", steps=12)
+    file = tmp_path / "run/diagnostics.jsonl"
+    first, line, *_ = file.read_text().splitlines()
+    broken = json.loads(line)
+    change(broken)
+    file.write_text(f"{first}\n{json.dumps(broken)}\n")
+    with pytest.raises(FileError, match="is damaged: line 2"):
+        read_lines(file)
+
+
+def test_lines_of_another_rhythm_stay(tmp_path):
+    """A run that is resumed with other rows, or other diagnostics, keeps what was measured."""
+    start(tmp_path / "run", steps=36, callbacks=[Diagnostics(every=6)])
+    resume(tmp_path / "run", steps=140, log_every=5, checkpoint_every=100)
+    steps = [line["step"] for line in read_lines(tmp_path / "run/diagnostics.jsonl")[1]]
+    assert steps == [6, 10, 12, 18, 24, 30, 36, 100]
+
+
+def test_two_of_them_write_one_file(tmp_path):
+    start(tmp_path / "run", callbacks=[Diagnostics(), Diagnostics(every=12)])
+    assert [line["step"] for line in read_lines(tmp_path / "run/diagnostics.jsonl")[1]] == [10, 30, 40]
+
+
+class WholeBatches(mg.Layer):
+    """y = x, of six rows at a time."""
+
+    def forward(self, x, train):
+        assert len(x) % 6 == 0
+        return x
+
+    def backward(self, dy, params=True, inputs=True):
+        return dy
+
+
+@pytest.mark.parametrize("fault", ["a layer", "the data"])
+def test_what_fails_ends_the_diagnostics_only(tmp_path, capsys, fault):
+    gan, x, held_out = small_gan(), images(), None
+    if fault == "a layer":
+        D = mg.Sequential(
+            [WholeBatches(), *(layer.clone() for layer in gan.D.layers)], input_shape=IMAGE, name="D", dtype="float64"
+        )
+        gan, held_out = mg.GAN(gan.G, D), DRAW(0).uniform(-1, 1, (5, *IMAGE))
+    else:
+        batch = x.batch
+
+        def ten_only(n, seed, step, backend, dtype):
+            if step >= 10:
+                raise IndexError("no more data")
+            return batch(n, seed, step, backend, dtype)
+
+        x.batch = ten_only
+    steps = 40 if fault == "a layer" else 10
+    start(tmp_path / "run", gan=gan, x=x, steps=steps, callbacks=[Diagnostics(held_out=held_out)])
+    assert capsys.readouterr().out.count("note: the diagnostics end at step 10") == 1
+    assert mg.open_run(tmp_path / "run").steps == steps
+
+
+def test_a_generator_without_parameters(tmp_path):
+    options = {"input_shape": 15, "name": "G", "dtype": "float64"}
+    G = mg.Sequential([mg.layers.Tanh(), mg.layers.Reshape(IMAGE)], **options)
+    start(tmp_path / "run", gan=mg.GAN(G, small_gan().D))
+    layers, lines = read_lines(tmp_path / "run/diagnostics.jsonl")
+    assert layers["G"] == [] and lines[0]["G"]["gradient"] == [] and lines[0]["D"]["gradient"]
+
+
+def test_held_out_samples_of_classes_need_labels(tmp_path):
+    """They are scored as real ones are: samples that the run trains on lie no lower than those that it measures."""
+    x, labels = labelled_points()
+    with pytest.raises(mg.MiniganError, match="give labels, 60 numbers"):
+        mg.train(labelled_gan(), (x, labels), steps=1, callbacks=[Diagnostics(held_out=x)], progress=False)
+    measured = Diagnostics(every=1, held_out=(x, labels))
+    gan = labelled_gan()
+    mg.train(gan, (x, labels), steps=1, batch_size=6, log_every=1, callbacks=[measured], progress=False)
+    at = (np.arange(60) + 64) % 60
+    scores = gan.D.predict(x[at])[np.arange(60), labels[at]]
+    np.testing.assert_allclose(measured.lines[0]["scores"]["held_out"], scores, rtol=1e-4)
 
 
 def test_a_full_disk_fails_no_run(tmp_path, capsys):
@@ -190,7 +290,7 @@ def test_a_full_disk_fails_no_run(tmp_path, capsys):
 
 
 def test_held_out_samples_are_scored_alike(tmp_path):
-    """Bytes as floats; and without labels each has the mean of the classes' scores."""
+    """Bytes as floats."""
     x = DRAW(1).integers(0, 256, (5, *IMAGE), dtype=np.uint8)
     found = []
     for held_out in (x, (x / 127.5 - 1)):
@@ -200,10 +300,6 @@ def test_held_out_samples_are_scored_alike(tmp_path):
     assert found[0] == found[1] and len(found[0]) == 5
     scores = gan.D.predict(x[(np.arange(5) + 64) % 5] / 127.5 - 1).ravel()
     np.testing.assert_allclose(found[0], scores, rtol=1e-4)
-    measured = Diagnostics(every=1, held_out=labelled_points()[0])
-    plan = {"steps": 1, "batch_size": 6, "log_every": 1, "progress": False}
-    mg.train(labelled_gan(), labelled_points(), callbacks=[measured], **plan)
-    assert len(measured.lines[0]["scores"]["held_out"]) == 60
 
 
 def test_what_is_refused():

@@ -204,8 +204,9 @@ def test_the_callback_says_each_thing_once(capsys):
     doctor = mg.Doctor()
     gan = small_gan()
     gan.g_optimizer.learning_rate, gan.learning_rates = 1e-12, (1e-12, 1e-2)
-    train_small(gan, steps=60, log_every=1, callbacks=[doctor])
-    assert [one.name for one in doctor.findings] == []  # two lines so far: too short to tell
+    train_small(gan, steps=20, log_every=1, callbacks=[doctor])
+    assert [one.name for one in doctor.findings] == []  # two lines: too short to tell
+    capsys.readouterr()
     gan = small_gan()
     gan.g_optimizer.learning_rate, gan.learning_rates = 1e-12, (1e-12, 1e-2)
     doctor = mg.Doctor()
@@ -213,6 +214,40 @@ def test_the_callback_says_each_thing_once(capsys):
     said = capsys.readouterr().out
     assert [one for one in doctor.findings if one.name == "The learning rate of G is too low"]
     assert said.count("doctor: The learning rate of G is too low") == 1
+
+
+def test_a_doctors_held_out_samples_count_in_a_folder_too(tmp_path):
+    doctor = mg.Doctor(held_out=images().images[:9])
+    train_small(small_gan(), steps=12, out=tmp_path / "run", callbacks=[doctor])
+    assert [len(line["scores"]["held_out"]) for line in doctor.measured.lines] == [9, 9]
+
+
+def test_a_run_that_diverged_says_so(tmp_path, capsys):
+    gan = small_gan()
+    gan.learning_rates = 1e300, 1e300
+    gan.g_optimizer.learning_rate = gan.d_optimizer.learning_rate = 1e300
+    with pytest.raises(mg.MiniganError):
+        train_small(gan, steps=60, out=tmp_path / "run")
+    capsys.readouterr()
+    assert main(["doctor", str(tmp_path / "run")]) == 0
+    assert "The numbers stopped being finite" in capsys.readouterr().out
+
+
+def nothing(value):
+    """The same with None for every number but the step."""
+    if isinstance(value, dict):
+        return {name: one if name == "step" else nothing(one) for name, one in value.items()}
+    return [nothing(one) for one in value] if isinstance(value, list) else None
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN|Mean of empty|invalid value")
+def test_numbers_that_were_not_finite_are_no_finding_and_no_error():
+    found = chart()
+    found.lines = [nothing(one) for one in found.lines]
+    assert {one.name for one in diagnose(found)} <= {"The learning rate of G is too high"}
+    del found.history["d_loss"]
+    found.history["d_accuracy"] = np.ones(LINES)
+    diagnose(found)
 
 
 def test_those_who_read_share_one_measurement(tmp_path):
@@ -246,7 +281,7 @@ def test_the_command(tmp_path, capsys):
     assert "too low" in capsys.readouterr().out
     (tmp_path / "run/diagnostics.jsonl").unlink()
     assert main(["doctor", str(tmp_path / "run")]) == 0
-    assert "nothing found" in capsys.readouterr().out
+    assert "nothing found in 0 lines of diagnostics; 3 are needed" in capsys.readouterr().out
 
 
 def test_the_command_refuses(tmp_path, capsys):

@@ -55,6 +55,15 @@ def test_examples_run(script, tmp_path, monkeypatch, capsys):
         assert said.splitlines()[-1].startswith("next: python -m minigan sample run/generator.npz")
 
 
+@pytest.mark.parametrize("page", ["page.txt", "nowhere/page.html", "there.html"])
+def test_the_toy_refuses_a_page_before_it_trains(page, tmp_path):
+    (tmp_path / "there.html").write_text("mine", encoding="utf-8")
+    script = ROOT / "examples" / "toy_gan.py"
+    done = subprocess.run([sys.executable, str(script), "--out", page], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert (tmp_path / "there.html").read_text(encoding="utf-8") == "mine"
+
+
 PICTURES = {"gan_by_hand.py": ("by_hand.png", 120), "ring.py": ("ring.png", 40)}
 
 

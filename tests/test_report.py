@@ -1,11 +1,15 @@
 """The page of runs: what it shows, how large it is, that it opens offline; live, in a notebook, and for 2-D GANs."""
 
+import html
 import json
+import os
 import re
+import shutil
 import threading
 import urllib.error
 import urllib.request
 from base64 import b64decode
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +19,7 @@ from minigan import models, pictures
 from minigan.cli import main
 from minigan.errors import FileError, SettingsError, ShapeError
 from minigan.report import Explorer, write_report
-from minigan.report.collect import PICTURES, collect, thin_columns
+from minigan.report.collect import PICTURES, collect, of_lines, thin_columns
 from minigan.report.pages import HERE, page
 from minigan.report.watch import Watcher, watch
 from minigan.run_directory import RunDirectory
@@ -72,9 +76,12 @@ def test_spikes_survive_thinning():
     values = np.zeros(100_000)
     values[[0, 54_321, 77_777]] = 1, 9, -9
     values[5] = np.nan
-    columns = {"step": np.arange(100_000), "d_loss": values, "seconds": values}
+    other = np.zeros(100_000)
+    other[33_333] = 7
+    columns = {"step": np.arange(100_000), "d_loss": values, "g_loss": other}
     found = thin_columns(columns)
     assert len(found["step"]) <= 2_002 and {9.0, -9.0, 1.0} <= set(found["d_loss"])
+    assert max(found["g_loss"]) == 7
     assert found["step"][0] == 0 and found["step"][-1] == 99_999 and found["step"] == sorted(set(found["step"]))
     assert thin_columns({"step": np.empty(0, np.int64)}) == {"step": []}
     assert thin_columns({"step": np.array([3]), "a": np.array([np.inf])}) == {"step": [3], "a": [None]}
@@ -118,7 +125,7 @@ def test_a_page_has_at_most_three_megabytes(tmp_path):
         found = data_in(tmp_path / "page.html")["runs"]
         for one in found:
             assert one["grids"][0]["step"] == 0 and one["grids"][-1]["step"] == 14_900
-            assert 1_900 / len(runs) <= len(one["history"]["step"]) <= 2_002 / len(runs) + 2
+            assert 1_800 / len(runs) <= len(one["history"]["step"]) <= 2_002 / len(runs) + 2
             assert 190 / len(runs) <= len(one["line_steps"]) <= 200 / len(runs)
 
 
@@ -144,6 +151,45 @@ def test_damaged_and_missing_files_leave_the_rest(folder, tmp_path):
     assert len(data_in(tmp_path / "damaged.html")["runs"][0]["notes"]) == 2
     with pytest.raises(FileError, match="no run is there"):
         write_report([RunDirectory(tmp_path / "nothing")], tmp_path / "none.html")
+
+
+@pytest.mark.parametrize("value", [None, "abc", 5, True, [1, 2], {}])
+@pytest.mark.parametrize("name", ["data", "gan", "training", "settings", "versions", "machine", "command", "stopped"])
+def test_odd_entries_of_a_config_are_shown_or_left_out(folder, tmp_path, capsys, name, value):
+    run = RunDirectory(tmp_path / "odd")
+    shutil.copytree(folder, run.path)
+    run.write_config(run.read_config() | {name: value})
+    assert main(["report", str(run.path)]) == 0 and main(["doctor", str(run.path)]) == 0
+    assert data_in(run.report)["runs"][0]["line_steps"]
+
+
+def test_a_page_that_somebody_wrote_is_not_overwritten(folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    start(run, steps=12)
+    (run / "report.html").write_text("my notes")
+    assert main(["report", str(run)]) == 2 and "no page of minigan's" in capsys.readouterr().err
+    mg.train(small_gan(), images(), resume=run, steps=20, progress=False)
+    assert (run / "report.html").read_text() == "my notes"
+    assert "report.html was not made" in capsys.readouterr().out
+
+
+def test_names_of_folders(folder, tmp_path, monkeypatch, capsys):
+    """The folder that one is in has a name, too; and one that is no UTF-8 on Linux, or looks like HTML."""
+    for name in ("here", "a \udcff", "<b>'\"&"):
+        if os.name == "nt" and name != "here":
+            continue
+        shutil.copytree(folder, tmp_path / name)
+        monkeypatch.chdir(tmp_path / name)
+        assert main(["report", "."]) == 0
+        title = re.search("<title>(.*?)</title>", Path("report.html").read_text(encoding="utf-8"))[1]
+        assert title == html.escape(name).replace("\udcff", "?")
+
+
+def test_the_last_line_is_on_the_page():
+    lines = [{"step": step, "scores": {"real": [1.0], "fake": [0.0]}} for step in (10, 30, *range(100, 30_001, 100))]
+    found = of_lines({}, lines)["line_steps"]
+    assert found[0] == 10 and found[-1] == 30_000 and len(found) <= 200
+    assert of_lines({}, lines[:2])["line_steps"] == [10, 30] and of_lines({}, [])["line_steps"] == []
 
 
 def test_bars_of_metrics(tmp_path):
@@ -256,9 +302,26 @@ def test_foreign_pages_are_refused(server):
     ):
         assert ask(server, "data.json", **headers)[0] == 403
     assert ask(server, "data.json", Origin=f"http://localhost:{port}", Host=f"localhost:{port}")[0] == 200
-    assert ask(server, "samples/../config.json")[0] == 404
+    assert ask(server, "samples/../config.json")[0] == 404 and ask(server, "?x=1")[0] == 200
     with pytest.raises(SettingsError, match=f"port={port}: it is taken"):
         watch(server.directory.path, port)
+
+
+def test_a_run_that_is_gone_is_said(tmp_path, folder):
+    run = RunDirectory(tmp_path / "run")
+    shutil.copytree(folder, run.path)
+    server = Watcher(run)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert ask(server)[0] == 200
+        run.diagnostics.write_text("nonsense\n")
+        assert b"is damaged" in ask(server)[2]
+        shutil.rmtree(run.path)
+        status, _, content = ask(server, "data.json")
+        assert status == 500 and b"no run is there" in content
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_live_without_a_notebook_shows_nothing(capsys):
@@ -469,6 +532,11 @@ def test_what_the_explorer_refuses(tmp_path):
     with pytest.raises(ShapeError, match=r"wanted points \(2,\)"):
         mg.train(small_gan(), images(), steps=1, callbacks=[Explorer()], progress=False)
     explorer, _ = explored(mg.data.ring(3), steps=10)
+    explored(np.full((40, 2), 0.5, "float32"), steps=10)  # points that are all one have a frame
+    again = Explorer(every=10)
+    for _ in range(2):
+        mg.train(mg.GAN(*models.toy2d(width=4)), mg.data.ring(3), steps=20, callbacks=[again], progress=False)
+    assert [frame["step"] for frame in again.frames] == [0, 10, 20]  # of the second GAN
     (tmp_path / "page.html").write_text("mine")
     with pytest.raises(FileError, match="not overwritten"):
         explorer.save(tmp_path / "page.html")

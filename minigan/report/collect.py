@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..diagnostics import Line, read_lines
+from ..doctor_rules import table_in
 from ..errors import FileError
 from ..metrics.callback import BARS
 from ..pictures import as_image, load_png, thinned
@@ -45,7 +46,7 @@ def collect(directory: RunDirectory, findings: Sequence[Any] = (), runs: int = 1
         "name": str(config.get("system", "run")),
         "path": str(directory.path),
         "about": _about(config),
-        "settings": {name: str(value) for name, value in dict(config.get("settings") or {}).items()},
+        "settings": {name: str(value) for name, value in table_in(config, "settings").items()},
         "stopped": config.get("stopped"),
         "steps": int(max([row["step"] for row in rows[-1:]] + [grid["step"] for grid in grids[-1:]], default=0)),
         "history": thin_columns(columns_of(rows), POINTS // runs),
@@ -59,15 +60,15 @@ def collect(directory: RunDirectory, findings: Sequence[Any] = (), runs: int = 1
 
 def _about(config: dict[str, Any]) -> dict[str, str]:
     """What made the run, and what repeats it."""
-    training, data = dict(config.get("training") or {}), dict(config.get("data") or {})
+    training, data = table_in(config, "training"), table_in(config, "data")
     found = {
         "data": f"{data.get('name', '?')}, {data.get('length', '?')} samples of {data.get('shape', '?')}",
         "steps asked for": training.get("steps", "?"),
         "batch": training.get("batch_size", "?"),
         "seed": training.get("seed", "?"),
         "started": config.get("started", "?"),
-        "versions": ", ".join(f"{name} {version}" for name, version in dict(config.get("versions") or {}).items()),
-        "machine": ", ".join(f"{name} {value}" for name, value in dict(config.get("machine") or {}).items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in table_in(config, "versions").items()),
+        "machine": ", ".join(f"{name} {value}" for name, value in table_in(config, "machine").items()),
         "to repeat it": _command(config.get("command")),
     }
     return {name: str(value) for name, value in found.items()}
@@ -83,23 +84,24 @@ def _command(words: Any) -> str:
 def _bars(path: Path) -> dict[str, float]:
     """The measures of other real images, by column, that the callback Metrics has left."""
     try:
-        return {str(name): float(value) for name, value in json.loads(path.read_text())["bars"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        found = {str(name): float(value) for name, value in json.loads(path.read_text())["bars"].items()}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
 
 
 def thin_columns(columns: dict[str, np.ndarray], most: int = POINTS) -> dict[str, Numbers]:
-    """Every column at the same steps, at most so many: of each stretch the rows with the least and the greatest of the
-    first loss, so that spikes stay.
+    """Every column at the same steps, at most so many: of each stretch the rows with the least and the greatest of
+    either loss, so that spikes stay.
     """
     steps = columns["step"]
     kept = np.arange(len(steps))
     if len(steps) > most:
-        guide = next((np.asarray(v, float) for name, v in columns.items() if name != "step"), np.zeros(len(steps)))
-        guide = np.where(np.isfinite(guide), guide, 0)
-        edges = np.linspace(0, len(steps), most // 2, dtype=int)
+        guides = [np.nan_to_num(np.asarray(columns[name], float)) for name in ("d_loss", "g_loss") if name in columns]
+        edges = np.linspace(0, len(steps), most // max(2, 2 * len(guides)), dtype=int)
         stretches = [np.arange(low, high) for low, high in zip(edges, edges[1:], strict=False)]
-        extremes = [at[[guide[at].argmin(), guide[at].argmax()]] for at in stretches]
+        extremes = [at[[guide[at].argmin(), guide[at].argmax()]] for at in stretches for guide in guides]
+        extremes = extremes or [at[:1] for at in stretches]
         kept = np.unique([0, *np.concatenate(extremes), len(steps) - 1])
     return {name: [_short(value) for value in np.asarray(column)[kept]] for name, column in columns.items()}
 
@@ -113,7 +115,7 @@ def _short(value: Any) -> float | None:
 
 def of_lines(layers: dict[str, list[str]], lines: Sequence[Line], most: int = LINES) -> dict[str, Any]:
     """Heat strips and histograms of the diagnostics, of at most so many lines."""
-    lines = lines[:: max(1, math.ceil(len(lines) / most))]
+    lines = [lines[i] for i in np.unique(np.linspace(0, len(lines) - 1, most).round().astype(int))] if lines else []
     strips = {
         f"{net}.{kind}": [[line[net][kind][i] for line in lines] for i in range(len(names))]
         for net, names in layers.items()

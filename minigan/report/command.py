@@ -5,8 +5,10 @@ import webbrowser
 from argparse import ArgumentParser
 from pathlib import Path
 
+from ..diagnostics import read_lines
 from ..doctor import examine
-from ..errors import FileError, SettingsError
+from ..doctor_rules import LEAST
+from ..errors import FileError, SettingsError, counted
 from ..printing import note
 from ..run_directory import RunDirectory
 from ..settings import in_flags, near_path
@@ -83,7 +85,9 @@ def doctor(run: Path, as_json: bool) -> None:
         print(json.dumps([finding._asdict() for finding in findings], indent=1))
         return
     if not findings:
-        print(f"{directory.path}: nothing found")
+        count = len(read_lines(directory.diagnostics)[1])
+        short = f" in {counted(count, 'line')} of diagnostics; {LEAST} are needed to tell" if count < LEAST else ""
+        print(f"{directory.path}: nothing found{short}")
     for finding in findings:
         print(finding)
 

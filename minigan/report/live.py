@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from ..diagnostics import Reader
+from ..diagnostics import HeldOut, Reader
 from ..doctor import Chart, diagnose
 from ..loop import Training
 from .collect import data_url, of_lines, thin_columns
@@ -27,7 +27,7 @@ class Live(Reader):
     held_out: as of Diagnostics, where the run has none
     """
 
-    def __init__(self, held_out: np.ndarray | None = None) -> None:
+    def __init__(self, held_out: HeldOut | None = None) -> None:
         super().__init__(held_out)
         self.grids: list[dict[str, Any]] = []
         self.display: Any = None

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..doctor import Finding, examine
+from ..doctor import examine
 from ..errors import FileError
-from ..files import write_atomically
+from ..files import open_regular, write_atomically
 from ..run_directory import RunDirectory
 from .collect import collect
 
 HERE = Path(__file__).parent
+MARK = b'<meta name="generator" content="minigan">'  # of page.html
 
 
 def page(data: dict[str, Any], title: str) -> str:
@@ -39,19 +40,41 @@ def _without_script(data: dict[str, Any]) -> str:
 
 def runs_data(directories: Sequence[RunDirectory]) -> dict[str, Any]:
     """What the page shows of these runs. Raises FileError if no run is in one of them."""
-    return {"kind": "runs", "runs": [collect(one, _findings(one), len(directories)) for one in directories]}
+    return {"kind": "runs", "runs": [_run(one, len(directories)) for one in directories]}
 
 
-def _findings(directory: RunDirectory) -> list[Finding]:
-    """The doctor's; none where the files are damaged: the page has a note of that."""
+def _run(directory: RunDirectory, runs: int) -> dict[str, Any]:
+    """One run's part, with the doctor's findings; where its files are damaged, with a note in their place."""
+    directory.read_config()
     try:
-        return examine(directory)
+        return collect(directory, examine(directory), runs)
     except FileError:
-        return []
+        return collect(directory, (), runs)
+    except Exception as error:  # a page of what can be shown is better than none
+        found = collect(directory, (), runs)
+        found["notes"].append(f"the doctor could not look at it: {type(error).__name__}: {error}")
+        return found
+
+
+def title_of(directory: RunDirectory) -> str:
+    """The name of its folder."""
+    return directory.path.resolve().name
 
 
 def write_report(directories: Sequence[RunDirectory], path: Path, overwrite: bool = True) -> None:
-    """Write the page of these runs to `path`. Raises FileError if one is no run, or it cannot be written."""
+    """Write the page of these runs to `path`. Raises FileError if one is no run, if a file is there that is no page of
+    this kind, or if it cannot be written.
+    """
+    if path.exists() and not _is_ours(path):
+        raise FileError(f"{path} is no page of minigan's, and is not overwritten: move it away, or name another file")
     data = runs_data(directories)
-    content = page(data, " and ".join(str(one.path.name) for one in directories)).encode()
+    content = page(data, " and ".join(map(title_of, directories))).encode(errors="replace")
     write_atomically(path, lambda file: file.write(content), overwrite)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return MARK in file.read(2000)
+    except OSError:
+        return False

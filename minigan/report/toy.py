@@ -50,10 +50,12 @@ class Explorer(Callback):
         points = data.batch(min(REAL, len(data)), 0, 0, gan.D.backend, gan.D.dtype)
         self.real, self.name = gan.D.backend.to_host(points).astype(np.float64), str(getattr(data, "name", "points"))
         low, high = self.real.min(), self.real.max()
-        margin = MARGIN * (high - low)
+        margin = MARGIN * (high - low) or 1.0  # of points that are all one
         self.low, self.high = float(low - margin), float(high + margin)
         if self.centres is None:
             self.centres, self.std = getattr(data, "centres", None), getattr(data, "std", None)
+        if self.frames and self.frames[-1]["step"] > training.step:
+            self.frames = []  # of another GAN
         if not self.frames:
             self.frames.append(self._frame(training))
 

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import sys
+import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 from ..errors import FileError, SettingsError
 from ..run_directory import RunDirectory
-from .pages import page, runs_data
+from .pages import page, runs_data, title_of
 
 HOST = "127.0.0.1"
 
@@ -24,6 +26,7 @@ class Watcher(ThreadingHTTPServer):
 
     def __init__(self, directory: RunDirectory, port: int = 0) -> None:
         self.directory = directory
+        self.making = threading.Lock()  # of two requests at once, one makes the page
         self.seen: tuple[str, bytes] = ("", b"")  # the state of the files, and the data made of them
         try:
             super().__init__((HOST, port), Handler)
@@ -40,10 +43,11 @@ class Watcher(ThreadingHTTPServer):
 
     def data(self) -> tuple[str, bytes]:
         """(a mark of the state of the files, the data as JSON): made anew only when a file has changed."""
-        mark = self._mark()
-        if mark != self.seen[0]:
-            self.seen = mark, json.dumps(runs_data([self.directory]) | {"live": "poll"}, allow_nan=False).encode()
-        return self.seen
+        with self.making:
+            mark = self._mark()
+            if mark != self.seen[0]:
+                self.seen = mark, json.dumps(runs_data([self.directory]) | {"live": "poll"}, allow_nan=False).encode()
+            return self.seen
 
     def _mark(self) -> str:
         run = self.directory
@@ -52,6 +56,8 @@ class Watcher(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that went away in the middle of an answer is none."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _changed(path: Path) -> int:
@@ -65,23 +71,28 @@ class Handler(BaseHTTPRequestHandler):
     """Answers GET / and GET /data.json, to pages of this server alone."""
 
     server: Watcher
+    timeout = 30  # seconds for a request to arrive
 
     def do_GET(self) -> None:
         """The page, or the data; 304 where the browser has the newest already."""
         own = {f"{host}:{self.server.server_port}" for host in (HOST, "localhost")}
-        origin = self.headers.get("Origin")
-        if self.headers.get("Host") not in own or (origin is not None and origin.removeprefix("http://") not in own):
+        origin, host = self.headers.get("Origin"), str(self.headers.get("Host")).lower()
+        if host not in own or (origin is not None and origin.lower().removeprefix("http://") not in own):
             self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"only for pages of this server\n")
-        elif self.path == "/":
-            name = f"{self.server.directory.path.name} (live)"
-            text = page(json.loads(self.server.data()[1]), name)
-            self._answer(HTTPStatus.OK, "text/html; charset=utf-8", text.encode())
-        elif self.path == "/data.json":
+            return
+        try:
             mark, content = self.server.data()
-            if self.headers.get("If-None-Match") == mark:
-                self._answer(HTTPStatus.NOT_MODIFIED, "application/json", b"", mark)
-            else:
-                self._answer(HTTPStatus.OK, "application/json", content, mark)
+        except FileError as error:  # the run's folder was moved or deleted
+            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", f"{error}\n".encode())
+            return
+        path = self.path.partition("?")[0]
+        if path == "/":
+            text = page(json.loads(content), f"{title_of(self.server.directory)} (live)")
+            self._answer(HTTPStatus.OK, "text/html; charset=utf-8", text.encode(errors="replace"))
+        elif path == "/data.json" and self.headers.get("If-None-Match") == mark:
+            self._answer(HTTPStatus.NOT_MODIFIED, "application/json", b"", mark)
+        elif path == "/data.json":
+            self._answer(HTTPStatus.OK, "application/json", content, mark)
         else:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there is / and /data.json\n")
 
@@ -90,6 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
         if mark is not None:
             self.send_header("ETag", mark)
         self.end_headers()
