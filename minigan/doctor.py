@@ -7,10 +7,8 @@ import numpy as np
 
 from .checkpoint import load_model
 from .diagnostics import HeldOut, Reader, read_lines
+from .doctor_chart import Chart, Finding, Rule, table_in
 from .doctor_rules import (
-    Chart,
-    Finding,
-    Rule,
     clipping_pins,
     discriminator_memorises,
     discriminator_won,
@@ -26,7 +24,6 @@ from .doctor_rules import (
     rate_too_low,
     slope_off,
     statistics_apart,
-    table_in,
 )
 from .errors import MiniganError
 from .loop import Training

@@ -14,7 +14,7 @@ import numpy as np
 import minigan as mg
 from minigan.data import ImageSet, mnist
 from minigan.doctor import diagnose
-from minigan.doctor_rules import Chart, Finding
+from minigan.doctor_chart import Chart, Finding
 from minigan.initializers import normal, zeros
 from minigan.layers import (
     BatchNorm,

@@ -9,7 +9,8 @@ import pytest
 import minigan as mg
 from minigan.cli import main
 from minigan.doctor import RULES, diagnose
-from minigan.doctor_rules import Chart, near_pairs
+from minigan.doctor_chart import Chart
+from minigan.doctor_rules import near_pairs
 from minigan.layers import Dense, Reshape, Tanh
 
 from .broken_runs import FAULTS, healthy, train

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..diagnostics import Line, read_lines
-from ..doctor_rules import table_in
+from ..doctor_chart import table_in
 from ..errors import FileError
 from ..metrics.callback import BARS
 from ..pictures import as_image, load_png, thinned

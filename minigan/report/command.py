@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..diagnostics import read_lines
 from ..doctor import examine
-from ..doctor_rules import LEAST
+from ..doctor_chart import LEAST
 from ..errors import FileError, SettingsError, counted
 from ..printing import note
 from ..run_directory import RunDirectory

@@ -9,7 +9,8 @@ from uuid import uuid4
 import numpy as np
 
 from ..diagnostics import HeldOut, Reader
-from ..doctor import Chart, diagnose
+from ..doctor import diagnose
+from ..doctor_chart import Chart
 from ..loop import Training
 from .collect import data_url, of_lines, thin_columns
 
