@@ -23,18 +23,18 @@ from .losses import BCE, BCEWithLogits, Loss, MeanSquaredError, SoftmaxCrossEntr
 from .network import Sequential
 from .objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein
 from .optimizers import SGD, Adam, Optimizer, RMSprop, StepLR, WeightClipping
-from .penalties import R1, GradientPenalty, Penalty
+from .penalties import R1, R1R2, GradientPenalty, Penalty
 from .run import Run, open_run
 from .training import train
 from .version import __version__
 
 __all__ = [
-    "BCE", "GAN", "R1", "SGD", "Adam", "BCEWithLogits", "Backend", "Callback", "Diagnostics", "Doctor", "Explorer",
-    "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live", "Loss", "Losses", "MeanSquaredError",
-    "MiniganError", "NonSaturating", "Objective", "Optimizer", "Penalty", "RMSprop", "Relativistic", "Run",
-    "Saturating", "Sequential", "SoftmaxCrossEntropy", "StepLR", "Wasserstein", "WeightClipping", "__version__", "data",
-    "get_backend", "gradcheck", "initializers", "layers", "load_model", "load_weights", "metrics", "models", "open_run",
-    "pictures", "register_backend", "save_model", "train",
+    "BCE", "GAN", "R1", "R1R2", "SGD", "Adam", "BCEWithLogits", "Backend", "Callback", "Diagnostics", "Doctor",
+    "Explorer", "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live", "Loss", "Losses",
+    "MeanSquaredError", "MiniganError", "NonSaturating", "Objective", "Optimizer", "Penalty", "RMSprop", "Relativistic",
+    "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy", "StepLR", "Wasserstein", "WeightClipping", "__version__",
+    "data", "get_backend", "gradcheck", "initializers", "layers", "load_model", "load_weights", "metrics", "models",
+    "open_run", "pictures", "register_backend", "save_model", "train",
 ]  # fmt: skip
 
 LATER = {"Diagnostics": ".diagnostics", "Doctor": ".doctor", "Explorer": ".report", "Live": ".report"}

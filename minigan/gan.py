@@ -49,7 +49,7 @@ class GAN:
     d_steps    updates of D in a step
     g_steps    updates of G in a step, each with noise of its own (but for the first, if the noise is the same)
     clip       WeightClipping: D's parameters are clamped after every update of D
-    penalty    GradientPenalty or R1: a term of D's loss, in every update of D, that bounds its slope
+    penalty    GradientPenalty, R1 or R1R2: a term of D's loss, in every update of D, that bounds its slope
     schedule   a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now
     ema        decay of a moving average of G's parameters, `average`, which `averaged()` puts into G: 0.999, say
     graph      on a GPU, launch a whole step at once (docs/backends.md); the numbers are the same

@@ -1,4 +1,4 @@
-r"""Penalties on D's slope: WGAN-GP and R1, and the second derivatives they need, without automatic differentiation.
+r"""Penalties on D's slope: WGAN-GP, R1 and R2, and the second derivatives they need, without automatic differentiation.
 
 A penalty is a function of g = dD/dx, so its gradient for D's parameters differentiates a backward once more. It never
 has to be written layer by layer: with u = dP/dg held fixed, dP/dparams is the gradient of one number,
@@ -11,7 +11,7 @@ the slope of D along u. docs/wgan_gp.md derives what follows from it.
 import math
 from dataclasses import dataclass
 
-from .backend import Array
+from .backend import Array, backend_of
 from .errors import SettingsError
 from .network import Sequential
 
@@ -24,7 +24,7 @@ class Penalty:
     """
 
     def images(self, x_real: Array, x_fake: Array, share: Array) -> Array:
-        """Where the slope is looked at.    share: (n, 1, ...), uniform in [0, 1)"""
+        """Where the slope is looked at: n images, or several times n.    share: (n, 1, ...), uniform in [0, 1)"""
         raise NotImplementedError(f"{type(self).__name__} has no images")
 
     def term(self, g: Array) -> tuple[Array, Array]:
@@ -34,10 +34,12 @@ class Penalty:
     def __call__(self, D: Sequential, x: Array, chosen: Array = None) -> Array:
         """Add the gradient of P at the images x to `D.grads`. Returns P.
 
-        chosen: (n, classes), the one-hot rows of the images' labels, where D has a number for each class
+        chosen: (n, classes), the one-hot rows of the images' labels, where D has a number for each class; x may have
+        several times as many images, whose labels are these in turn
         """
         pred = D.forward(x)
-        g = D.backward(D.backend.xp.ones_like(pred) if chosen is None else chosen, params=False, keep=True)
+        dpred = D.backend.xp.ones_like(pred) if chosen is None else in_turn([chosen] * (len(x) // len(chosen)))
+        g = D.backward(dpred, params=False, keep=True)
         loss, u = self.term(g)
         D.double_backward(u, add=True)
         return loss
@@ -98,6 +100,43 @@ class R1(Penalty):
     def term(self, g: Array) -> tuple[Array, Array]:
         """P and dP/dg."""
         return self.gamma / 2 * (g * g).sum() / len(g), self.gamma / len(g) * g
+
+
+@dataclass(frozen=True)
+class R1R2(Penalty):
+    """P = gamma / 2 (mean(|g|^2 at the real images) + mean(|g|^2 at G's)),   g = dD/dx.    dP/dg = gamma / n g
+
+    R1 and R2 of Mescheder, Geiger and Nowozin 2018, equations 9 and 10, in one pass over both batches. With pairs
+    (`Relativistic`) they let the game come to rest where either alone does not: R3GAN (Huang et al. 2024,
+    arXiv:2501.05441, section 2).
+    """
+
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_positive("R1R2: gamma", self.gamma)
+
+    def images(self, x_real: Array, x_fake: Array, share: Array) -> Array:
+        """The real ones, and then G's."""
+        return in_turn([x_real, x_fake])
+
+    def term(self, g: Array) -> tuple[Array, Array]:
+        """P and dP/dg.    g: (2 n, ...), of n real images and of n generated ones"""
+        n = len(g) / 2
+        return self.gamma / 2 * (g * g).sum() / n, self.gamma / n * g
+
+
+def in_turn(parts: list[Array]) -> Array:
+    """All rows of the first part, then those of the next: (n, ...) each. CuPy's own would read from the host, which a
+    captured step must not.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    n = len(parts[0])
+    rows = backend_of(parts[0]).xp.empty((n * len(parts), *parts[0].shape[1:]), parts[0].dtype)
+    for i, part in enumerate(parts):
+        rows[i * n : (i + 1) * n] = part
+    return rows
 
 
 def _require_positive(name: str, value: float) -> None:

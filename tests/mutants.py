@@ -51,7 +51,7 @@ from minigan.layers import (
 )
 from minigan.layers.chain import Chain
 from minigan.objectives import Objective
-from minigan.penalties import R1, GradientPenalty, Penalty
+from minigan.penalties import R1, R1R2, GradientPenalty, Penalty
 
 from .gans import real_images
 from .whole_steps import check_step, conv_gan, scoreless, tiny_gan, wasserstein
@@ -1789,6 +1789,25 @@ class R1Twice(R1):
 class R1AtFakes(R1):
     def images(self, x_real, x_fake, share):
         return x_fake
+
+
+@planted_in_game("the real images twice: no R2", wrong=WEIGHTS)
+class R1TwiceForR1R2(R1R2):
+    def images(self, x_real, x_fake, share):
+        return np.concatenate([x_real, x_real])
+
+
+@planted_in_game("the mean over both batches, where each has a mean of its own", wrong=WEIGHTS)
+class R1R2Mean(R1R2):
+    def term(self, g):
+        loss, u = super().term(g)
+        return loss / 2, u / 2
+
+
+@planted_in_game("labels of the real images only", wrong=WEIGHTS, classes=3)
+class R1R2Unlabelled(R1R2):
+    def __call__(self, D, x, chosen=None):
+        return super().__call__(D, x, np.concatenate([chosen, np.roll(chosen, 1, axis=1)]))
 
 
 # The page ------------------------------------------------------------------------------------------------------------

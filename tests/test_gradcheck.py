@@ -769,7 +769,17 @@ def test_all_is_everything_and_has_a_step_of_every_objective_and_switch(capsys, 
     steps = list(table.steps())
     said = " ".join(step.name for step in steps)
     words = "NonSaturating Saturating LeastSquares Hinge Wasserstein Relativistic BCE noise=same two_steps d_steps=3"
-    for word in [*words.split(), "g_steps=2", "clip=", "R1", "GradientPenalty", "dense", "convolutional", "residual"]:
+    for word in [
+        *words.split(),
+        "g_steps=2",
+        "clip=",
+        "R1(",
+        "R1R2",
+        "GradientPenalty",
+        "dense",
+        "convolutional",
+        "residual",
+    ]:
         assert word in said
     assert len({step.name for step in steps}) == len(steps)
     for kind in ("dense", "convolutional", "residual"):  # each with every way through the step

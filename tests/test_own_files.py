@@ -21,7 +21,7 @@ from minigan.gradcheck.own_checks import Job
 from minigan.initializers import normal
 from minigan.layers import Dense, Layer
 from minigan.losses import Loss
-from minigan.penalties import R1, GradientPenalty
+from minigan.penalties import R1, R1R2, GradientPenalty
 from minigan.pytest_plugin import _assert
 
 HEAD = """
@@ -619,7 +619,7 @@ def test_the_fixture_takes_files(tmp_path):
 
 
 def test_check_takes_penalties_and_says_what_a_class_lacks():
-    assert check(GradientPenalty(10.0)) and check(R1(3.0), (5, 2, 3))
+    assert check(GradientPenalty(10.0)) and check(R1(3.0), (5, 2, 3)) and check(R1R2(3.0), (6, 2, 3))
     with pytest.raises(SettingsError, match=r"Plain has a forward and a backward, but is no subclass"):
         check(Plain())
     with pytest.raises(SettingsError, match=r"it got a type"):

@@ -35,7 +35,7 @@ from minigan.layers import (
     ZeroPadding2D,
 )
 from minigan.layers.chain import Chain
-from minigan.penalties import R1, GradientPenalty, Penalty
+from minigan.penalties import R1, R1R2, GradientPenalty, Penalty
 
 from .conftest import import_torch
 from .gans import real_images, small_gan
@@ -175,7 +175,7 @@ CRITICS = {
         ],
     ),
 }  # fmt: skip
-PENALTIES = {"GradientPenalty": GradientPenalty(10.0), "R1": R1(3.0)}
+PENALTIES = {"GradientPenalty": GradientPenalty(10.0), "R1": R1(3.0), "R1R2": R1R2(2.0)}
 
 
 def critic(name, activation, n=3, workspace="reuse", dtype="float64"):
@@ -233,6 +233,7 @@ def test_closed_forms():
     for penalty, loss, dw in (
         (GradientPenalty(7.0), 7 * (length - 1) ** 2, 14 * (length - 1) * w / length),
         (R1(3.0), 1.5 * length**2, 3 * w),
+        (R1R2(3.0), 3 * length**2, 6 * w),
     ):
         found, grads = penalised(D, x, penalty)
         assert found == pytest.approx(loss, rel=1e-12)
@@ -249,6 +250,8 @@ def test_every_image_has_a_norm_of_its_own():
     assert (u[1] == 0).all(), "no direction is better than another"
     loss, u = R1(2.0).term(g)
     assert loss == 12.5 and np.array_equal(u, g)
+    loss, u = R1R2(2.0).term(g)  # of one real image and one generated
+    assert loss == 25 and np.array_equal(u, 2 * g)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -350,6 +353,7 @@ def wasserstein(loss):
 GANS = {
     "WGAN-GP": {"objective": wasserstein, "penalty": GradientPenalty()},
     "R1": {"penalty": R1(3.0)},
+    "R1 and R2": {"penalty": R1R2(2.0)},
     "R1, hinge, same noise": {"objective": lambda loss: Hinge(), "penalty": R1(3.0), "noise": "same"},
 }
 
@@ -501,6 +505,8 @@ def test_weights_that_make_no_sense(wrong):
         GradientPenalty(wrong)
     with pytest.raises(SettingsError, match="R1: gamma is"):
         R1(wrong)
+    with pytest.raises(SettingsError, match="R1R2: gamma is"):
+        R1R2(wrong)
 
 
 def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(tmp_path, no_curves):
@@ -697,9 +703,10 @@ def test_pytorch_has_the_same_second_derivatives(name, activation, penalty, twin
     import torch
 
     beside, _ = twins
-    D, x = critic(name, ACTIVATIONS[activation], n=5)
+    D, x = critic(name, ACTIVATIONS[activation], n=6)
     module, x_torch = beside.torch_network(D), beside.nchw(torch.tensor(x))
-    loss = beside.slope_penalty(PENALTIES[penalty], module, x_torch, x_torch, 0.5)  # between x and x is x
+    both = x_torch.split(3) if penalty == "R1R2" else (x_torch, x_torch)  # between x and x is x
+    loss = beside.slope_penalty(PENALTIES[penalty], module, *both, 0.5)
     loss.backward()
     for parameter in module.parameters():  # PyTorch gives None where nothing depends on a bias
         parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

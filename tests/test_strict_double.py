@@ -25,7 +25,7 @@ from minigan.errors import BackendError, ShapeError
 from minigan.layers import Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
 from minigan.network import Sequential
 from minigan.optimizers import StepLR
-from minigan.penalties import R1, GradientPenalty
+from minigan.penalties import R1, R1R2, GradientPenalty
 
 from . import strict_cupy
 from .cuda_shim import COMPILER, names_of_arguments, run_kernel, signatures
@@ -156,6 +156,8 @@ SWITCHES = {
     "labels": {"classes": 3, "ema": 0.9},
     "labels, residual pairs, R1": {"classes": 3, "residual": True, "spectral": True, "objective": Relativistic,
                                    "penalty": R1(1.0)},
+    "labels, residual pairs, R1 and R2": {"classes": 3, "residual": True, "objective": Relativistic,
+                                          "penalty": R1R2(1.0)},
 }  # fmt: skip
 
 

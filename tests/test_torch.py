@@ -38,7 +38,7 @@ from minigan.layers import (
     Tanh,
     UpSamplingConv2D,
 )
-from minigan.penalties import R1, GradientPenalty
+from minigan.penalties import R1, R1R2, GradientPenalty
 
 from .conftest import import_torch
 from .gans import real_images, small_gan
@@ -236,6 +236,7 @@ CONDITIONAL = [
 PENALISED = [
     (Wasserstein(), {"penalty": GradientPenalty(), "d_steps": 2}),
     (Relativistic(), {"penalty": R1(3.0), "noise": "same"}),
+    (Relativistic(), {"penalty": R1R2(2.0), "d_steps": 2}),
 ]
 
 

@@ -18,7 +18,7 @@ from minigan import (
     WeightClipping,
 )
 from minigan.gradcheck import NOTHING_TESTED, OK, check
-from minigan.penalties import R1, GradientPenalty
+from minigan.penalties import R1, R1R2, GradientPenalty
 
 from .gans import real_images, small_gan
 from .whole_steps import (
@@ -85,7 +85,7 @@ def test_every_entry_with_half_of_all_switches(maker, objective, loss, switches)
 
 
 @pytest.mark.parametrize("most", [6, pytest.param(10_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("penalty", [GradientPenalty(), GradientPenalty(0.5), R1()], ids=str)
+@pytest.mark.parametrize("penalty", [GradientPenalty(), GradientPenalty(0.5), R1(), R1R2(2.0)], ids=str)
 @pytest.mark.parametrize("objective", [NonSaturating, wasserstein], ids=name_of)
 @pytest.mark.parametrize("maker", MAKERS, ids=name_of)
 def test_with_a_penalty(maker, objective, penalty, most):
@@ -127,7 +127,7 @@ def test_classes_behind_a_sigmoid():
     must_be_right(gan, real_images(gan), (), most=6)
 
 
-@pytest.mark.parametrize("switches", [{}, {"noise": "same"}, {"penalty": R1(3.0)}], ids=str)
+@pytest.mark.parametrize("switches", [{}, {"noise": "same"}, {"penalty": R1(3.0)}, {"penalty": R1R2(2.0)}], ids=str)
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("objective, loss", [*LATER, *PAIRS[1:]], ids=name_of)
 @pytest.mark.parametrize("maker", [tiny_gan, residual_gan], ids=name_of)
@@ -147,7 +147,7 @@ def test_the_losses_that_a_step_reports(maker, objective, loss, classes, switche
         np.testing.assert_allclose(sum(parts), losses.d_loss, rtol=1e-12)
 
 
-@pytest.mark.parametrize("penalty", [GradientPenalty(), R1(3.0)], ids=str)
+@pytest.mark.parametrize("penalty", [GradientPenalty(), R1(3.0), R1R2(2.0)], ids=str)
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("objective", [wasserstein, Relativistic], ids=name_of)
 @pytest.mark.parametrize("maker", [tiny_gan, residual_gan], ids=name_of)

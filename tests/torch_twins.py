@@ -20,7 +20,7 @@ from minigan.layers import (
     ZeroPadding2D,
 )
 from minigan.optimizers import Adam
-from minigan.penalties import GradientPenalty
+from minigan.penalties import R1R2, GradientPenalty
 
 
 def nchw(images):
@@ -163,13 +163,17 @@ def in_minigan(module, net, gradients=False):
 
 
 def slope_penalty(penalty, D, x_real, x_fake, share):
-    """WGAN-GP or R1 as PyTorch's users write them, by double backward. D: a function from images to scores."""
+    """WGAN-GP, R1, or R1 and R2, as PyTorch's users write them, by double backward. D: from images to scores."""
     x = share * x_real + (1 - share) * x_fake if isinstance(penalty, GradientPenalty) else x_real
+    x = torch.cat([x_real, x_fake]) if isinstance(penalty, R1R2) else x
     x = x.detach().requires_grad_(True)
     (g,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
     length = g.flatten(1).norm(dim=1)
     if isinstance(penalty, GradientPenalty):
         return penalty.weight * ((length - 1) ** 2).mean()
+    if isinstance(penalty, R1R2):
+        of_real, of_fake = length.split([len(x_real), len(x_fake)])
+        return penalty.gamma / 2 * ((of_real**2).mean() + (of_fake**2).mean())
     return penalty.gamma / 2 * (length**2).mean()
 
 
@@ -233,7 +237,8 @@ class TorchGAN:
         if self.gan.penalty is None:
             return []
         share = nchw(torch.tensor(self.gan.draw_share(len(x_real), self.d_updates)))
-        return [slope_penalty(self.gan.penalty, lambda x: self.score(x, labels), x_real, x_fake, share)]
+        both = labels if labels is None or not isinstance(self.gan.penalty, R1R2) else torch.cat([labels, labels])
+        return [slope_penalty(self.gan.penalty, lambda x: self.score(x, both), x_real, x_fake, share)]
 
     def update(self, optimizer, *losses):
         optimizer.zero_grad(set_to_none=True)

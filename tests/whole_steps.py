@@ -44,7 +44,7 @@ from minigan.layers import (
     Tanh,
     UpSamplingConv2D,
 )
-from minigan.penalties import GradientPenalty
+from minigan.penalties import R1R2, GradientPenalty
 
 RTOL, ATOL = 1e-6, 1e-9
 
@@ -148,13 +148,20 @@ class Game:
         if isinstance(penalty, GradientPenalty):
             share = self.gan.draw_share(len(x), k)
             x = share * x + (1 - share) * x_fake
+        if isinstance(penalty, R1R2):
+            x = np.concatenate([x, x_fake])
         D.forwards = k * self.forwards_a_round + 2
-        pred = D.forward(x)
-        that_counts = np.ones_like(pred) if self.labels[k] is None else np.eye(self.gan.classes)[self.labels[k]]
+        pred, labels = D.forward(x), self.labels[k]
+        if labels is not None:
+            labels = np.resize(labels, len(x))
+        that_counts = np.ones_like(pred) if labels is None else np.eye(self.gan.classes)[labels]
         slope = D.backward(that_counts, params=False).reshape(len(x), -1)
         length = np.linalg.norm(slope, axis=1)
         if isinstance(penalty, GradientPenalty):
             return penalty.weight * np.mean((length - 1) ** 2)
+        if isinstance(penalty, R1R2):
+            of_real, of_fake = np.split(length, 2)
+            return penalty.gamma / 2 * (np.mean(of_real**2) + np.mean(of_fake**2))
         return penalty.gamma / 2 * np.mean(length**2)
 
 

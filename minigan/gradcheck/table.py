@@ -39,7 +39,7 @@ from ..losses import BCE, BCEWithLogits, Loss, MeanSquaredError, SoftmaxCrossEnt
 from ..network import Sequential
 from ..objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein
 from ..optimizers import Adam, WeightClipping
-from ..penalties import R1, GradientPenalty
+from ..penalties import R1, R1R2, GradientPenalty
 from .subjects import normal
 
 
@@ -210,6 +210,9 @@ def steps() -> Iterator[StepCase]:
     yield residual_gan(both[0], noise="same", g_steps=2)
     yield residual_gan(wasserstein, penalty=GradientPenalty(10.0))
     yield residual_gan(cross_entropy, classes=3, penalty=R1(3.0))
+    for classes in (0, 3):
+        yield residual_gan(both[0], classes=classes, penalty=R1R2(2.0))
+    yield dense_gan(cross_entropy, d_steps=2, penalty=R1R2(2.0))
 
 
 def dense_gan(objective: Objective, classes: int = 0, **switches: Any) -> StepCase:
