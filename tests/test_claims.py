@@ -181,7 +181,15 @@ def as_the_error_has_it(expected, run):
 
 @pytest.mark.slow
 def test_the_commands_of_the_page_on_runs_do_what_it_says(tmp_path, monkeypatch, capsys):
-    """In this order, with fewer and smaller steps. Where the next line is an error, it is the one."""
+    """In this order, with fewer and smaller steps. Where the next line is an error, it is the one. A server is ended by
+    Ctrl-C at once.
+    """
+
+    def ended(server, *arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("socketserver.BaseServer.serve_forever", ended)
+    monkeypatch.setattr("webbrowser.open", lambda *arguments: True)
     monkeypatch.chdir(tmp_path)
     consoles = re.findall(
         r"^```console\n(.*?)^```", (DOCS / "runs.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
