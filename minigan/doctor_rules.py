@@ -235,8 +235,10 @@ def noise_ignored(chart: Chart) -> Finding | None:
 def modes_collapsed(chart: Chart) -> Finding | None:
     """Many samples are alike, or classes are missing."""
     nearest = chart.median(lambda line: line["variety"]["nearest"])
+    if is_young(chart) or nearest is None:
+        return None
     alike, missing = _drawn(chart)
-    if is_young(chart) or nearest is None or not (nearest < 0.25 or alike or missing):
+    if not (nearest < 0.25 or alike or missing):
         return None
     return Finding(
         "Modes have collapsed",
@@ -262,14 +264,15 @@ def _drawn(chart: Chart) -> tuple[list[str], list[str]]:
     if not np.isfinite(rows).all():
         return [], []
     pairs = near_pairs(rows)
-    alike = [f"{pairs} of {SAMPLES} samples' pairs are nearly equal: it makes some {SAMPLES**2 // max(1, 2 * pairs):,}"]
-    if (
-        not chart.digits or (chart.median(lambda line: line.get("sharpness")) or 0) > SHARP
-    ):  # rough ones read as any digit
-        return alike if pairs > MOST_PAIRS else [], []
-    counts = np.bincount(digits_of(Features("digits", images.shape[1:])(images)), minlength=10)
-    gone = [str(digit) for digit in range(10) if counts[digit] < SAMPLES / 200]
-    return alike if pairs > MOST_PAIRS else [], [f"hardly any {', '.join(gone)}"] if gone else []
+    alike, missing = [], []
+    if pairs > MOST_PAIRS:
+        alike = [f"{pairs} of {SAMPLES} samples' pairs are nearly equal: it makes some {SAMPLES**2 // (2 * pairs):,}"]
+    rough = (chart.median(lambda line: line.get("sharpness")) or 0) > SHARP  # such samples read as any digit
+    if chart.digits and not rough:
+        counts = np.bincount(digits_of(Features("digits", images.shape[1:])(images)), minlength=10)
+        gone = [str(digit) for digit in range(10) if counts[digit] < SAMPLES / 200]
+        missing = [f"hardly any {', '.join(gone)}"] if gone else []
+    return alike, missing
 
 
 def near_pairs(rows: np.ndarray) -> int:
