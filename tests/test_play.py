@@ -7,7 +7,6 @@ import json
 import os
 import queue
 import re
-import shutil
 import signal
 import socket
 import statistics
@@ -32,8 +31,9 @@ from minigan.play.player import Player
 from minigan.play.server import PlayServer, content_security_policy
 from minigan.sampling import images_of, noise_of
 
+from .browser import FOUND, WHY_NOT, Browser
+
 WISH = {"number": 0, "sliders": [0] * 6, "label": None, "other": 1}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def generator(latent="normal", classes=0, d=8):
@@ -448,7 +448,15 @@ start().then(async () => {
 """
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+DRIVEN = """
+new Promise((done) => {
+  const wait = () => (document.title.endsWith(".png") ? done(true) : setTimeout(wait, 20));
+  wait();
+})
+"""
+
+
+@pytest.mark.skipif(FOUND is None, reason=WHY_NOT)
 def test_the_page_shows_images_and_a_drag_makes_no_queue(tmp_path, monkeypatch):
     asked = []
     usual = Player.image
@@ -456,15 +464,15 @@ def test_the_page_shows_images_and_a_drag_makes_no_queue(tmp_path, monkeypatch):
     page = (Path(__file__).parent.parent / "minigan" / "play" / "page.html").read_text(encoding="utf-8")
     page = page.replace("\nstart();\n", DRIVE)
     assert DRIVE in page
-    with served(generator(classes=3), page=page.encode(), policy=content_security_policy(page)) as server:
-        command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-                   "--virtual-time-budget=10000", f"--user-data-dir={tmp_path}", "--dump-dom",
-                   server.address]  # fmt: skip
-        found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert "CONSOLE" not in found.stderr, found.stderr
-    assert "<title>4 28 image-1.png</title>" in found.stdout
-    assert 'alt="Image 1 of seed 0, class 2, direction 1 at 2"' in found.stdout
-    assert "the &lt;model&gt;, images 3 x 4 x 1" in found.stdout
+    policy = content_security_policy(page)
+    with served(generator(classes=3), page=page.encode(), policy=policy) as server, Browser() as browser:
+        browser.open(server.address, offline=False)
+        browser.run(DRIVEN)
+        found = browser.run("document.documentElement.outerHTML")
+        assert browser.messages == []
+    assert "<title>4 28 image-1.png</title>" in found
+    assert 'alt="Image 1 of seed 0, class 2, direction 1 at 2"' in found
+    assert "the &lt;model&gt;, images 3 x 4 x 1" in found
     assert asked[-1].sliders[0] == 2 and len(asked) <= 4  # the first, one of the drag or none, and the last
 
 
