@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 
 # Each file imports only from the ones before it (the files of one line may not import each other).
 FLOORS = [
-    ["errors", "version", "printing"],
+    ["errors", "version", "printing", "local_server"],
     ["config", "gradcheck.report"],
     [
         "backend.philox",

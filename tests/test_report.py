@@ -269,7 +269,7 @@ def server(folder):
 
 def ask(server, path="", **headers):
     """(status, mark, content)"""
-    request = urllib.request.Request(server.url + path, headers=headers)
+    request = urllib.request.Request(server.address + path, headers=headers)
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, answer.headers.get("ETag"), answer.read()
@@ -441,7 +441,7 @@ def test_two_thousand_rows_move_smoothly(browser, tmp_path):
 @needs_browser
 def test_a_live_page_follows_the_run(browser, server, folder):
     browser.messages.clear()
-    browser.open(server.url, offline=False)
+    browser.open(server.address, offline=False)
     assert browser.run("document.querySelector('output').textContent") == "step 40"
     history = folder / "history.csv"
     before = history.read_text()

@@ -3,20 +3,16 @@
 import base64
 import hashlib
 import json
-import os
 import re
-import sys
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socket import socket
-from socketserver import TCPServer
 from typing import NoReturn
 
 from ..errors import MiniganError
+from ..local_server import LocalServer
 from .player import BETWEEN, REACH, SEED, Player, Wish
 
-HOST = "127.0.0.1"
 PAGE = Path(__file__).parent / "page.html"
 MOST_NUMBERS = 10_000_000  # images of the seed, as of `minigan sample`
 MOST_BODY = 4_096  # bytes of a request: some numbers
@@ -33,39 +29,20 @@ class Refused(Exception):
         self.status = status
 
 
-class PlayServer(ThreadingHTTPServer):
-    """Serves one generator on a port of 127.0.0.1, any free one for port 0. Raises OSError if the port is taken.
+class PlayServer(LocalServer):
+    """Serves one generator. Raises OSError if the port is taken.
 
     title: what the page calls the generator
     """
 
-    allow_reuse_address = os.name != "nt"  # there, it would take a port that another program uses
-
     def __init__(self, player: Player, title: str, port: int = 0) -> None:
-        super().__init__((HOST, port), Handler)
+        super().__init__(Handler, port)
         self.player, self.page = player, PAGE.read_bytes()
         self.facts = {
             "title": title, "seed": SEED, "shape": player.G.output_shape, "classes": player.classes,
             "sliders": len(player.directions), "reach": REACH, "strip": BETWEEN + 2,
         }  # fmt: skip
-        names = [f"{name}:{self.server_port}" for name in (HOST, "localhost")]
-        self.hosts = {*names, HOST, "localhost"} if self.server_port == 80 else {*names}  # browsers leave 80 out
         self.policy = content_security_policy(self.page.decode())
-
-    @property
-    def address(self) -> str:
-        """Of the page."""
-        return f"http://{HOST}:{self.server_port}/"
-
-    def server_bind(self) -> None:
-        """As of any server; HTTPServer would also ask the network for the name of this machine."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = HOST, self.server_address[1]
-
-    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
-        """A page that was closed while it was answered is no error."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
 
 def content_security_policy(page: str) -> str:
@@ -102,7 +79,9 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self, known: dict[str, Callable[[bytes], Answer]]) -> None:
         try:
             body = self._body()
-            self._require_own_page()
+            refusal = self.server.refusal(self.headers)
+            if refusal is not None:
+                raise Refused(403, refusal)
             if self.path not in known:
                 raise Refused(404, f"There is no {self.command} {self.path[:100]} here.")
             self._send(200, *known[self.path](body))
@@ -125,15 +104,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def _wish(self, body: bytes) -> Wish:
         return wish_of(body, len(self.server.player.directions), self.server.player.classes)
-
-    def _require_own_page(self) -> None:
-        """Another site's page may send requests here, too: by its own name for 127.0.0.1, or with its own Origin."""
-        hosts = [host.lower() for host in self.headers.get_all("Host", [])]
-        if len(hosts) != 1 or hosts[0] not in self.server.hosts:
-            raise Refused(403, f"Only requests to {self.server.address} are answered.")
-        for origin in self.headers.get_all("Origin", []):
-            if origin.lower().removeprefix("http://") not in self.server.hosts:
-                raise Refused(403, f"Only requests of the page {self.server.address} are answered.")
 
     def _body(self) -> bytes:
         """What came with the request."""

@@ -60,9 +60,9 @@ def watch_run(run: Path, port: int, no_browser: bool) -> None:
         server = watch(_directory(run).path, port)
     except SettingsError as error:
         raise SettingsError(in_flags(str(error), ["port"])) from None
-    print(f"{server.url}  (Ctrl-C ends it)", flush=True)
+    print(f"{server.address}  (Ctrl-C ends it)", flush=True)
     if not no_browser:
-        webbrowser.open(server.url)
+        webbrowser.open(server.address)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -2,24 +2,22 @@
 
 import errno
 import json
-import sys
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, SettingsError
+from ..local_server import LocalServer
 from ..run_directory import RunDirectory
 from .pages import page, runs_data, title_of
 
-HOST = "127.0.0.1"
 
-
-class Watcher(ThreadingHTTPServer):
+class Watcher(LocalServer):
     """Serves the page of one run, and its data. It only reads the run's files: the training does nothing for it.
 
-    port: 0 takes a free one; `url` says which. Raises SettingsError if the port is taken.
+    port: 0 takes a free one; `address` says which. Raises SettingsError if the port is taken.
     """
 
     daemon_threads = True
@@ -29,17 +27,12 @@ class Watcher(ThreadingHTTPServer):
         self.making = threading.Lock()  # of two requests at once, one makes the page
         self.seen: tuple[str, bytes] = ("", b"")  # the state of the files, and the data made of them
         try:
-            super().__init__((HOST, port), Handler)
+            super().__init__(Handler, port)
         except (OSError, OverflowError) as error:
             taken = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
             raise SettingsError(
                 f"port={port}: {'it is taken, or not yours' if taken else error}; name another, or leave it out"
             ) from error
-
-    @property
-    def url(self) -> str:
-        """Where a browser finds it."""
-        return f"http://{HOST}:{self.server_port}/"
 
     def data(self) -> tuple[str, bytes]:
         """(a mark of the state of the files, the data as JSON): made anew only when a file has changed."""
@@ -53,11 +46,6 @@ class Watcher(ThreadingHTTPServer):
         run = self.directory
         files = [run.config, run.history, run.diagnostics, run.generator, *run.sample_paths()[-1:]]
         return '"' + "-".join(f"{_changed(path):x}" for path in files) + f'-{len(run.sample_paths())}"'
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away in the middle of an answer is none."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
 
 
 def _changed(path: Path) -> int:
@@ -75,10 +63,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The page, or the data; 304 where the browser has the newest already."""
-        own = {f"{host}:{self.server.server_port}" for host in (HOST, "localhost")}
-        origin, host = self.headers.get("Origin"), str(self.headers.get("Host")).lower()
-        if host not in own or (origin is not None and origin.lower().removeprefix("http://") not in own):
-            self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"only for pages of this server\n")
+        refusal = self.server.refusal(self.headers)
+        if refusal is not None:
+            self._answer(HTTPStatus.FORBIDDEN, "text/plain", f"{refusal}\n".encode())
             return
         try:
             mark, content = self.server.data()
