@@ -22,15 +22,16 @@ from .layers import Layer
 from .losses import BCE, BCEWithLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from .network import Sequential
 from .objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein
-from .optimizers import SGD, Adam, Optimizer, RMSprop, StepLR, WeightClipping
+from .optimizers import SGD, Adam, Optimizer, RMSprop, WeightClipping
 from .penalties import R1, R1R2, GradientPenalty, Penalty
 from .run import Run, open_run
+from .schedules import BurnIn, StepLR
 from .training import train
 from .version import __version__
 
 __all__ = [
-    "BCE", "GAN", "R1", "R1R2", "SGD", "Adam", "BCEWithLogits", "Backend", "Callback", "Diagnostics", "Doctor",
-    "Explorer", "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live", "Loss", "Losses",
+    "BCE", "GAN", "R1", "R1R2", "SGD", "Adam", "BCEWithLogits", "Backend", "BurnIn", "Callback", "Diagnostics",
+    "Doctor", "Explorer", "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live", "Loss", "Losses",
     "MeanSquaredError", "MiniganError", "NonSaturating", "Objective", "Optimizer", "Penalty", "RMSprop", "Relativistic",
     "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy", "StepLR", "Wasserstein", "WeightClipping", "__version__",
     "data", "get_backend", "gradcheck", "initializers", "layers", "load_model", "load_weights", "metrics", "models",

@@ -8,6 +8,7 @@ NumPy's own reader takes the memory first. What is wrong is a ValueError here; w
 """
 
 import io
+import json
 import math
 import os
 import warnings
@@ -23,6 +24,7 @@ ZIPPED = (b"PK\x03\x04", b"PK\x05\x06")  # an archive with members, and an empty
 LENGTHS = {(1, 0): 2, (2, 0): 4}  # bytes of the header's length, by version; the third is for names of fields alone
 LONGEST_HEADER = 10_000
 DEFLATED_AT_BEST = 1032  # bytes out of one, of any deflate stream
+LONGEST_TEXT = 2**22  # bytes, four a character: an architecture of thousands of layers
 LONGEST_END = 22 + 2**16  # bytes of a zip archive's last record, which ends in a comment
 PIECE = 2**20  # bytes read at a time
 PICKLED = "it holds pickled objects, which minigan never loads"
@@ -215,3 +217,36 @@ def write_archive(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def text_in(archive: Archive, name: str) -> str:
+    """A text. Raises ValueError for anything else."""
+    header = archive.header(name)
+    if header.dtype.kind != "U" or not header.is_scalar or header.nbytes > LONGEST_TEXT:
+        raise ValueError(f"{name} is {header.dtype} of shape {header.shape}; wanted a text")
+    return str(archive[name])
+
+
+def json_in(archive: Archive, name: str) -> Any:
+    """What a text says, as JSON."""
+    return json.loads(text_in(archive, name))
+
+
+def count_in(archive: Archive, name: str) -> int:
+    """A whole number from 0 on. Raises ValueError for anything else."""
+    value = number_in(archive, name)
+    if not 0 <= value < 2**63 or value != int(value):
+        raise ValueError(f"{name} is {value}; wanted a whole number from 0 on")
+    return int(value)
+
+
+def number_in(archive: Archive, name: str) -> Any:
+    """One finite number. Raises ValueError for anything else."""
+    header = archive.header(name)
+    require_numbers(header.dtype, name)
+    if not header.is_scalar:
+        raise ValueError(f"{name} has shape {header.shape}; wanted one number")
+    value = archive[name].item()
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}; wanted a finite number")
+    return value

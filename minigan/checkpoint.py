@@ -16,7 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from .archive import MAGIC, PICKLED, Archive, finite, read_arrays, require_numbers, write_archive
+from .archive import (
+    LONGEST_TEXT,
+    MAGIC,
+    PICKLED,
+    Archive,
+    count_in,
+    finite,
+    json_in,
+    number_in,
+    read_arrays,
+    require_numbers,
+    text_in,
+    write_archive,
+)
 from .backend import get_backend
 from .blueprint import MOST_LAYERS, Blueprint, Declared, declared_by
 from .config import config_of, differences
@@ -28,7 +41,7 @@ from .network import Sequential
 
 MODEL_FORMATS = ("minigan model 2", "minigan model 1")  # the first is written, all are read
 CHECKPOINT_FORMATS = ("minigan checkpoint 2", "minigan checkpoint 1")
-LONGEST_TEXT = 2**22  # bytes, four a character: an architecture of thousands of layers
+SINCE_VERSION_1: dict[str, dict[str, Any]] = {"Dense": {"bias": True}, "Conv2D": {"groups": 1}}  # what a layer was then
 SHOWN = 6  # differences in a message
 
 
@@ -67,7 +80,7 @@ def load_model(
         raise SettingsError(f"load_model: network is {network!r}; wanted 'G' or 'D', of a checkpoint")
     of_model = MODEL_FORMATS, "a model file (a run's generator.npz is one)"
     with _opened(path, *(of_model if network is None else (CHECKPOINT_FORMATS, "a checkpoint"))) as archive:
-        described = _json(archive, "architecture") if network is None else _json(archive, "made_by")[network]
+        described = json_in(archive, "architecture") if network is None else json_in(archive, "made_by")[network]
         with _named(path):
             blueprint = Blueprint(described, layers)
             prefix = "" if network is None else f"{network}."
@@ -102,13 +115,13 @@ def save_checkpoint(
 
 def checkpoint_arrays(gan: GAN) -> dict[str, np.ndarray]:
     """All numbers of a GAN, on the host."""
-    arrays = {"format": np.array(CHECKPOINT_FORMATS[0]), "steps": np.array(gan.steps)}
+    arrays = {"format": np.array(CHECKPOINT_FORMATS[0]), "steps": np.array(gan.steps), "seen": np.array(gan.seen)}
     if gan.average is not None:
         arrays["average"] = gan.G.backend.to_host(gan.average)
     for side, network, optimizer in _sides(gan):
         arrays |= _numbers(network, side)
         arrays[f"{side}optimizer.steps"] = np.array(optimizer.steps)
-        arrays[f"{side}optimizer.learning_rate"] = np.array(optimizer.learning_rate)
+        arrays |= {f"{side}optimizer.{name}": np.array(getattr(optimizer, name)) for name in optimizer.moving}
         for name in optimizer.vectors:
             arrays[f"{side}optimizer.{name}"] = network.backend.to_host(getattr(optimizer, name))
     return arrays
@@ -121,8 +134,8 @@ def load_checkpoint(path: str | Path, gan: GAN, run: Mapping[str, Any] | None = 
     damaged, or has a number that is none; the GAN is as it was then.
     """
     with _opened(path, CHECKPOINT_FORMATS, "a checkpoint") as archive:
-        theirs = dict(_json(archive, "made_by"))
-        old = _text(archive, "format") == CHECKPOINT_FORMATS[1]
+        theirs = dict(json_in(archive, "made_by"))
+        old = text_in(archive, "format") == CHECKPOINT_FORMATS[1]
         ours = _config_of_version_1(gan) if old else gan.config() | {"run": config_of(run or {})}
         if run is None:
             theirs.pop("run", None), ours.pop("run", None)
@@ -137,30 +150,32 @@ def load_checkpoint(path: str | Path, gan: GAN, run: Mapping[str, Any] | None = 
             for side, network, optimizer in _sides(gan)
         ]
         average = None if gan.average is None else _vector(archive, "average", declared_by(gan.G)["params"], gan.G)
-        steps = _count(archive, "steps")
+        steps, seen = count_in(archive, "steps"), count_in(archive, "seen") if "seen" in archive else 0
         extra = {name.removeprefix("extra."): _extra(archive, name) for name in archive if name.startswith("extra.")}
     for network, optimizer, numbers in sides:
         _put_numbers(network, numbers)
-        optimizer.steps, optimizer.learning_rate = numbers["optimizer.steps"], numbers["optimizer.learning_rate"]
+        optimizer.steps = numbers["optimizer.steps"]
+        for name in optimizer.moving:
+            setattr(optimizer, name, numbers[f"optimizer.{name}"])
         for name in optimizer.vectors:
             getattr(optimizer, name)[...] = network.backend.asarray(numbers[f"optimizer.{name}"], network.dtype)
     if gan.average is not None:
         gan.average[...] = gan.G.backend.asarray(average, gan.G.dtype)
-    gan.steps = steps
+    gan.steps, gan.seen = steps, seen
     return extra
 
 
 def steps_of(path: str | Path) -> int:
     """The steps of the GAN in a checkpoint. Raises FileError if it is missing or damaged."""
     with _opened(path, CHECKPOINT_FORMATS, "a checkpoint") as archive:
-        return _count(archive, "steps")
+        return count_in(archive, "steps")
 
 
 def steps_in(path: str | Path) -> int | None:
     """The steps of training in a checkpoint or a model file; None if there is no such file, or it does not say."""
     try:
         with _opened(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a file of steps") as archive:
-            return _count(archive, "steps") if "steps" in archive else None
+            return count_in(archive, "steps") if "steps" in archive else None
     except FileError:
         return None
 
@@ -182,11 +197,11 @@ def load_weights(gan: GAN, path: str | Path) -> tuple[str, ...]:
     path = Path(path)
     path = path / "checkpoint.npz" if path.is_dir() else path
     with _opened(path, CHECKPOINT_FORMATS + MODEL_FORMATS, "a checkpoint or a model file") as archive:
-        if _text(archive, "format") in MODEL_FORMATS:
-            architecture = _json(archive, "architecture")
+        if text_in(archive, "format") in MODEL_FORMATS:
+            architecture = json_in(archive, "architecture")
             found = [(_meant(gan, architecture), architecture, "")]
         else:
-            made_by = _json(archive, "made_by")
+            made_by = json_in(archive, "made_by")
             found = [(gan.G, made_by["G"], "G."), (gan.D, made_by["D"], "D.")]
         loaded = [(network, _fitting_numbers(path, archive, network, *where)) for network, *where in found]
         average = None
@@ -233,6 +248,10 @@ def _config_of_version_1(gan: GAN) -> dict[str, Any]:
 
     def architecture(network: Sequential) -> dict[str, Any]:
         described = network.describe()
+        for layer in described["layers"]:
+            for name, value in SINCE_VERSION_1.get(layer["type"], {}).items():
+                if layer.get(name) == value:
+                    del layer[name]
         described = {name: value for name, value in described.items() if (name, value) != ("latent", "normal")}
         return {name: value for name, value in described.items() if (name, value) != ("classes", 0)}
 
@@ -290,8 +309,8 @@ def _opened(path: str | Path, formats: tuple[str, ...], kind: str) -> Iterator[A
             archive = None if start == MAGIC else read_arrays(file)
             if not isinstance(archive, Archive) or "format" not in archive:
                 raise FileError(f"{path} is not {kind}: minigan did not write it")
-            if _text(archive, "format") not in formats:
-                raise FileError(f"{path} is not {kind}: it says {_text(archive, 'format')!r}, wanted {formats[0]!r}")
+            if text_in(archive, "format") not in formats:
+                raise FileError(f"{path} is not {kind}: it says {text_in(archive, 'format')!r}, wanted {formats[0]!r}")
             yield archive
     except MiniganError:
         raise
@@ -309,36 +328,6 @@ def _opened(path: str | Path, formats: tuple[str, ...], kind: str) -> Iterator[A
 def _reason(error: Exception) -> str:
     """What a reader says, with its kind unless it is ours."""
     return str(error) if type(error) is ValueError and str(error) else f"{type(error).__name__}: {error}"
-
-
-def _text(archive: Archive, name: str) -> str:
-    header = archive.header(name)
-    if header.dtype.kind != "U" or not header.is_scalar or header.nbytes > LONGEST_TEXT:
-        raise ValueError(f"{name} is {header.dtype} of shape {header.shape}; wanted a text")
-    return str(archive[name])
-
-
-def _json(archive: Archive, name: str) -> Any:
-    return json.loads(_text(archive, name))
-
-
-def _count(archive: Archive, name: str) -> int:
-    """A whole number from 0 on."""
-    value = _number(archive, name)
-    if not 0 <= value < 2**63 or value != int(value):
-        raise ValueError(f"{name} is {value}; wanted a whole number from 0 on")
-    return int(value)
-
-
-def _number(archive: Archive, name: str) -> Any:
-    header = archive.header(name)
-    require_numbers(header.dtype, name)
-    if not header.is_scalar:
-        raise ValueError(f"{name} has shape {header.shape}; wanted one number")
-    value = archive[name].item()
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value}; wanted a finite number")
-    return value
 
 
 def _extra(archive: Archive, name: str) -> np.ndarray:
@@ -381,17 +370,21 @@ def _network_numbers(
     """What `_put_numbers` takes."""
     name, dtype = options.get("name", "the network"), np.dtype(options.get("dtype", "float32"))
     found = {kind: _vector(archive, prefix + kind, slots, name, dtype) for kind, slots in declared.items()}
-    return found | {"forwards": _count(archive, f"{prefix}forwards")}
+    return found | {"forwards": count_in(archive, f"{prefix}forwards")}
 
 
 def _side_numbers(archive: Archive, side: str, network: Sequential, optimizer: Any) -> dict[str, Any]:
     """What a checkpoint has of a network and its optimizer."""
     declared = declared_by(network)
     found = _network_numbers(archive, side, declared, {"name": network.name, "dtype": network.dtype})
-    found["optimizer.steps"] = _count(archive, f"{side}optimizer.steps")
-    found["optimizer.learning_rate"] = rate = float(_number(archive, f"{side}optimizer.learning_rate"))
-    if rate < 0:
-        raise ValueError(f"{side}optimizer.learning_rate is {rate}; it must be at least 0")
+    found["optimizer.steps"] = count_in(archive, f"{side}optimizer.steps")
+    for name in optimizer.moving:
+        key = f"{side}optimizer.{name}"  # files of 0.1 know the learning rate alone
+        known = name == "learning_rate" or key in archive
+        number = float(number_in(archive, key)) if known else getattr(optimizer, name)
+        if number < 0 or (name == "beta2" and number >= 1):
+            raise ValueError(f"{key} is {number}; it must be at least 0, and beta2 below 1")
+        found[f"optimizer.{name}"] = number
     for name in optimizer.vectors:
         key = f"{side}optimizer.{name}"
         found[f"optimizer.{name}"] = _vector(archive, key, declared["params"], network)

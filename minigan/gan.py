@@ -1,6 +1,6 @@
-"""One adversarial step: Algorithm 1 of Goodfellow et al. 2014, with the switches in which published GANs differ.
+"""A GAN: Algorithm 1 of Goodfellow et al. 2014, with the switches in which published GANs differ.
 
-Everything here is a sequence of forwards and backwards of two networks; docs/gan_step.md derives it with the shapes.
+What it is made of, samples, `step`, and copies; updates.py has what a step computes.
 """
 
 import contextlib
@@ -15,26 +15,27 @@ from .errors import OrderError, SettingsError, ShapeError, counted
 from .gan_parts import (
     Losses,
     as_objective,
-    numbers,
     require_fit,
-    require_gradient,
+    require_fused,
     require_networks,
     require_optimizers,
     require_range,
     require_switches,
 )
-from .generator import checked_labels, classes_of, draw_noise, label_rows, with_labels, with_rows
-from .layers.base import require_picklable
+from .generator import checked_labels, classes_of, draw_noise, label_rows, with_labels
+from .layers.arguments import require_picklable
 from .network import Sequential
 from .objectives import Objective
 from .optimizers import Adam, Optimizer, WeightClipping
 from .penalties import Penalty
+from .schedules import BurnIn
+from .updates import Updates
 
-SWITCHES = ("noise", "d_update", "d_steps", "g_steps", "clip", "penalty", "schedule", "ema")
+SWITCHES = ("noise", "d_update", "d_steps", "g_steps", "clip", "penalty", "fused", "schedule", "ema")
 STATISTICS = 50, 32  # batches of noise, and their size, that renew running statistics: 0.9^50 of the old is left
 
 
-class GAN:
+class GAN(Updates):
     """Two networks, two optimizers, and `step`. `GAN(G, D)` has the settings of DCGAN (Radford et al. 2015).
 
     G          from noise to images: a Sequential, or a Generator that says how its noise is drawn and its classes
@@ -50,13 +51,16 @@ class GAN:
     g_steps    updates of G in a step, each with noise of its own (but for the first, if the noise is the same)
     clip       WeightClipping: D's parameters are clamped after every update of D
     penalty    GradientPenalty, R1 or R1R2: a term of D's loss, in every update of D, that bounds its slope
-    schedule   a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now
+    fused      D's loss and its penalty, R1 or R1R2, in one pass through D: the same gradient for about half the
+               multiplications, where D is piecewise linear (docs/r3gan.md)
+    schedule   a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now; or
+               a BurnIn, which moves Adam's beta2, the penalty's weight and the average as well, by images seen
     ema        decay of a moving average of G's parameters, `average`, which `averaged()` puts into G: 0.999, say
     graph      on a GPU, launch a whole step at once (docs/backends.md); the numbers are the same
     seed       noise is a function of it and of the step
 
-    `steps` counts the steps so far, `measures` names what a step measures. Raises SettingsError or ShapeError for parts
-    that do not fit each other.
+    `steps` counts the steps so far, `seen` their real images, `measures` names what a step measures. Raises
+    SettingsError or ShapeError for parts that do not fit each other.
     """
 
     def __init__(
@@ -73,7 +77,8 @@ class GAN:
         g_steps: int = 1,
         clip: WeightClipping | None = None,
         penalty: Penalty | None = None,
-        schedule: Callable[[int], float] | None = None,
+        fused: bool = False,
+        schedule: Callable[[int], float] | BurnIn | None = None,
         ema: float | None = None,
         graph: bool = True,
         seed: int = 0,
@@ -91,12 +96,17 @@ class GAN:
         self.classes = classes_of(G)
         if penalty is not None:
             penalty.require_fit(D, self.classes or 1)
+        require_fused(fused, penalty)
+        if isinstance(schedule, BurnIn):
+            schedule.require_fit(penalty, g_optimizer, d_optimizer)
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.noise, self.d_update, self.d_steps, self.g_steps = noise, d_update, d_steps, g_steps
-        self.clip, self.penalty, self.schedule, self.ema = clip, penalty, schedule, ema
+        self.clip, self.penalty, self.fused, self.schedule, self.ema = clip, penalty, bool(fused), schedule, ema
         self.learning_rates = g_optimizer.learning_rate, d_optimizer.learning_rate  # what a schedule begins with
+        self.beta2s = tuple(getattr(optimizer, "beta2", None) for optimizer in (g_optimizer, d_optimizer))
+        self.penalty_now, self.ema_now = penalty, ema
         self.average = None if ema is None else G.params.copy()
-        self.graph, self.seed, self.steps = graph, seed, 0
+        self.graph, self.seed, self.steps, self.seen = graph, seed, 0, 0
         self._share()
 
     def _share(self) -> None:
@@ -112,16 +122,6 @@ class GAN:
         return tuple(self.objective.score if name == "d_score" else name for name in names)
 
     # Noise and samples. ----------------------------------------------------------------------------------------------
-
-    def draw_noise(self, n: int, stream: str, step: int) -> Array:
-        """z, the noise for n images, a function of (seed, stream, step). Labels are no part of it."""
-        return draw_noise(self.G, n, self.seed, f"noise.{stream}", step)
-
-    def draw_share(self, n: int, count: int) -> Array:
-        """e of shape (n, 1, ...), uniform in [0, 1), for the penalty: a function of (seed, count of D's updates)."""
-        return self.D.backend.random.uniform(
-            (n, *[1] * len(self.D.input_shape)), self.seed, "penalty", count, self.D.dtype
-        )
 
     def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
         """n images of G, with its averaged parameters if there is an average.    (n, h, w, c), NumPy, in [-1, 1]
@@ -188,14 +188,28 @@ class GAN:
         arrays = (x_real,) if labels is None else (x_real, label_rows(self.G, labels))
         self.G.discard()  # what an interrupted step left behind
         self.D.discard()
-        if self.schedule is not None:
-            factor = self.schedule(self.steps)
-            self.g_optimizer.learning_rate, self.d_optimizer.learning_rate = (factor * r for r in self.learning_rates)
+        self._follow_schedule()
+        self.seen += n
         if self.graph and self._can_be_captured(x_real):
             values = iter(self._run(self._updates, arrays, self._counters(), self._buffers))
         else:
             values = iter(self._updates(*arrays))
         return Losses(*(next(values) if measured else None for measured in self._measured()))
+
+    def _follow_schedule(self) -> None:
+        """Learning rates, and whatever else the schedule moves, as they are at this step."""
+        optimizers, schedule = (self.g_optimizer, self.d_optimizer), self.schedule
+        self.penalty_now, self.ema_now = self.penalty, self.ema
+        if schedule is None:
+            return
+        factor = schedule.learning_rate_at(self.seen) if isinstance(schedule, BurnIn) else schedule(self.steps)
+        for optimizer, rate in zip(optimizers, self.learning_rates, strict=True):
+            optimizer.learning_rate = factor * rate
+        if isinstance(schedule, BurnIn):
+            self.penalty_now = schedule.penalty_at(self.seen, self.penalty)
+            self.ema_now = schedule.ema_at(self.seen, self.ema)
+            for optimizer, beta2 in zip(optimizers, self.beta2s, strict=True):
+                schedule.move_beta2(self.seen, optimizer, beta2)
 
     def _measured(self) -> list[bool]:
         """Which of the fields of Losses there are."""
@@ -213,126 +227,17 @@ class GAN:
     def _buffers(self) -> list[Array]:
         return self.G.workspace.arrays() + self.D.workspace.arrays()
 
-    def _updates(self, x_real: Array, chosen: Array = None) -> list[Array]:
-        """All updates of one step. Returns what they measured.    chosen: the labels' one-hot rows, or None"""
-        n = len(x_real) // self.d_steps
-        for k in range(self.d_steps):
-            here = slice(k * n, (k + 1) * n)
-            rows = None if chosen is None else chosen[here]
-            count, last = self.steps * self.d_steps + k, k == self.d_steps - 1
-            d_losses, x_fake = self._update_D(x_real[here], rows, count, last)
-        for k in range(self.g_steps):
-            g_loss = self._update_G(x_fake, x_real[here], rows, k)
-        self.steps += 1
-        return numbers(self.objective, [*d_losses, g_loss])
-
     def _can_be_captured(self, x_real: Array) -> bool:
         """Nothing looks at numbers on the way, and one backend sees everything: what else is wrong, a step will say."""
         nets = self.G, self.D
+        moving = isinstance(self.schedule, BurnIn) and not self.schedule.is_over(self.seen)
         return (
-            self.G.backend is self.D.backend
+            not moving  # a graph would repeat the numbers of the step that it was captured in
+            and self.G.backend is self.D.backend
             and not any(net.check_finite or net.workspace.mode != "reuse" for net in nets)
             and isinstance(x_real, self.D.backend.xp.ndarray)
             and x_real.dtype == self.D.dtype
         )
-
-    # D: minimise  real(D(x)) + fake(D(G(z))) + penalty. ---------------------------------------------------------------
-
-    def _update_D(self, x_real: Array, rows: Array, count: int, last: bool) -> tuple[list[Array], Array]:
-        """One update of D. Returns its losses and score, and the fake images.
-
-        `count` names the noise; `last` says that G's update comes next; `rows` are the labels' one-hot rows, or None.
-        """
-        z = with_rows(self.draw_noise(len(x_real), "D", count), rows)
-        both = self._gradient_of_pairs if self.objective.sees_both else self._gradient_of_halves
-        losses, score, x_fake = both(x_real, rows, z, last and self.noise == "same")
-        halves = [] if self.objective.sees_both else losses  # columns of their own
-        penalties: list[Array] = []
-        if self.penalty is not None:
-            x = self.penalty.images(x_real, x_fake, self.draw_share(len(x_real), count))
-            penalties = [self.penalty(self.D, x, rows)]  # D.grads += its gradient
-        self._move_D()
-        return [sum([*losses, *penalties]), *halves, *penalties, score], x_fake
-
-    def _gradient_of_halves(self, x_real: Array, rows: Array, z: Array, same: bool) -> tuple[list[Array], Array, Array]:
-        """D.grads = those of real(D(x)) + fake(D(G(z))), a batch at a time. Returns both losses, the score, G(z)."""
-        G, D, objective = self.G, self.D, self.objective
-
-        pred = self._scores(x_real, rows)
-        score = objective.score_real(pred)
-        loss_real, dpred = objective.real(pred)
-        D.backward(self._for_D(dpred, pred, rows), inputs=False)  # at once: the next forward reuses D's buffers
-        if self.d_update == "two_steps":
-            self._move_D()
-
-        # G's batch statistics, but no gradient of G is wanted here; with the same noise, G's update goes back through
-        # this very forward.
-        x_fake = G.forward(z, backward=same)
-        pred = self._scores(x_fake, rows)
-        score = score + objective.score_fake(pred)
-        loss_fake, dpred = objective.fake(pred)
-        D.backward(self._for_D(dpred, pred, rows), inputs=False, add=self.d_update == "summed")  # real + fake
-        return [loss_real, loss_fake], score, x_fake
-
-    def _gradient_of_pairs(self, x_real: Array, rows: Array, z: Array, same: bool) -> tuple[list[Array], Array, Array]:
-        """D.grads = those of discriminator(D(x), D(G(z))), which needs both predictions before it has a gradient.
-
-        D keeps the activations of one batch, so that it goes through the real images once more, exactly as before:
-        with the same masks of Dropout and the same vectors of SpectralNorm.
-        """
-        D, objective = self.D, self.objective
-        before = D.state.copy(), D.forwards
-        real = self._scores(x_real, rows, backward=False).copy()
-        x_fake = self.G.forward(z, backward=same)
-        fake = self._scores(x_fake, rows)
-        score = objective.score_pairs(real, fake)
-        loss, d_real, d_fake = objective.discriminator(real, fake)
-        D.backward(self._for_D(d_fake, fake, rows), inputs=False)
-        after = D.state.copy(), D.forwards
-
-        D.state[...], D.forwards = before
-        self._scores(x_real, rows)
-        D.backward(self._for_D(d_real, real, rows), inputs=False, add=True)
-        D.state[...], D.forwards = after
-        return [loss], score, x_fake
-
-    def _scores(self, x: Array, rows: Array, backward: bool = True) -> Array:
-        """D's predictions, (n, 1) or as D makes them: of its numbers for each class that of the label."""
-        pred = self.D.forward(x, backward=backward)
-        return pred if rows is None else (pred * rows).sum(axis=1, keepdims=True)
-
-    def _for_D(self, dpred: Array, pred: Array, rows: Array) -> Array:
-        """The gradient for D's output: 0 for the classes that a label does not name."""
-        require_gradient(self.objective, dpred, pred)
-        return dpred if rows is None else dpred * rows
-
-    def _move_D(self) -> None:
-        """One step of D's optimizer, and back into the box if there is one."""
-        self.d_optimizer.step()
-        if self.clip is not None:
-            self.clip(self.D)
-
-    # G: minimise  generator(D(G(z))). --------------------------------------------------------------------------------
-
-    def _update_G(self, x_fake: Array, x_real: Array, rows: Array, k: int) -> Array:
-        """Update k of G in this step, through the D just updated, hence a new forward of D.  Returns G's loss."""
-        G, D, objective = self.G, self.D, self.objective
-        if self.noise == "fresh" or k > 0:
-            z = self.draw_noise(len(x_fake), "G", self.steps * self.g_steps + k)
-            x_fake = G.forward(with_rows(z, rows))
-        if objective.sees_both:
-            real = self._scores(x_real, rows, backward=False).copy()
-            pred = self._scores(x_fake, rows)
-            loss, dpred = objective.generator(pred, real)
-        else:
-            pred = self._scores(x_fake, rows)
-            loss, dpred = objective.generator(pred)
-        dx_fake = D.backward(self._for_D(dpred, pred, rows), params=False)  # D is only the way to G
-        G.backward(dx_fake, inputs=False)
-        self.g_optimizer.step()
-        if self.ema is not None:
-            self.average += (1 - self.ema) * (G.params - self.average)
-        return loss
 
     # What it is, and copies. -----------------------------------------------------------------------------------------
 
@@ -346,6 +251,7 @@ class GAN:
             "G's optimizer": _without_rate(self.g_optimizer),
             "D's optimizer": _without_rate(self.d_optimizer),
             "learning rates of G and D": list(self.learning_rates),
+            "beta2 of G and D": list(self.beta2s),
             **{name: config_of(getattr(self, name)) for name in SWITCHES},
         }
 
@@ -370,7 +276,7 @@ class GAN:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        if self.schedule is not None:
+        if callable(self.schedule):
             require_picklable(self.schedule, "the GAN's schedule")
         return {name: value for name, value in vars(self).items() if name not in ("_run", "_record")}
 
@@ -393,5 +299,5 @@ class GAN:
 
 
 def _without_rate(optimizer: Optimizer) -> dict[str, Any]:
-    """Its configuration; the learning rate, which may be changed on the way, stands in the checkpoint by itself."""
-    return {name: value for name, value in config_of(optimizer).items() if name != "learning_rate"}
+    """Its configuration; numbers that may be changed on the way stand in the checkpoint by themselves."""
+    return {name: value for name, value in config_of(optimizer).items() if name not in optimizer.moving}

@@ -14,6 +14,7 @@ from .network import Sequential
 from .objectives import OBJECTIVES, Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Wasserstein
 from .optimizers import Optimizer, WeightClipping
 from .penalties import Penalty
+from .schedules import BurnIn
 
 NOISE = ("fresh", "same")
 D_UPDATES = ("summed", "two_steps")
@@ -153,10 +154,24 @@ def require_switches(
         raise SettingsError(f"penalty is {penalty!r}; wanted an object such as GradientPenalty(10.0) or R1(10.0)")
     if penalty is not None and d_update != "summed":
         raise SettingsError(f"penalty={penalty!r} is a term of one loss of D: it needs d_update='summed'")
-    if schedule is not None and not callable(schedule):
-        raise SettingsError(f"schedule is {schedule!r}; wanted a function of the step such as StepLR(1000, 0.5)")
+    if schedule is not None and not callable(schedule) and not isinstance(schedule, BurnIn):
+        raise SettingsError(
+            f"schedule is {schedule!r}; wanted a function of the step such as StepLR(1000, 0.5), or a BurnIn(images)"
+        )
     if ema is not None and not 0 <= ema < 1:
         raise SettingsError(f"ema is {ema}; it must be at least 0 and less than 1")
+
+
+def require_fused(fused: bool, penalty: Penalty | None) -> None:
+    """A fused update has a penalty at the images of the two batches."""
+    if not fused:
+        return
+    if penalty is None:
+        raise SettingsError("fused=True is for D's loss with its penalty: give one, such as R1R2(1.0), or leave it out")
+    if type(penalty).of_batches is Penalty.of_batches:
+        raise SettingsError(
+            f"fused=True: {penalty!r} looks at images that are in neither batch; R1 and R1R2 can be fused"
+        )
 
 
 def require_range(x_real: Array, D: Sequential) -> None:

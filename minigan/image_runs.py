@@ -37,11 +37,12 @@ from .losses import BCEWithLogits
 from .metrics import Metrics
 from .network import Sequential
 from .objectives import NonSaturating
-from .optimizers import Adam, StepLR
+from .optimizers import Adam
 from .printing import note, say
 from .progress import in_notebook, number
 from .run import Run
 from .run_directory import RunDirectory
+from .schedules import StepLR
 from .settings import Command, RunSettings, image_size, in_flags, near_path, option, sides, speaking_of_flags
 from .training import train
 

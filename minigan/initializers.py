@@ -63,6 +63,32 @@ def he_normal(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int)
     return math.sqrt(2 / fan_in) * random.normal(shape)
 
 
+@dataclass(frozen=True)
+class FanIn:
+    """What `fan_in_normal` and `fixup` return: an object, so that it can be pickled and compared."""
+
+    gain: float
+
+    def __call__(self, random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+        """N(0, gain^2 / fan_in), float64."""
+        return self.gain / math.sqrt(fan_in) * random.normal(shape)
+
+
+def fan_in_normal(gain: float = 1.0) -> Initializer:
+    """N(0, gain^2 / fan_in): with gain 1, a linear layer keeps the variance of its inputs."""
+    return FanIn(gain)
+
+
+def fixup(blocks: int, slope: float = 0.2) -> Initializer:
+    """N(0, gain^2 / fan_in), gain = sqrt(2 / (1 + slope^2)) blocks^(-1/4): for the first two convolutions of a residual
+    block of three behind LeakyReLUs, the last of which starts at 0, in a network of so many blocks.
+
+    Each update of a block then moves the network about as far, however many blocks it has: no normalisation is needed.
+    Zhang, Dauphin and Ma 2019 (arXiv:1901.09321), section 3, with m = 3; as in Huang et al. 2024 (arXiv:2501.05441).
+    """
+    return FanIn(math.sqrt(2 / (1 + slope**2)) * blocks ** (-1 / 4))
+
+
 def zeros(random: Random, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
     """All 0: for biases."""
     return random.full(shape, 0.0)

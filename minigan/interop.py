@@ -22,7 +22,9 @@ from .backend import Array
 from .errors import SettingsError, ShapeError
 from .interop_orders import Orders
 from .layers import (
+    Basis,
     BatchNorm,
+    Bias,
     Conv2D,
     Conv2DTranspose,
     Dense,
@@ -39,7 +41,7 @@ TORCH_SPECTRAL = {
     "u": "parametrizations.weight.0._u", "v": "parametrizations.weight.0._v",
 }  # fmt: skip
 TORCH_OLD_SPECTRAL = {"W": "weight_orig", "b": "bias", "u": "weight_u", "v": "weight_v"}  # torch.nn.utils.spectral_norm
-KNOWN = (Dense, Conv2D, Conv2DTranspose, BatchNorm, SpectralNorm, LabelEmbedding)
+KNOWN = (Dense, Conv2D, Conv2DTranspose, BatchNorm, SpectralNorm, LabelEmbedding, Bias, Basis)
 KERAS_NORM = ("gamma", "beta", "mean", "var")
 COUNTER = "num_batches_tracked"  # PyTorch's BatchNorm counts its batches; nothing here needs to know
 MODULE = re.compile(r"(.*?)\.?(?:parametrizations\..+|[^.]+)$")  # of a key: what stands before its array's own name
@@ -308,6 +310,10 @@ def _torch_places(
         return [(layer, name, key, _places(layer, name)[features]) for name, key in TORCH_NORM.items()]
     if isinstance(layer, LabelEmbedding):
         return [(layer, "E", "weight", _places(layer, "E"))]
+    if isinstance(layer, Basis):
+        return [(layer, "B", "weight", _places(layer, "B").transpose(2, 0, 1))]
+    if isinstance(layer, Bias):
+        return [(layer, "b", "bias", _places(layer, "b")[after if len(after) == len(layer.b) else slice(None)])]
     spectral = isinstance(layer, SpectralNorm)
     inner: Any = layer.layer if isinstance(layer, SpectralNorm) else layer
     holders = {"W": inner, "b": inner} | ({"u": layer, "v": layer} if spectral else {})
@@ -335,9 +341,7 @@ def _keras_arrays(net: Sequential) -> list[Carried]:
                 f"{net.name}: {layer.name} has no equal in Keras, whose SpectralNormalization divides the kernel that "
                 f"it keeps, again at every step: carry over a network with {layer.layer!r} in its place"
             )
-        names = (
-            KERAS_NORM if isinstance(layer, BatchNorm) else ("E",) if isinstance(layer, LabelEmbedding) else ("W", "b")
-        )
+        names = KERAS_NORM if isinstance(layer, BatchNorm) else ("E", "B", "W", "b")
         for name in names:
             if hasattr(layer, name):
                 places = _places(layer, name)

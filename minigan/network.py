@@ -224,6 +224,18 @@ class Sequential(Chain):
             self.grads += before
         self.discard()
 
+    def fused_backward(self, u: Array, s: Array) -> None:
+        """`backward` of the rows s_i dy_i and `double_backward` of u in one pass, after backward(dy, keep=True), for
+        layers that treat every row by itself and are piecewise linear (docs/r3gan.md).    u: (n, ...)   s: (n, 1)
+        """
+        if not self.has_dys:
+            raise OrderError(f"{self.name}: fused_backward needs a backward(dy, keep=True) before it")
+        self._require_direction("u", u)
+        self.workspace.begin_pass(keep=True)
+        self.grads[...] = 0
+        super().fused(u, None, s)
+        self.discard()
+
     def discard(self) -> None:
         """Forget a training forward whose backward will not come, as after an interruption."""
         self.awaits_backward = self.has_dys = False
@@ -335,8 +347,6 @@ class Sequential(Chain):
             if not self.backend.xp.isfinite(vector).all():
                 bad = next(slot.name for slot in slots if not self.backend.xp.isfinite(slot.view(vector)).all())
                 raise DivergedError(f"{self.name}: {bad} is not finite")
-
-    # -----------------------------------------------------------------------------------------------------------------
 
     def connect(self, context: Context, name: str, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """As any layer. Raises OrderError for a network, which has vectors of its own."""

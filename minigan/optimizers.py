@@ -1,4 +1,4 @@
-"""Optimizers: from a gradient to a step; and two things that go with them, clipped weights and learning-rate schedules.
+"""Optimizers: from a gradient to a step; and what goes with them, clipped weights.
 
 Each optimizer works on the two vectors of one network, `params` and `grads`. Its own vectors (momenta, running squares)
 are arrays of the same length, listed in `vectors` so that a checkpoint can hold them. One optimizer has one network:
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from .backend import Array, Backend
-from .backend.kernels import ADAM, RMSPROP, SGD_STEP
+from .backend.kernels import ADAM, ADAM_WITHOUT_MOMENTUM, RMSPROP, SGD_STEP
 from .config import arguments_of
 from .errors import DivergedError, SettingsError
 from .parameters import Slot
@@ -38,13 +38,14 @@ class Optimizer:
     `rate` is the learning rate as an array (), float64, in the same memory all the time: what a captured step reads.
     """
 
-    vectors: ClassVar[tuple[str, ...]] = ()
+    vectors: tuple[str, ...] = ()
     squares: ClassVar[tuple[str, ...]] = ()  # those of them that are never below 0
+    moving: ClassVar[tuple[str, ...]] = ("learning_rate",)  # settings that a schedule may change on the way
 
     def __init__(self, network: Trainable, learning_rate: float) -> None:
         if not hasattr(network, "params"):
             raise SettingsError(f"{type(self).__name__} takes the network to train, not a {type(network).__name__}")
-        _require("learning_rate", learning_rate, "at least 0, and finite", lambda rate: 0 <= rate < math.inf)
+        require("learning_rate", learning_rate, "at least 0, and finite", lambda rate: 0 <= rate < math.inf)
         self.network, self.backend = network, network.backend
         self.rate = self.backend.xp.full((), learning_rate, "float64")
         self._learning_rate, self.steps = float(learning_rate), 0
@@ -109,7 +110,7 @@ class SGD(Optimizer):
 
     def __init__(self, network: Trainable, learning_rate: float = 0.01, momentum: float = 0.0) -> None:
         super().__init__(network, learning_rate)
-        _require("momentum", momentum, "in [0, 1)", _is_share)
+        require("momentum", momentum, "in [0, 1)", _is_share)
         self.momentum = momentum
 
     def update(self, p: Array, g: Array) -> None:
@@ -136,8 +137,8 @@ class RMSprop(Optimizer):
 
     def __init__(self, network: Trainable, learning_rate: float = 1e-3, rho: float = 0.9, eps: float = 1e-7) -> None:
         super().__init__(network, learning_rate)
-        _require("rho", rho, "in [0, 1)", _is_share)
-        _require("eps", eps, "above 0", lambda eps: eps > 0)
+        require("rho", rho, "in [0, 1)", _is_share)
+        require("eps", eps, "above 0", lambda eps: eps > 0)
         self.rho, self.eps = rho, eps
 
     def update(self, p: Array, g: Array) -> None:
@@ -164,9 +165,12 @@ class Adam(Optimizer):
         root = sqrt((1 - beta2) / (1 - beta2^t)),    sqrt(V_hat) = root sqrt(v),
 
     the update is p <- p - rate m / (sqrt(v) + eps / root), rate = learning_rate (1 - beta1) / (1 - beta1^t) / root.
+    With beta1 = 0, m is g, and there is no vector for it. beta2 may be changed on the way: V stays what it is.
     """
 
-    vectors, squares = ("m", "v"), ("v",)
+    vectors: tuple[str, ...] = ("m", "v")
+    squares = ("v",)
+    moving = ("learning_rate", "beta2")
     m: Array
     v: Array
 
@@ -178,20 +182,35 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         eps: float = 1e-8,
     ) -> None:
+        require("beta1", beta1, "in [0, 1)", _is_share)
+        require("beta2", beta2, "in [0, 1)", _is_share)
+        require("eps", eps, "above 0", lambda eps: eps > 0)
+        self.beta1, self._beta2, self.eps = beta1, beta2, eps
+        self.vectors = ("v",) if beta1 == 0 else ("m", "v")
         super().__init__(network, learning_rate)
-        _require("beta1", beta1, "in [0, 1)", _is_share)
-        _require("beta2", beta2, "in [0, 1)", _is_share)
-        _require("eps", eps, "above 0", lambda eps: eps > 0)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    @property
+    def beta2(self) -> float:
+        """The decay of V; it may be changed at any time."""
+        return self._beta2
+
+    @beta2.setter
+    def beta2(self, value: float) -> None:
+        if value != self._beta2:
+            self.v *= (1 - self._beta2) / (1 - value)  # v = V / (1 - beta2)
+            self._beta2 = float(value)
 
     def update(self, p: Array, g: Array) -> None:
         """One step, part by part, so that p, m and v are read and written once."""
         rate, eps = adam_step(self.steps, self.learning_rate, self.beta1, self.beta2, self.eps)
-        xp = self.backend.xp
+        xp, settings = self.backend.xp, {"rate": self.rate, "beta2": self.beta2, "eps": self.eps, "t": self.steps}
 
         def move(p: Array, g: Array, m: Array, v: Array, step: Array) -> None:
             m *= self.beta1
             m += g
+            descend(p, g, m, v, step)
+
+        def descend(p: Array, g: Array, m: Array, v: Array, step: Array) -> None:
             xp.multiply(g, g, out=step)
             v *= self.beta2
             v += step
@@ -201,8 +220,14 @@ class Adam(Optimizer):
             step *= rate
             p -= step
 
-        settings = {"rate": self.rate, "beta1": self.beta1, "beta2": self.beta2, "eps": self.eps, "t": self.steps}
-        self.backend.elementwise(move, (p, g, self.m, self.v), kernel=ADAM, work=1, **settings)
+        def move_along_g(p: Array, g: Array, v: Array, step: Array) -> None:
+            descend(p, g, g, v, step)
+
+        if self.beta1 == 0:
+            self.backend.elementwise(move_along_g, (p, g, self.v), kernel=ADAM_WITHOUT_MOMENTUM, work=1, **settings)
+        else:
+            settings["beta1"] = self.beta1
+            self.backend.elementwise(move, (p, g, self.m, self.v), kernel=ADAM, work=1, **settings)
 
 
 def adam_step(t: int, rate: float, beta1: float, beta2: float, eps: float) -> tuple[float, float]:
@@ -226,7 +251,7 @@ class WeightClipping:
     scope: str = "all"
 
     def __post_init__(self) -> None:
-        _require("limit", self.limit, "above 0, and finite", lambda limit: 0 < limit < math.inf)
+        require("limit", self.limit, "above 0, and finite", lambda limit: 0 < limit < math.inf)
         if self.scope not in SCOPES:
             raise SettingsError(f"scope is {self.scope!r}; the choices are {', '.join(SCOPES)}")
 
@@ -237,30 +262,12 @@ class WeightClipping:
             network.backend.xp.clip(array, -self.limit, self.limit, out=array)
 
 
-@dataclass(frozen=True)
-class StepLR:
-    """factor^floor(step / every): a schedule, what the initial learning rate is multiplied by at this step.
-
-    The learning rate is cut by `factor` after every `every` steps, as by torch.optim.lr_scheduler.StepLR.
-    """
-
-    every: int
-    factor: float
-
-    def __post_init__(self) -> None:
-        _require("every", self.every, "a whole number, at least 1", lambda n: isinstance(n, int) and n >= 1)
-        _require("factor", self.factor, "above 0, and finite", lambda factor: 0 < factor < math.inf)
-
-    def __call__(self, step: int) -> float:
-        """The factor at this step, counted from 0."""
-        return self.factor ** (step // self.every)
-
-
 def _is_share(value: float) -> bool:
     return 0 <= value < 1
 
 
-def _require(name: str, value: Any, wanted: str, holds: Callable[[Any], bool]) -> None:
+def require(name: str, value: Any, wanted: str, holds: Callable[[Any], bool]) -> None:
+    """Raises SettingsError unless it is a number, and `holds`."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise SettingsError(f"{name} is {value!r}; it must be a number, {wanted}")
     if not holds(value):

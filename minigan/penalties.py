@@ -9,7 +9,7 @@ the slope of D along u. docs/wgan_gp.md derives what follows from it.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .backend import Array, backend_of
 from .errors import SettingsError
@@ -30,6 +30,16 @@ class Penalty:
     def term(self, g: Array) -> tuple[Array, Array]:
         """(P, dP/dg), from the slopes g of shape (n, ...)."""
         raise NotImplementedError(f"{type(self).__name__} has no term")
+
+    def of_batches(self, g: Array) -> tuple[Array, Array]:
+        """(P, dP/dg), from the slopes at all real images and then at G's, for a penalty that looks at no others: what a
+        fused update needs.    g: (2 n, ...)
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no of_batches: it cannot be fused")
+
+    def scaled(self, factor: float) -> "Penalty":
+        """The same penalty, so many times as heavy."""
+        raise SettingsError(f"{type(self).__name__} has no scaled, by which a schedule moves its weight")
 
     def __call__(self, D: Sequential, x: Array, chosen: Array = None) -> Array:
         """Add the gradient of P at the images x to `D.grads`. Returns P.
@@ -79,6 +89,10 @@ class GradientPenalty(Penalty):
         r = (g * g).sum(axis=tuple(range(1, g.ndim)), keepdims=True) ** 0.5
         return self.weight * ((r - 1) ** 2).mean(), 2 * self.weight / len(g) * (r - 1) * g / (r + (r == 0))
 
+    def scaled(self, factor: float) -> "GradientPenalty":
+        """With factor times the weight."""
+        return replace(self, weight=factor * self.weight)
+
 
 @dataclass(frozen=True)
 class R1(Penalty):
@@ -100,6 +114,16 @@ class R1(Penalty):
     def term(self, g: Array) -> tuple[Array, Array]:
         """P and dP/dg."""
         return self.gamma / 2 * (g * g).sum() / len(g), self.gamma / len(g) * g
+
+    def of_batches(self, g: Array) -> tuple[Array, Array]:
+        """P and dP/dg, which is 0 at G's images."""
+        n, dg = len(g) // 2, backend_of(g).xp.zeros_like(g)
+        loss, dg[:n] = self.term(g[:n])
+        return loss, dg
+
+    def scaled(self, factor: float) -> "R1":
+        """With factor times gamma."""
+        return replace(self, gamma=factor * self.gamma)
 
 
 @dataclass(frozen=True)
@@ -124,6 +148,14 @@ class R1R2(Penalty):
         """P and dP/dg.    g: (2 n, ...), of n real images and of n generated ones"""
         n = len(g) / 2
         return self.gamma / 2 * (g * g).sum() / n, self.gamma / n * g
+
+    def of_batches(self, g: Array) -> tuple[Array, Array]:
+        """P and dP/dg: the images of both batches are those that it looks at."""
+        return self.term(g)
+
+    def scaled(self, factor: float) -> "R1R2":
+        """With factor times gamma."""
+        return replace(self, gamma=factor * self.gamma)
 
 
 def in_turn(parts: list[Array]) -> Array:

@@ -56,17 +56,20 @@ FLOORS = [
     ["parameters", "context", "copies", "data.image_set", "objectives"],
     ["data.sources", "data.drawn", "data.folder", "data.array_data"],
     ["data.faces", "data.toy", "optimizers"],
-    ["data", "layers.base", "layers.sides"],
-    ["layers.chain", "layers.conv", "layers.borders", "layers.resize", "layers.label_embedding"],
+    ["data", "layers.arguments"],
+    ["layers.base", "layers.sides"],
+    ["layers.chain", "layers.conv", "layers.borders", "layers.resize", "layers.blur", "layers.label_embedding"],
     ["layers.upsampling_conv"],
-    ["layers.dense", "layers.norm", "layers.activations", "layers.dropout", "layers.shape"],
+    ["layers.dense", "layers.norm", "layers.activations", "layers.dropout", "layers.shape", "layers.basis"],
     ["layers.spectral_norm", "layers.residual"],
     ["layers"],
     ["summary", "twins"],
     ["network"],
     ["penalties", "generator"],
     ["blueprint", "interop_orders", "sampling", "walks"],
+    ["schedules"],
     ["gan_parts", "models", "interop", "progress", "means"],
+    ["updates"],
     ["gan"],
     ["gradcheck.subjects"],
     ["gradcheck.networks", "gradcheck.table"],
@@ -177,7 +180,17 @@ ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]
 LAYERS = [path for path in ENGINE if path.parent.name == "layers"]
 # Algorithm 1, and the passes through a chain: what a student reads first. Each list fits a screen as a whole.
 TOGETHER = {
-    "gan": ("GAN", [["step", "_updates"], ["_update_D", "_gradient_of_halves"], ["_gradient_of_pairs"], ["_update_G"]]),
+    "gan": ("GAN", [["step"]]),
+    "updates": (
+        "Updates",
+        [
+            ["_updates", "_update_D"],
+            ["_gradient_of_halves", "_scores", "_for_D"],
+            ["_gradient_of_pairs"],
+            ["_gradient_fused"],
+            ["_update_G", "_move_D"],
+        ],
+    ),
     "layers.chain": ("Chain", [["build", "forward", "backward"], ["tangents", "_forth", "_back"]]),
 }
 

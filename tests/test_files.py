@@ -345,7 +345,7 @@ FOREIGN = {
     "no layers": (lambda path: described(path, lambda net: net.update(layers=[])), ["no layers"]),
     "other widths": (lambda path: described(path, lambda net: net["layers"][0].update(d_out=5)), ["the file has 132"]),
     "negative width": (lambda path: described(path, lambda net: net["layers"][0].update(d_out=-5)), ["-5"]),
-    "foreign setting": (lambda path: described(path, lambda net: net["layers"][0].update(bias=1)), ["bias"]),
+    "foreign setting": (lambda path: described(path, lambda net: net["layers"][0].update(biases=1)), ["biases"]),
     "another dtype": (lambda path: described(path, lambda net: net.update(dtype="int8")), ["int8", "float32"]),
 }  # fmt: skip
 

@@ -24,8 +24,8 @@ from minigan.data import ImageSet
 from minigan.errors import BackendError, ShapeError
 from minigan.layers import Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, SpectralNorm, Tanh
 from minigan.network import Sequential
-from minigan.optimizers import StepLR
 from minigan.penalties import R1, R1R2, GradientPenalty
+from minigan.schedules import StepLR
 
 from . import strict_cupy
 from .cuda_shim import COMPILER, names_of_arguments, run_kernel, signatures
@@ -557,6 +557,8 @@ def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
         "gather_images": (18, lambda out: (images, np.array([2, 0, 5]), out, np.uint32(18), np.uint32(6))),
         "adam": (40, lambda out: (out, x, np.ones(40), np.ones(40), np.uint32(40), np.array(0.1),
                                   *(np.float64(s) for s in (0.5, 0.9, 1e-8)), np.uint64(1), np.uint64(1), replays)),
+        "adam_without_momentum": (40, lambda out: (out, x, np.ones(40), np.uint32(40), np.array(0.1), np.float64(0.9),
+                                                   np.float64(1e-8), np.uint64(1), np.uint64(1), replays)),
     }  # fmt: skip
     assert set(calls) == set(signatures())
     for name, (size, arguments) in calls.items():

@@ -109,6 +109,42 @@ class LabelEmbedding(torch.nn.Embedding):
         return torch.cat([z, rows @ self.weight], dim=1)
 
 
+class Bias(torch.nn.Module):
+    """A number added to each channel."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(c))
+
+    def forward(self, x):
+        return x + self.bias.reshape(-1, *[1] * (x.ndim - 2))
+
+
+class Basis(torch.nn.Module):
+    """A learned image, each channel times a number of the row."""
+
+    def __init__(self, c, size):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(c, *size))
+
+    def forward(self, x):
+        return x[:, :, None, None] * self.weight
+
+
+class Blurred(torch.nn.Module):
+    """Half the size, or twice: [1, 3, 3, 1] along both axes, of each channel by itself."""
+
+    def __init__(self, up):
+        super().__init__()
+        self.up = up
+
+    def forward(self, x):
+        row = torch.tensor([1, 3, 3, 1], dtype=x.dtype)
+        kernel = torch.outer(row, row).expand(x.shape[1], 1, 4, 4)
+        resize = torch.nn.functional.conv_transpose2d if self.up else torch.nn.functional.conv2d
+        return resize(x, kernel / (16 if self.up else 64), stride=2, padding=1, groups=x.shape[1])
+
+
 def modules(layer, in_shape):
     """What PyTorch has for a layer."""
     if isinstance(layer, minigan.layers.LabelEmbedding):
@@ -119,7 +155,7 @@ def modules(layer, in_shape):
     if isinstance(layer, minigan.Sequential):
         return [torch.nn.Sequential(*(m for one in layer.layers for m in modules(one, one.input_shape)))]
     if isinstance(layer, Dense):
-        return [torch.nn.Linear(in_shape[0], layer.d_out)]
+        return [torch.nn.Linear(in_shape[0], layer.d_out, bias=layer.bias)]
     if isinstance(layer, Conv2D | Conv2DTranspose):
         return convolution(layer, in_shape)
     if isinstance(layer, SpectralNorm):
@@ -138,6 +174,8 @@ def modules(layer, in_shape):
         "Sigmoid": torch.nn.Sigmoid, "Flatten": torch.nn.Flatten,
         "Reshape": lambda: torch.nn.Unflatten(1, (layer.shape[-1], *layer.shape[:-1])),
         "UpSampling2D": lambda: torch.nn.Upsample(scale_factor=layer.factor), "Cropping2D": lambda: Crop(layer),
+        "Bias": lambda: Bias(in_shape[-1]), "Basis": lambda: Basis(in_shape[-1], layer.size),
+        "BlurUpSampling2D": lambda: Blurred(up=True), "BlurDownSampling2D": lambda: Blurred(up=False),
         "GlobalAveragePooling2D": Mean, "AveragePooling2D": lambda: torch.nn.AvgPool2d(layer.size, layer.stride),
     }  # fmt: skip
     return [simple[type(layer).__name__]()]

@@ -156,6 +156,17 @@ def adam(p, g, m, v, rate, beta1, beta2, eps, t):
         p[i] -= m[i] / (np.sqrt(v[i]) + small) * step
 
 
+@compiled
+def adam_without_momentum(p, g, v, rate, beta2, eps, t):
+    """v <- beta2 v + g^2,   p <- p - step g / (sqrt(v) + eps'): `adam` with beta1 = 0."""
+    root = np.sqrt((1 - beta2) / (1 - beta2**t))
+    step = p.dtype.type(rate / root)
+    small, b2 = p.dtype.type(eps / root), p.dtype.type(beta2)
+    for i in range(len(p)):
+        v[i] = b2 * v[i] + g[i] * g[i]
+        p[i] -= g[i] / (np.sqrt(v[i]) + small) * step
+
+
 # Sums over rows, in float64, row after row. ---------------------------------------------------------------------------
 
 

@@ -250,6 +250,21 @@ extern "C" __global__ void adam(REAL* p, const REAL* g, REAL* m, REAL* v, unsign
     }
 }
 
+// v <- beta2 v + g g    p <- p - step g / (sqrt(v) + eps'): adam with beta1 = 0, which needs no m.
+extern "C" __global__ void adam_without_momentum(REAL* p, const REAL* g, REAL* v, unsigned int total,
+                                                 const double* rate, double beta2, double eps, Word first,
+                                                 Word stride, const Word* replays) {
+    const double t = static_cast<double>(first + stride * *replays);
+    const double root = sqrt((1 - beta2) / (1 - pow(beta2, t)));
+    const REAL step = static_cast<REAL>(*rate / root), small = static_cast<REAL>(eps / root);
+    const REAL b2 = static_cast<REAL>(beta2);
+    EACH(i, total) {
+        const REAL vi = b2 * v[i] + g[i] * g[i];
+        v[i] = vi;
+        p[i] -= g[i] / (sqrt(vi) + small) * step;
+    }
+}
+
 // Random numbers: philox.py says what the key and the counter are. ----------------------------------------------------
 
 // The four words of block `block` of (seed, stream, step): ten rounds of Philox4x64 (Salmon et al. 2011, figure 2).

@@ -125,8 +125,11 @@ CHANNEL_SCALES = Kernel("channel_scales", reads="var gamma", writes="inverse_std
 SGD_STEP = Kernel("sgd", reads="p g u", writes="p u", scalars="rate", numbers="momentum")
 RMSPROP = Kernel("rmsprop", reads="p g v", writes="p v", scalars="rate", numbers="rho eps")
 ADAM = Kernel("adam", reads="p g m v", writes="p m v", scalars="rate", numbers="beta1 beta2 eps", steps="t")
+ADAM_WITHOUT_MOMENTUM = Kernel(
+    "adam_without_momentum", reads="p g v", writes="p v", scalars="rate", numbers="beta2 eps", steps="t"
+)
 
 KERNELS = (
     RELU, RELU_DX, LEAKY_RELU, LEAKY_RELU_DX, TANH_DX, SIGMOID, SIGMOID_DX, DROPOUT, BCE_WITH_LOGITS, ADD_BIAS,
-    NORMALISE, NORMALISE_DX, RUNNING_AVERAGE, CHANNEL_SCALES, SGD_STEP, RMSPROP, ADAM,
+    NORMALISE, NORMALISE_DX, RUNNING_AVERAGE, CHANNEL_SCALES, SGD_STEP, RMSPROP, ADAM, ADAM_WITHOUT_MOMENTUM,
 )  # fmt: skip

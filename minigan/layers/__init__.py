@@ -2,6 +2,8 @@
 
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
+from .basis import Basis, Bias
+from .blur import BlurDownSampling2D, BlurUpSampling2D
 from .borders import Cropping2D, ZeroPadding2D
 from .conv import Conv2D, Conv2DTranspose
 from .dense import Dense
@@ -15,7 +17,8 @@ from .spectral_norm import SpectralNorm
 from .upsampling_conv import UpSamplingConv2D
 
 __all__ = [
-    "AveragePooling2D", "BatchNorm", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "Dropout", "Flatten",
-    "GlobalAveragePooling2D", "LabelEmbedding", "Layer", "LeakyReLU", "ReLU", "Reshape", "Residual", "Sigmoid",
-    "SpectralNorm", "Tanh", "UpSampling2D", "UpSamplingConv2D", "ZeroPadding2D",
+    "AveragePooling2D", "Basis", "BatchNorm", "Bias", "BlurDownSampling2D", "BlurUpSampling2D", "Conv2D",
+    "Conv2DTranspose", "Cropping2D", "Dense", "Dropout", "Flatten", "GlobalAveragePooling2D", "LabelEmbedding", "Layer",
+    "LeakyReLU", "ReLU", "Reshape", "Residual", "Sigmoid", "SpectralNorm", "Tanh", "UpSampling2D", "UpSamplingConv2D",
+    "ZeroPadding2D",
 ]  # fmt: skip

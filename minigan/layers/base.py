@@ -6,22 +6,20 @@ use parameters under the names that were declared: `self.W`, and its gradient `s
 """
 
 import contextlib
-import inspect
-import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any, ClassVar
 
 from ..backend import Array, Backend
-from ..config import arguments_of
 from ..context import Context
 from ..errors import OrderError, SettingsError, ShapeError
 from ..initializers import Initializer, is_initializer, zeros
 from ..parameters import Declaration, require_free
+from .arguments import Arguments
 
 
-class Layer:
+class Layer(Arguments):
     """y = f(x; parameters). Subclasses write `build`, `forward` and `backward`; and `tangent`, if they may be part of a
     critic with a penalty on its slope (docs/wgan_gp.md).
 
@@ -32,7 +30,6 @@ class Layer:
     calls them by `run_forward`, `run_backward` and the like.
     """
 
-    name: str  # "2.Dense": its place in the network and its class; inside another, "3.Residual.0.Conv2D"
     context: Context  # what it needs of its network
     backend: Backend
     xp: ModuleType
@@ -40,6 +37,7 @@ class Layer:
     declared: dict[str, list[Declaration]]
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    kept_dy: Array  # of the last backward, where a second derivative follows
     no_tangent: ClassVar[str] = "it has no `tangent` of its own, the derivative of its forward along a direction"
 
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -74,6 +72,55 @@ class Layer:
         curved = self.tangent_backward(t, dy)
         return self.tangent(t), curved
 
+    def fused(self, t: Array, dy: Array, s: Array) -> Array:
+        """J t; and overwrite the gradients with those of  sum_i s_i <dy_i, y_i> + <dy, J t>,  dy and t held fixed.
+
+        For a layer that treats every row by itself and is piecewise linear: the loss's part of the gradient, whose dy
+        is s_i dy_i, and the penalty's in one pass (docs/r3gan.md). Layers with weights overwrite this by one product.
+
+        s: (n, 1)   t: of x's shape   dy: of y's, kept by the last backward. Raises SettingsError if J depends on x.
+        """
+        if not self.learns:
+            self._require_piecewise_linear(self.tangent_backward(t, dy) if self.keeps_dy() else None)
+            return self.tangent(t)
+        gradients = [getattr(layer, f"d{item.name}") for layer in self.walk() for item in layer.declared["params"]]
+        self.run_backward(self.each_row(s, dy) * dy, params=True, inputs=False)
+        of_loss = [gradient.copy() for gradient in gradients]
+        for gradient in gradients:
+            gradient[...] = 0
+        J_t, bend = self.run_tangents(t)
+        self._require_piecewise_linear(bend)
+        for gradient, more in zip(gradients, of_loss, strict=True):
+            gradient += more
+        return J_t
+
+    def _require_piecewise_linear(self, bend: Array | None) -> None:
+        if bend is not None:
+            raise SettingsError(
+                f"{self.context.network}: {self.name} is not piecewise linear: D's loss and penalty cannot be fused; "
+                f"write fused=False"
+            )
+
+    def keeps_dy(self) -> bool:
+        """Whether `tangents` or `fused` looks at dy: of a layer with weights, or one whose slope depends on x."""
+        return self.learns or type(self).tangent_backward is not Layer.tangent_backward
+
+    def each_row(self, s: Array, x: Array) -> Array:
+        """s, a number for each row, as it is multiplied with x.    (n, 1) -> (n, 1, ..., 1)"""
+        return s.reshape(len(s), *[1] * (x.ndim - 1))
+
+    def lifted(self, x: Array, s: Array, t: Array) -> Array:
+        """s x + t, in a temporary buffer.    s: (n, 1), one number for each row"""
+        rows = self.xp.multiply(x, self.each_row(s, x), out=self.temporary("s x + t", x.shape))
+        rows += t
+        return rows
+
+    def weighted_sum(self, s: Array, dy: Array) -> Array:
+        """sum s dy, over all axes but the last.    s: (n, 1)   dy: (n, ..., c) -> (c,)"""
+        rows = dy.reshape(len(dy), -1)
+        along = self.backend.matmul(s.T, rows, out=self.temporary("s^T dy", (1, rows.shape[1])))
+        return along.reshape(-1, dy.shape[-1]).sum(axis=0)
+
     def has_tangent(self) -> bool:
         """Whether there is a `tangent`, written in the class that has the `forward` or in one derived from it."""
         kinds = type(self).__mro__
@@ -106,7 +153,9 @@ class Layer:
     def _declare(
         self, kind: str, name: str, shape: tuple[int, ...], init: Initializer, fans: tuple[int, int] | None
     ) -> None:
-        require_free(self.name, self.declared, kind, name, {*dir(Layer), *Layer.__annotations__})
+        require_free(
+            self.name, self.declared, kind, name, {*dir(Layer), *Layer.__annotations__, *Arguments.__annotations__}
+        )
         fan_in, fan_out = fans or ((shape[0], shape[-1]) if shape else (1, 1))
         self.declared[kind].append(Declaration(name, shape, init, fan_in, fan_out))
 
@@ -136,42 +185,6 @@ class Layer:
         return ShapeError(
             f"{self.context.network}: {self.name} cannot take inputs of shape {in_shape}: it needs {wanted}"
         )
-
-    def config(self) -> dict[str, Any]:
-        """The arguments of an equal layer: `type(layer).from_config(layer.config())`."""
-        return arguments_of(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Layer":
-        """A layer of these arguments. Those of `*layers` are a list."""
-        parameters = inspect.signature(cls).parameters.values()
-        star = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
-        named = {name: value for name, value in config.items() if name != star}
-        return cls(*config.get(star, ()), **named) if star else cls(**named)
-
-    def describe(self) -> dict[str, Any]:
-        """The layer in the types of JSON: its class, its arguments, the layers inside it. Initializers are left out,
-        since a network that is loaded needs none.
-
-        Raises SettingsError for an argument that JSON cannot hold, such as a function or an array.
-        """
-        return {"type": type(self).__name__} | {
-            name: _described(value, f"{self!r}: its argument {name}")
-            for name, value in self.config().items()
-            if not (callable(value) and not isinstance(value, Layer) and self._is_initializer(name))
-        }
-
-    def _is_initializer(self, name: str) -> bool:
-        return name.endswith("_init") or name in self.__dict__.get("initializers", ())
-
-    def clone(self) -> "Layer":
-        """An equal layer, with equal layers inside it, which is not part of a network."""
-        return self.from_config({name: _cloned(value) for name, value in self.config().items()})
-
-    def __repr__(self) -> str:
-        shown = {k: v for k, v in self.config().items() if isinstance(v, Layer) or not callable(v)}
-        settings = (f"{name}={value!r}" for name, value in shown.items())
-        return f"{type(self).__name__}({', '.join(settings)})"
 
     # Layers inside this one. -----------------------------------------------------------------------------------------
 
@@ -228,7 +241,7 @@ class Layer:
         """`backward`. Keeps a copy of dy if the context says that a second derivative follows."""
         context = self.context
         context.workspace.begin_call(self.name, dy)
-        if context.keep_dy:
+        if context.keep_dy and self.keeps_dy():
             self.kept_dy = self.buf("kept dy", dy.shape)
             self.kept_dy[...] = dy
         dx = self.backward(context.workspace.input(dy), params, inputs)
@@ -257,7 +270,13 @@ class Layer:
         """`tangents`, with the copy of dy that `run_backward` kept."""
         workspace = self.context.workspace
         workspace.begin_call(self.name, t)
-        return self.tangents(workspace.input(t), workspace.input(self.kept_dy))
+        return self.tangents(workspace.input(t), workspace.input(self.kept_dy) if self.keeps_dy() else None)
+
+    def run_fused(self, t: Array, s: Array) -> Array:
+        """`fused`, with the copy of dy that `run_backward` kept."""
+        workspace = self.context.workspace
+        workspace.begin_call(self.name, t)
+        return self.fused(workspace.input(t), workspace.input(self.kept_dy) if self.keeps_dy() else None, s)
 
     # What the network does. ------------------------------------------------------------------------------------------
 
@@ -331,70 +350,6 @@ class Layer:
             )
         super().__setattr__(name, value)
 
-    # Copies. ---------------------------------------------------------------------------------------------------------
-
-    def __copy__(self) -> "Layer":
-        return self._alone("copy.copy").clone()
-
-    def __deepcopy__(self, memo: Any) -> "Layer":
-        return self._alone("copy.deepcopy").clone()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        config = self._alone("pickle").config()
-        for name, value in config.items():
-            if callable(value) and not isinstance(value, Layer):
-                require_picklable(value, f"{self!r}: its argument {name}")
-        return _made, (type(self), config)
-
-    def _alone(self, verb: str) -> "Layer":
-        """The layer. Raises OrderError if it is part of a network: its arrays are views into the network's vectors."""
-        if "context" in self.__dict__:
-            raise OrderError(
-                f"{verb} of {self.context.network}'s {self.name}: a layer that a network has built is copied with the "
-                f"network; for an equal layer with new parameters use layer.clone()"
-            )
-        return self
-
-
-def require_picklable(value: Callable[..., Any], what: str) -> None:
-    """Raises SettingsError, naming it, for a function that pickle cannot find again."""
-    try:
-        pickle.dumps(value)
-    except Exception as error:  # PicklingError, AttributeError, TypeError: each Python has its own
-        name = getattr(value, "__qualname__", repr(value))
-        raise SettingsError(
-            f"{what} is {name}, which cannot be pickled: pickle finds a function by its name, so define it with def "
-            f"at the top level of a module"
-        ) from error
-
-
-def _described(value: Any, what: str) -> Any:
-    if isinstance(value, Layer):
-        return value.describe()
-    if isinstance(value, list | tuple):
-        return [_described(inner, what) for inner in value]
-    if isinstance(value, str | int | float | bool | None):
-        return value
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # NumPy's numbers
-        return value.item()
-    raise SettingsError(
-        f"{what} is {value!r}, which a model file cannot hold: give the layer a number or a word, and have __init__ "
-        f"look up what it means"
-    )
-
-
-def _cloned(value: Any) -> Any:
-    if isinstance(value, Layer):
-        return value.clone()
-    if isinstance(value, list | tuple):
-        return type(value)(map(_cloned, value)) if type(value) in (list, tuple) else value
-    return {name: _cloned(inner) for name, inner in value.items()} if isinstance(value, dict) else value
-
 
 def _sequence(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else ()
-
-
-def _made(kind: type[Layer], config: dict[str, Any]) -> Layer:
-    """What a pickle of a layer calls."""
-    return kind.from_config(config)

@@ -82,6 +82,16 @@ class Chain(Layer):
             return t, None
         return self.kept("J t", t), self.kept("curved", self._back(curved, inputs=True))
 
+    def fused(self, t: Array, dy: Array, s: Array) -> Array:
+        """J t, each layer's gradients on the way."""
+        for layer in self.layers:
+            t = layer.run_fused(t, s)
+        return t
+
+    def keeps_dy(self) -> bool:
+        """No: the layers inside keep theirs."""
+        return False
+
     def _forth(self, t: Array) -> tuple[Array, list[Array | None]]:
         """J t, and each layer's derivative of <dy, J t> for its own x; those for its parameters are in `grads`."""
         curved: list[Array | None] = []

@@ -13,6 +13,7 @@ class Convolution(Layer):
     """The base of Conv2D and Conv2DTranspose: their arguments, and the bias."""
 
     window: Window
+    x: Array
     W: Array
     b: Array
     dW: Array
@@ -61,6 +62,13 @@ class Convolution(Layer):
 
         self.backend.elementwise(shift, (y,), (self.b,), kernel=ADD_BIAS)
         return y
+
+    def fused(self, t: Array, dy: Array, s: Array) -> Array:
+        """dW of s x + t in place of x,  db = sum s dy;  J t."""
+        self.tangent_backward(self.lifted(self.x, s, t), dy)
+        if self.bias:
+            self.db[...] = self.weighted_sum(s, dy)
+        return self.tangent(t)
 
     def sum_to_db(self, dy: Array) -> None:
         """db = sum dy, over all axes but the last, if there is a b."""

@@ -86,6 +86,12 @@ class Residual(Chain):
         other = t if self.shortcut is None else self.kept("J_s t", self.shortcut.run_tangent(t))
         return super().tangent(t) + other
 
+    def fused(self, t: Array, dy: Array, s: Array) -> Array:
+        """J t = J_f t + J_s t, the gradients of both branches on the way."""
+        t = self.kept("t", t)
+        other = t if self.shortcut is None else self.kept("J_s t", self.shortcut.run_fused(t, s))
+        return self.xp.add(super().fused(t, dy, s), other, out=self.buf("J t", (len(t), *self.output_shape)))
+
     def config(self) -> dict[str, Any]:
         """The layers, and the shortcut."""
         return {"layers": self.layers, "shortcut": self.shortcut}

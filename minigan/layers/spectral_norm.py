@@ -94,6 +94,14 @@ class SpectralNorm(Layer):
         self.through_sigma(dW_SN)
         return dx
 
+    def fused(self, t: Array, dy: Array, s: Array) -> Array:
+        """The inner layer's, with W_SN; dW from its dW_SN."""
+        dW_SN = self.temporary("dW_SN", self.W_SN.shape)
+        with self.layer.lent(W=self.W_SN, dW=dW_SN):
+            t = self.layer.run_fused(t, s)
+        self.through_sigma(dW_SN)
+        return t
+
     def W_times(self, u: Array) -> Array:
         """W u.    (columns,) -> (rows,)"""
         return self.backend.matmul(self.layer.W, u[:, None], out=self.xp.empty((len(self.v), 1), self.dtype))[:, 0]
