@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 from minigan import GAN, RMSprop, Sequential, Wasserstein, WeightClipping, models
 from minigan.cli import guarded
-from minigan.image_runs import FaceSettings, face_images, size_option, train_on_images
+from minigan.image_runs import CutSettings, FaceSettings, face_images, size_option, train_on_images
 from minigan.optimizers import SCOPES
 from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
-class Settings(FaceSettings):
+class Settings(FaceSettings, CutSettings):
     """The recipe of Arjovsky et al. 2017, in the Keras tutorial that models.anime96_wgan comes from."""
 
     steps: int = option(100_000, "steps to train in all", minimum=1)

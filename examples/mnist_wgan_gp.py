@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 from minigan import GAN, Adam, GradientPenalty, Sequential, Wasserstein, models
 from minigan.cli import guarded
-from minigan.image_runs import ImageSettings, digit_images, train_on_images
+from minigan.image_runs import CutSettings, digit_images, train_on_images
 from minigan.initializers import he_normal
 from minigan.layers import Conv2D, Dense, Flatten, LeakyReLU
 from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
-class Settings(ImageSettings):
+class Settings(CutSettings):
     """Algorithm 1 of Gulrajani et al. 2017, with their numbers. The networks are ours."""
 
     steps: int = option(5_000, "steps to train in all", minimum=1)

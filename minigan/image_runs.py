@@ -59,7 +59,7 @@ def size_option(default: int) -> Any:
 
 @dataclass(frozen=True)
 class ImageSettings(RunSettings):
-    """What every convolutional GAN has beside RunSettings: its size, its schedule, and how batches are drawn."""
+    """What every convolutional GAN has beside RunSettings: its size, and how batches are drawn."""
 
     epochs: int | None = option(None, "passes over the data, in place of --steps", minimum=1)
     batch_size: int = option(64, "images in a batch", minimum=1)
@@ -68,13 +68,19 @@ class ImageSettings(RunSettings):
     )
     latent: int = option(100, "numbers in z, the noise that becomes an image", minimum=1, below=100_000)
     width: int = option(64, "channels of the narrowest layer; the others are multiples", minimum=1, below=10_000)
-    lr_every: int = option(0, "--lr-unit between cuts of the learning rate; 0: it stays", minimum=0)
-    lr_factor: float = option(0.9, "what a cut multiplies the learning rate by", minimum=1e-9, maximum=1)
-    lr_unit: str = option("epochs", "what --lr-every counts", choices=UNITS)
     noise: str = option("fresh", "G's update draws fresh noise, or takes the same as D's", choices=NOISE)
     ema: float = option(
         0.0, "decay of the average of G's weights that samples are drawn with; 0: none", minimum=0, below=1
     )
+
+
+@dataclass(frozen=True)
+class CutSettings(ImageSettings):
+    """ImageSettings, and a learning rate that is cut from time to time."""
+
+    lr_every: int = option(0, "--lr-unit between cuts of the learning rate; 0: it stays", minimum=0)
+    lr_factor: float = option(0.9, "what a cut multiplies the learning rate by", minimum=1e-9, maximum=1)
+    lr_unit: str = option("epochs", "what --lr-every counts", choices=UNITS)
 
     def schedule(self, epoch: int) -> StepLR | None:
         """The learning rate's, where a pass over the data has `epoch` steps."""
@@ -84,8 +90,8 @@ class ImageSettings(RunSettings):
 
 
 @dataclass(frozen=True)
-class DCGANSettings(ImageSettings):
-    """ImageSettings, and what `dcgan` takes beyond them: cross-entropy and Adam."""
+class DCGANSettings(CutSettings):
+    """CutSettings, and what `dcgan` takes beyond them: cross-entropy and Adam."""
 
     beta1: float = option(0.5, "decay of Adam's mean: low, because the opponent keeps changing", minimum=0, below=1)
     real_target: float = option(1.0, "D's target for real images: 0.9 smooths the labels", minimum=0, maximum=1)

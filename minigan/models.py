@@ -32,6 +32,7 @@ from .layers import (
     ZeroPadding2D,
 )
 from .network import Sequential
+from .r3gan import r3gan
 
 OUTPUTS = ("logit", "probability")
 Networks = tuple[Sequential, Sequential]
@@ -364,7 +365,8 @@ def toy2d(latent: int = 2, width: int = 128, depth: int = 3, output: str = "logi
 
 
 MODELS = {
-    model.__name__: model for model in (mnist_mlp, mnist_dcgan, faces64, anime96, anime96_wgan, cats96, celeba64, toy2d)
+    model.__name__: model
+    for model in (mnist_mlp, mnist_dcgan, faces64, anime96, anime96_wgan, cats96, celeba64, r3gan, toy2d)
 }
 
 
