@@ -190,6 +190,46 @@ def gradient_sums(dy, x, mean, sums):
 
 
 @compiled
+def split_groups(x, top, left, parts):
+    """parts[g, n, i + top, j + left, k] = x[n, i, j, g c + k].    x: (n, h, w, groups c)   parts: (groups, n, H, W, c)"""
+    groups, c = parts.shape[0], parts.shape[4]
+    for image in range(len(x)):
+        for i in range(x.shape[1]):
+            for j in range(x.shape[2]):
+                pixel = x[image, i, j]
+                for g in range(groups):
+                    into = parts[g, image, i + top, j + left]
+                    for k in range(c):
+                        into[k] = pixel[g * c + k]
+
+
+@compiled
+def join_groups(parts, out):
+    """out[n, g c + k] = parts[g, n, k].    parts: (groups, n, c)   out: (n, groups c)"""
+    groups, pixels, c = parts.shape
+    for n in range(pixels):
+        for g in range(groups):
+            for k in range(c):
+                out[n, g * c + k] = parts[g, n, k]
+
+
+@compiled
+def copy_patches(x, down, aside, cols):
+    """The patches of padded images, row by row of the kernel.    x: (n, h, w c)   cols: (n, oh, ow, kh, kw c)
+
+    down: rows, and aside: entries, from one patch to the next
+    """
+    for image in range(len(x)):
+        for i in range(cols.shape[1]):
+            for u in range(cols.shape[3]):
+                pixels = x[image, i * down + u]
+                for j in range(cols.shape[2]):
+                    under, entries = pixels[j * aside :], cols[image, i, j, u]
+                    for k in range(len(entries)):
+                        entries[k] = under[k]
+
+
+@compiled
 def add_patches(cols, x, row, down, aside):
     """Add the entries of some kernel rows to the pixels under them, from kernel row `row` on.
 

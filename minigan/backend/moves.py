@@ -19,6 +19,29 @@ class Moves:
             out = scratch("cols", (len(x) * math.prod(window.stops), window.patch), x.dtype)
         return im2col(np, x, window, padded, out=out)
 
+    def patches_of_groups(self, x: Array, groups: int, window: Window) -> Array:
+        """The patches of each group of channels, in scratch memory.    window: of one group
+
+        (n, h, w, groups c) -> (groups, n oh ow, kh kw c)
+        """
+        parts = self.split(x, groups, "image").reshape(groups * len(x), *x.shape[1:3], -1)
+        return self.im2col(parts, window).reshape(groups, -1, window.patch)
+
+    def split(self, x: Array, groups: int, name: str) -> Array:
+        """The channels of each group by themselves, in scratch memory of this name.
+
+        (n, h, w, groups c) -> (groups, n, h, w, c)
+        """
+        parts = x.reshape(*x.shape[:3], groups, -1).transpose(3, 0, 1, 2, 4)
+        out = scratch(f"groups of the {name}", parts.shape, x.dtype)
+        out[...] = parts
+        return out
+
+    def join(self, parts: Array, out: Array) -> None:
+        """The way back.    parts: (groups, n h w, c)   out: (n, h, w, groups c)"""
+        groups, _, c = parts.shape
+        out.reshape(-1, groups, c)[...] = parts.transpose(1, 0, 2)
+
     def add_rows(self, cols: Array, row: int, window: Window, padded: Array) -> None:
         """Add the entries of some rows of the kernel to the pixels under them, from kernel row `row` on.
 
