@@ -243,3 +243,49 @@ def add_patches(cols, x, row, down, aside):
                     under, entries = pixels[j * aside :], cols[image, i, j, u]
                     for k in range(len(entries)):
                         under[k] += entries[k]
+
+
+# Depthwise convolutions.    padded: (n, h, w, c)   W: (kh, kw, c)   y, dy: (n, oh, ow, c)   down, aside: strides --------
+
+
+@compiled
+def sum_taps(padded, W, down, aside, y):
+    """y[n, i, j] = the sum over u and v of padded[n, i down + u, j aside + v] W[u, v]."""
+    for image in range(len(y)):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                total = y[image, i, j]
+                total[:] = 0
+                for u in range(W.shape[0]):
+                    for v in range(W.shape[1]):
+                        pixel, weights = padded[image, i * down + u, j * aside + v], W[u, v]
+                        for k in range(len(total)):
+                            total[k] += pixel[k] * weights[k]
+
+
+@compiled
+def add_taps(dy, W, down, aside, padded):
+    """padded[n, i down + u, j aside + v] += dy[n, i, j] W[u, v]."""
+    for image in range(len(dy)):
+        for i in range(dy.shape[1]):
+            for j in range(dy.shape[2]):
+                change = dy[image, i, j]
+                for u in range(W.shape[0]):
+                    for v in range(W.shape[1]):
+                        pixel, weights = padded[image, i * down + u, j * aside + v], W[u, v]
+                        for k in range(len(change)):
+                            pixel[k] += change[k] * weights[k]
+
+
+@compiled
+def sums_of_taps(padded, dy, down, aside, sums):
+    """sums[u, v] += the sum over n, i and j of padded[n, i down + u, j aside + v] dy[n, i, j].    sums: float64"""
+    for image in range(len(dy)):
+        for i in range(dy.shape[1]):
+            for j in range(dy.shape[2]):
+                change = dy[image, i, j]
+                for u in range(sums.shape[0]):
+                    for v in range(sums.shape[1]):
+                        pixel, total = padded[image, i * down + u, j * aside + v], sums[u, v]
+                        for k in range(len(change)):
+                            total[k] += pixel[k] * change[k]

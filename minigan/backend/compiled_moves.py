@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from . import compiled_kernels as loops
 from .base import Array
 from .convolution import Window
@@ -39,6 +41,20 @@ class CompiledMoves(Moves):
     def join(self, parts: Array, out: Array) -> None:
         """The way back.    parts: (groups, n h w, c)   out: (n, h, w, groups c)"""
         loops.join_groups(parts, out.reshape(-1, out.shape[-1]))
+
+    def sum_taps(self, padded: Array, W: Array, window: Window, out: Array) -> None:
+        """As in Moves, pixel by pixel of out."""
+        loops.sum_taps(padded, W.reshape(*window.kernel, -1), *window.stride, out)
+
+    def add_taps(self, dy: Array, W: Array, window: Window, padded: Array) -> None:
+        """As in Moves, pixel by pixel of dy."""
+        loops.add_taps(dy, W.reshape(*window.kernel, -1), *window.stride, padded)
+
+    def sums_of_taps(self, padded: Array, dy: Array, window: Window, out: Array) -> None:
+        """As in Moves; summed in float64."""
+        sums = np.zeros((*window.kernel, out.shape[1]))
+        loops.sums_of_taps(padded, dy, *window.stride, sums)
+        out[...] = sums.reshape(out.shape)
 
     def add_rows(self, cols: Array, row: int, window: Window, padded: Array) -> None:
         """Add the entries of some rows of the kernel to the pixels under them, from kernel row `row` on.
