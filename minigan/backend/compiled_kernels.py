@@ -191,7 +191,10 @@ def gradient_sums(dy, x, mean, sums):
 
 @compiled
 def split_groups(x, top, left, parts):
-    """parts[g, n, i + top, j + left, k] = x[n, i, j, g c + k].    x: (n, h, w, groups c)   parts: (groups, n, H, W, c)"""
+    """parts[g, n, i + top, j + left, k] = x[n, i, j, g c + k].
+
+    x: (n, h, w, groups c)   parts: (groups, n, h + top + bottom, w + left + right, c)
+    """
     groups, c = parts.shape[0], parts.shape[4]
     for image in range(len(x)):
         for i in range(x.shape[1]):
@@ -245,7 +248,7 @@ def add_patches(cols, x, row, down, aside):
                         under[k] += entries[k]
 
 
-# Depthwise convolutions.    padded: (n, h, w, c)   W: (kh, kw, c)   y, dy: (n, oh, ow, c)   down, aside: strides --------
+# Depthwise convolutions.    padded: (n, h, w, c)   W: (kh, kw, c)   y, dy: (n, oh, ow, c)   down, aside: the stride ---
 
 
 @compiled

@@ -1,9 +1,9 @@
 """A grouped convolution as what it is: a convolution for each run of channels, by itself.
 
-The channels of x are cut into `groups` equal runs, and those of y too; run g of y sees run g of x only. W has the columns
-of all groups side by side: (kh kw c / groups, d).
+The channels of x are cut into `groups` equal runs, and those of y too; run g of y sees run g of x only. W has the
+columns of all groups side by side.
 
-x: (n, h, w, c)   W: (kh kw c / groups, d)   y, dy: (n, oh, ow, d)   `one` is the function of the same name, for one group
+x: (n, h, w, c)   W: (kh kw c / groups, d)   y, dy: (n, oh, ow, d)   one: the function of the same name, for one group
 """
 
 from collections.abc import Callable, Iterator

@@ -2,16 +2,17 @@
 
 from ..base import Array
 from ..blas import product
+from ..blocks import equal_blocks, on_all_cores, product_into, sum_of_shares
 from ..tuning import Tuning
 from .way import Case, Way
 
 
 class Pixels(Way):
-    """All three functions, for kernels of 1 x 1 with stride 1 and no border. The BLAS divides the product among its own
-    threads.
+    """All three functions, for kernels of 1 x 1 with stride 1 and no border. Every core multiplies some of the rows, as
+    they lie in memory; few rows are one product.
     """
 
-    name, why = "pixels", "every pixel is a patch: one product, and nothing is laid out"
+    name, why = "pixels", "every pixel is a patch: a product of what is there, and nothing is laid out"
 
     @classmethod
     def pays(cls, function: str, case: Case, tuning: Tuning) -> bool:
@@ -20,14 +21,33 @@ class Pixels(Way):
 
     def conv(self, x: Array, W: Array, out: Array) -> Array:
         """out = x W, pixel by pixel."""
-        product(x.reshape(-1, len(W)), W, out=out.reshape(-1, W.shape[1]))
+        self._multiply(x.reshape(-1, len(W)), W, out.reshape(-1, W.shape[1]))
         return out
 
     def conv_dx(self, dy: Array, W: Array, out: Array) -> Array:
         """out = dy W^T."""
-        product(dy.reshape(-1, W.shape[1]), W.T, out=out.reshape(-1, len(W)))
+        self._multiply(dy.reshape(-1, W.shape[1]), W.T, out.reshape(-1, len(W)))
         return out
 
     def conv_dW(self, x: Array, dy: Array, out: Array) -> Array:
-        """out = x^T dy."""
-        return product(x.reshape(-1, len(out)).T, dy.reshape(-1, out.shape[1]), out=out)
+        """out = x^T dy, a sum over each core's rows; the sums are added in order."""
+        rows, change = x.reshape(-1, len(out)), dy.reshape(-1, out.shape[1])
+        if self._count(len(rows)) == 1:
+            return product(rows.T, change, out=out)
+
+        def add_part(pixels: slice, total: Array, add: bool) -> None:
+            product_into(rows[pixels].T, change[pixels], total, add)
+
+        return sum_of_shares(add_part, len(rows), lambda n: [(0, n)], out, self.tuning)
+
+    def _multiply(self, a: Array, b: Array, out: Array) -> None:
+        """out = a b."""
+
+        def block(start: int, stop: int) -> None:
+            product(a[start:stop], b, out=out[start:stop])
+
+        on_all_cores(block, equal_blocks(len(a), self._count(len(a))), self.tuning)
+
+    def _count(self, rows: int) -> int:
+        """In how many products: one for each core, unless its rows are too few for it to be fast."""
+        return self.tuning.threads if rows >= self.tuning.threads * self.tuning.rows else 1

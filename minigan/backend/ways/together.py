@@ -1,7 +1,6 @@
 """Narrow groups, whose products are one call: a stack of small matrices."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -33,8 +32,8 @@ class Together(Way):
 
     @classmethod
     def pays(cls, function: str, case: Case, tuning: Tuning) -> bool:
-        """Up to so many channels in a group; dx where it gathers, and all of W is seen by few enough pixels."""
-        narrow = 1 < case.window.groups and case.c // case.window.groups <= tuning.narrow_group
+        """Up to so many channels in a group; dx with stride 1, and no more zeros around than the kernel covers."""
+        narrow = case.window.groups > 1 and case.c // case.window.groups <= tuning.narrow_group
         return narrow and (function != "conv_dx" or turned_window(case) is not None)
 
     def conv(self, x: Array, W: Array, out: Array) -> Array:
