@@ -593,6 +593,53 @@ class ConvBiasMean(Conv2D):
         return dx
 
 
+def interleaved(array, groups):
+    """The channels as if every groups-th one belonged to a group, and not as many in a row."""
+    return array.reshape(*array.shape[:3], -1, groups).swapaxes(3, 4).reshape(array.shape)
+
+
+@planted("dx takes every second channel of dy for a group", 4, 3, 1, 1, groups=2, x=(2, 4, 3, 6), wrong="x")
+class ConvGroupsInterleaved(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = self.backend.conv_dx(interleaved(dy, self.groups), self.W, self.window, np.empty_like(self.x))
+        return only_dx(self, dy, params, inputs, dx)
+
+
+@planted("dx of a group stands in the channels of its neighbour", 4, 3, 2, 1, groups=2, x=(2, 5, 4, 6), wrong="x")
+class ConvGroupsNeighbour(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        return np.roll(dx, dx.shape[3] // self.groups, axis=3) if inputs else None
+
+
+@planted("dW of a group is made from the x of its neighbour", 6, (2, 3), groups=3, x=(2, 4, 5, 6), wrong="W")
+class ConvGroupsOtherX(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            x = np.roll(self.x, self.x.shape[3] // self.groups, axis=3)
+            self.backend.conv_dW(x, dy, self.window, out=self.dW)
+        return dx
+
+
+@planted("dW has the columns of the groups interleaved", 4, 3, groups=2, x=(2, 4, 3, 6), wrong="W")
+class ConvGroupsColumns(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dW[...] = self.dW.reshape(len(self.dW), self.groups, -1).swapaxes(1, 2).reshape(self.dW.shape)
+        return dx
+
+
+@planted("a depthwise dx forgets the second output of each channel", 6, 3, 1, 1, groups=3, x=(2, 3, 4, 3), wrong="x")
+class ConvDepthwiseFirst(Conv2D):
+    def backward(self, dy, params=True, inputs=True):
+        first = dy.copy()
+        first[..., 1::2] = 0
+        dx = self.backend.conv_dx(first, self.W, self.window, np.empty_like(self.x))
+        return only_dx(self, dy, params, inputs, dx)
+
+
 @planted("dx takes W's channels in the wrong order", 2, 3, 2, 1, x=(2, 3, 2, 3), wrong="x")
 class TransposeChannels(Conv2DTranspose):
     def backward(self, dy, params=True, inputs=True):

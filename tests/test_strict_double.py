@@ -422,8 +422,11 @@ def test_convolutions_are_numpys(dtype, pieces, double, monkeypatch):
     for window in (
         Window((5, 7, 3), (3, 2), (2, 3), ((1, 0), (0, 2))), Window((4, 4, 1), (4, 4), (1, 1), ((0, 0), (0, 0))),
         Window((6, 5, 2), (1, 1), (3, 2), ((0, 0), (0, 0))), Window((5, 5, 2), (2, 2), (3, 3), ((2, 1), (1, 3))),
+        Window((6, 5, 2), (1, 1), (1, 1), ((0, 0), (0, 0))),
+        Window((5, 7, 6), (3, 2), (2, 3), ((1, 0), (0, 2)), 3), Window((4, 5, 2), (2, 2), (3, 3), ((2, 1), (1, 3)), 2),
+        Window((3, 4, 3), (3, 4), (1, 1), ((0, 0), (0, 0)), 3),
     ):  # fmt: skip
-        n, d = 5, 3
+        n, d = 5, 3 if window.groups == 1 else 2 * window.groups
         if pieces > 1:
             monkeypatch.setattr(cupy_backend, "MOST_NUMBERS", 2 * window.patch * window.stops[0] * window.stops[1])
         x, W = (
@@ -529,6 +532,10 @@ def test_every_grid_gives_the_same_bits_and_writes_nothing_beyond(double):
     calls = {
         "im2col": (96, lambda out: (x, out, np.uint32(96), *window)),
         "col2im": (48, lambda out: (x, out, np.uint32(48), *window)),
+        "grouped_conv": (64, lambda out: (x, x[20:].copy(), out, np.uint32(64), *window, np.int32(8), np.int32(2))),
+        "grouped_conv_dx": (72, lambda out: (x, x[20:].copy(), out, np.uint32(72), *window, np.int32(8), np.int32(2))),
+        "grouped_conv_dW": (96, lambda out: (x, x[20:].copy(), out, np.uint32(96), np.uint32(2), np.uint32(8), *window,
+                                             np.int32(8), np.int32(2))),
         "relu": (48, lambda out: (x, out, np.uint32(48))),
         "relu_dx": (40, lambda out: (x, x[50:].copy(), out, np.uint32(40))),
         "leaky_relu": (48, lambda out: (x, out, np.uint32(48), np.float64(0.2))),

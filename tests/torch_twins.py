@@ -77,7 +77,8 @@ def convolution(layer, in_shape):
         padding, around = ((top, left), []) if even else (0, [torch.nn.ZeroPad2d((left, right, top, bottom))])
         if isinstance(layer, UpSamplingConv2D):
             around = [torch.nn.Upsample(scale_factor=layer.factor), *around]
-        return [*around, torch.nn.Conv2d(c_in, layer.c_out, layer.kernel, layer.stride, padding, bias=layer.bias)]
+        sizes = layer.kernel, layer.stride, padding
+        return [*around, torch.nn.Conv2d(c_in, layer.c_out, *sizes, groups=layer.groups, bias=layer.bias)]
     assert even, "PyTorch has no such ConvTranspose2d"
     sizes = layer.kernel, layer.stride, (top, left), layer.output_padding
     return [torch.nn.ConvTranspose2d(c_in, layer.c_out, *sizes, bias=layer.bias)]

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from ..errors import ShapeError
+from . import groups
 from .convolution import Window, col2im, im2col
 from .kernels import Elementwise, Kernel
 from .random import Random
@@ -110,7 +111,11 @@ class Backend:
         return sums.plain(self.xp, *rows)
 
     def conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
-        """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d), contiguous"""
+        """out = im2col(x) W.    x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d), contiguous
+
+        With several groups, W is (kh kw c / groups, d) here and below, and its runs of d / groups columns are those of
+        the groups.
+        """
         require_out("conv", out, (len(x), *window.stops, W.shape[1]), x.shape[1:] == window.image)
         return self._conv(x, W, window, out)
 
@@ -127,20 +132,31 @@ class Backend:
         return self._conv_dx(dy, W, window, out)
 
     def _conv(self, x: Array, W: Array, window: Window, out: Array) -> Array:
+        if window.groups > 1:
+            return groups.conv(self.xp, self._conv, x, W, window, out)
         self._matmul(self._im2col(x, window), W, out.reshape(-1, W.shape[1]))
         return out
 
     def _conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
+        if window.groups > 1:
+            return groups.conv_dW(self.xp, self._conv_dW, x, dy, window, out)
         return self._matmul(self._im2col(x, window).T, dy.reshape(-1, out.shape[1]), out)
 
     def _conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
+        if window.groups > 1:
+            return groups.conv_dx(self.xp, self._conv_dx, dy, W, window, out)
         dy = dy.reshape(-1, W.shape[1])
+        if window.is_pixels:
+            self._matmul(dy, W.T, out.reshape(-1, len(W)))
+            return out
         cols = self._matmul(dy, W.T, self.xp.empty((len(dy), len(W)), W.dtype))
         padded = self.xp.empty((len(out), *window.padded), W.dtype)
         return col2im(self.xp, cols, window, padded, out)
 
     def _im2col(self, x: Array, window: Window) -> Array:
         """Every patch of x as a row.    x: (n, h, w, c) -> (n oh ow, kh kw c)"""
+        if window.is_pixels:
+            return x.reshape(-1, window.patch)
         padded = self.xp.empty((len(x), *window.padded), x.dtype)
         rows = len(x) * math.prod(window.stops)
         return im2col(self.xp, x, window, padded, out=self.xp.empty((rows, window.patch), x.dtype))
@@ -148,8 +164,12 @@ class Backend:
     def describe(self, window: Window, n: int, d: int) -> list[Description]:
         """How conv, conv_dx and conv_dW of n images are computed, with d channels of output."""
         plain = n * math.prod(window.stops) * window.patch * d
-        why = "all patches are laid out and multiplied at once"
-        return [Description(function, "patches", plain, plain, why) for function in ("conv", "conv_dx", "conv_dW")]
+        way, why = "patches", "all patches are laid out and multiplied at once"
+        if window.is_pixels:
+            way, why = "pixels", "every pixel is a patch, and nothing is laid out"
+        elif window.groups > 1:
+            way, why = "by group", "each group is a convolution of its own"
+        return [Description(function, way, plain, plain, why) for function in ("conv", "conv_dx", "conv_dW")]
 
     def batch(self, images: np.ndarray, choose: Callable[["Backend"], Array], dtype: Any) -> Array:
         """images[chosen], bytes as p / 127.5 - 1, floats unchanged.    images: NumPy, (N, h, w, c)   -> (n, h, w, c)

@@ -201,6 +201,49 @@ def gradient_sums(dy, x, mean, sums):
 
 
 @compiled
+def split_groups(x, top, left, parts):
+    """parts[g, n, i + top, j + left, k] = x[n, i, j, g c + k].
+
+    x: (n, h, w, groups c)   parts: (groups, n, h + top + bottom, w + left + right, c)
+    """
+    groups, c = parts.shape[0], parts.shape[4]
+    for image in range(len(x)):
+        for i in range(x.shape[1]):
+            for j in range(x.shape[2]):
+                pixel = x[image, i, j]
+                for g in range(groups):
+                    into = parts[g, image, i + top, j + left]
+                    for k in range(c):
+                        into[k] = pixel[g * c + k]
+
+
+@compiled
+def join_groups(parts, out):
+    """out[n, g c + k] = parts[g, n, k].    parts: (groups, n, c)   out: (n, groups c)"""
+    groups, pixels, c = parts.shape
+    for n in range(pixels):
+        for g in range(groups):
+            for k in range(c):
+                out[n, g * c + k] = parts[g, n, k]
+
+
+@compiled
+def copy_patches(x, down, aside, cols):
+    """The patches of padded images, row by row of the kernel.    x: (n, h, w c)   cols: (n, oh, ow, kh, kw c)
+
+    down: rows, and aside: entries, from one patch to the next
+    """
+    for image in range(len(x)):
+        for i in range(cols.shape[1]):
+            for u in range(cols.shape[3]):
+                pixels = x[image, i * down + u]
+                for j in range(cols.shape[2]):
+                    under, entries = pixels[j * aside :], cols[image, i, j, u]
+                    for k in range(len(entries)):
+                        entries[k] = under[k]
+
+
+@compiled
 def add_patches(cols, x, row, down, aside):
     """Add the entries of some kernel rows to the pixels under them, from kernel row `row` on.
 
@@ -214,3 +257,49 @@ def add_patches(cols, x, row, down, aside):
                     under, entries = pixels[j * aside :], cols[image, i, j, u]
                     for k in range(len(entries)):
                         under[k] += entries[k]
+
+
+# Depthwise convolutions.    padded: (n, h, w, c)   W: (kh, kw, c)   y, dy: (n, oh, ow, c)   down, aside: the stride ---
+
+
+@compiled
+def sum_taps(padded, W, down, aside, y):
+    """y[n, i, j] = the sum over u and v of padded[n, i down + u, j aside + v] W[u, v]."""
+    for image in range(len(y)):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                total = y[image, i, j]
+                total[:] = 0
+                for u in range(W.shape[0]):
+                    for v in range(W.shape[1]):
+                        pixel, weights = padded[image, i * down + u, j * aside + v], W[u, v]
+                        for k in range(len(total)):
+                            total[k] += pixel[k] * weights[k]
+
+
+@compiled
+def add_taps(dy, W, down, aside, padded):
+    """padded[n, i down + u, j aside + v] += dy[n, i, j] W[u, v]."""
+    for image in range(len(dy)):
+        for i in range(dy.shape[1]):
+            for j in range(dy.shape[2]):
+                change = dy[image, i, j]
+                for u in range(W.shape[0]):
+                    for v in range(W.shape[1]):
+                        pixel, weights = padded[image, i * down + u, j * aside + v], W[u, v]
+                        for k in range(len(change)):
+                            pixel[k] += change[k] * weights[k]
+
+
+@compiled
+def sums_of_taps(padded, dy, down, aside, sums):
+    """sums[u, v] += the sum over n, i and j of padded[n, i down + u, j aside + v] dy[n, i, j].    sums: float64"""
+    for image in range(len(dy)):
+        for i in range(dy.shape[1]):
+            for j in range(dy.shape[2]):
+                change = dy[image, i, j]
+                for u in range(sums.shape[0]):
+                    for v in range(sums.shape[1]):
+                        pixel, total = padded[image, i * down + u, j * aside + v], sums[u, v]
+                        for k in range(len(change)):
+                            total[k] += pixel[k] * change[k]

@@ -5,7 +5,7 @@ adds every row back onto the patch it came from. Both use the same view of the i
 NumPy and CuPy read the patches from the image's memory by strides.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -19,12 +19,16 @@ class Window:
 
     It stops at oh x ow places:  oh = (h + top + bottom - kh) // sh + 1.  Rows and columns left over at the end, fewer
     than a stride, are under no kernel.
+
+    With several groups, the channels are cut into as many equal runs, those of the output too, and run g of the output
+    sees run g of the image only: each kernel is (kh, kw, c / groups).
     """
 
     image: tuple[int, int, int]
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: Sides
+    groups: int = 1
 
     @property
     def padded(self) -> tuple[int, int, int]:
@@ -41,8 +45,20 @@ class Window:
 
     @property
     def patch(self) -> int:
-        """Numbers under the kernel: kh kw c."""
-        return self.kernel[0] * self.kernel[1] * self.image[2]
+        """Numbers under a kernel: kh kw c / groups."""
+        return self.kernel[0] * self.kernel[1] * self.image[2] // self.groups
+
+    @property
+    def of_group(self) -> "Window":
+        """Of one group by itself."""
+        h, w, c = self.image
+        return replace(self, image=(h, w, c // self.groups), groups=1)
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether every pixel is a patch: im2col(x) is x itself, each pixel a row."""
+        none = (0, 0), (0, 0)
+        return (self.kernel, self.stride, self.padding, self.groups) == ((1, 1), (1, 1), none, 1)
 
     @property
     def inside(self) -> tuple[slice, slice, slice]:
@@ -146,8 +162,12 @@ def axis_phases(
 def naive_convolution(xp: ModuleType, x: Any, W: Any, window: Window) -> Any:
     """y by the definition, stop by stop: the fast ways are tested against it.
 
-    y[n, i, j] = sum over u, v of  x_padded[n, i sh + u, j sw + v] W[u, v]
+    y[n, i, j] = sum over u, v of  x_padded[n, i sh + u, j sw + v] W[u, v],    for each group
     """
+    if window.groups > 1:
+        xs, Ws = xp.split(x, window.groups, axis=3), xp.split(W, window.groups, axis=1)
+        parts = [naive_convolution(xp, *pair, window.of_group) for pair in zip(xs, Ws, strict=True)]
+        return xp.concatenate(parts, axis=3)
     padded = xp.zeros((len(x), *window.padded), x.dtype)
     padded[window.inside] = x
     (oh, ow), (kh, kw), (sh, sw) = window.stops, window.kernel, window.stride

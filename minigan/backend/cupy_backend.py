@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import BackendError
 from . import philox
-from .base import Array, Backend
+from .base import Array, Backend, Description
 from .convolution import Window
 from .cublas import Cublas
 from .graph import StepGraph, StepNumbers
@@ -24,6 +24,7 @@ KERNELS = Path(__file__).parent / "kernels.cu"
 REALS = {"float32": "float", "float64": "double"}
 THREADS, MOST_BLOCKS = 256, 4096  # of a launch; with more entries than threads, each thread takes several
 MOST_NUMBERS = 2**28  # entries of im2col's matrix: kernels count in 32 bits, and memory is limited
+MOST_SUMS = 2**22  # of parts of a grouped dW
 FEW_ROWS = 4096  # up to so many rows are summed in two launches, more in three
 RESIDENT = 8 * 2**30  # a data set of up to so many bytes is copied to the device as a whole
 
@@ -143,6 +144,9 @@ class CupyBackend(Backend):
 
         x: (n, h, w, c)   W: (kh kw c, d)   out: (n, oh, ow, d)
         """
+        if window.groups > 1:
+            self._of_groups("grouped_conv", x, W, out, out.size, window, W.shape[1])
+            return out
         for part in self._pieces(len(x), window):
             self._matmul(self._im2col(x[part], window), W, out=out[part].reshape(-1, W.shape[1]))
         return out
@@ -152,6 +156,8 @@ class CupyBackend(Backend):
 
         x: (n, h, w, c)   dy: (n, oh, ow, d)   out: (kh kw c, d)
         """
+        if window.groups > 1:
+            return self._grouped_conv_dW(x, dy, window, out)
         for part in self._pieces(len(x), window):
             into = out if part.start == 0 else self.xp.empty_like(out)
             self._matmul(self._im2col(x[part], window).T, dy[part].reshape(-1, out.shape[1]), out=into)
@@ -164,6 +170,12 @@ class CupyBackend(Backend):
 
         dy: (n, oh, ow, d)   W: (kh kw c, d)   out: (n, h, w, c)
         """
+        if window.groups > 1:
+            self._of_groups("grouped_conv_dx", dy, W, out, out.size, window, W.shape[1])
+            return out
+        if window.is_pixels:
+            self._matmul(dy.reshape(-1, W.shape[1]), W.T, out=out.reshape(-1, len(W)))
+            return out
         for part in self._pieces(len(dy), window):
             rows = dy[part].reshape(-1, W.shape[1])
             cols = self._matmul(rows, W.T, out=self.xp.empty((len(rows), len(W)), W.dtype))
@@ -171,14 +183,44 @@ class CupyBackend(Backend):
         return out
 
     def _im2col(self, x: Array, window: Window) -> Array:
-        """The patches of x, a row each, by a kernel.    x: (n, h, w, c) -> (n oh ow, kh kw c)"""
+        """The patches of x, a row each, by a kernel; x itself where every pixel is one.
+
+        x: (n, h, w, c) -> (n oh ow, kh kw c)
+        """
+        if window.is_pixels:
+            return x.reshape(-1, window.patch)
         cols = self.xp.empty((len(x) * math.prod(window.stops), window.patch), x.dtype)
         self.launch("im2col", cols, self.xp.ascontiguousarray(x), cols, cols.size, *_geometry(window))
         return cols
 
+    def _of_groups(self, kernel: str, first: Array, second: Array, out: Array, *counts: Any) -> None:
+        """A kernel that computes each number of a grouped convolution, or of its dx, in a thread of its own.
+
+        counts: the numbers of out, and what else it counts by; the window; d, the channels of the output
+        """
+        *numbers, window, d = counts
+        arrays = (self.xp.ascontiguousarray(first), self.xp.ascontiguousarray(second), out)
+        self.launch(kernel, first, *arrays, *numbers, *_geometry(window), np.int32(d), np.int32(window.groups))
+
+    def _grouped_conv_dW(self, x: Array, dy: Array, window: Window, out: Array) -> Array:
+        """The stops are dealt to some threads for each number of out, whose sums are added in order, in double."""
+        stops = len(x) * math.prod(window.stops)
+        parts = max(1, min(math.isqrt(stops), MOST_SUMS // out.size))
+        sums = self.xp.empty((1, parts * out.size), "float64")
+        self._of_groups("grouped_conv_dW", x, dy, sums, sums.size, parts, stops, window, out.shape[1])
+        self.launch("add_sums", out, sums, out, out.size, out.size, sums.shape[1])
+        return out
+
     def _pieces(self, n: int, window: Window) -> list[slice]:
         images = max(1, MOST_NUMBERS // (math.prod(window.stops) * window.patch))
         return [slice(start, min(start + images, n)) for start in range(0, n, images)]
+
+    def describe(self, window: Window, n: int, d: int) -> list[Description]:
+        """As the plain bodies do, but for groups."""
+        described = super().describe(window, n, d)
+        if window.groups == 1:
+            return described
+        return [one._replace(way="number by number", why="a thread sums over the group of each") for one in described]
 
     def _sums(self, sums: Sums, arguments: tuple[Array, ...]) -> tuple[Array, ...]:
         """By many threads, each over rows of its own. Sums of your own are computed as they are written."""

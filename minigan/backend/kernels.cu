@@ -53,6 +53,92 @@ extern "C" __global__ void col2im(const REAL* cols, REAL* x, unsigned int total,
     }
 }
 
+// Of several groups, a sum for each number, over its own group. Channels of a group: c / groups before it, d / groups
+// behind it; W is (kh kw c / groups, d).
+
+// y[n, oy, ox, l] = the sum over u, v and the channels of l's group of x[n, oy sh + u - top, ox sw + v - left, channel] W.
+extern "C" __global__ void grouped_conv(const REAL* x, const REAL* W, REAL* y, unsigned int total, int h, int w, int c,
+                                        int kh, int kw, int sh, int sw, int top, int left, int oh, int ow, int d,
+                                        int groups) {
+    const int before = c / groups, after = d / groups;
+    EACH(i, total) {
+        unsigned int rest = i;
+        const int l = rest % d;
+        rest /= d;
+        const int column = static_cast<int>(rest % ow) * sw - left;
+        rest /= ow;
+        const int row = static_cast<int>(rest % oh) * sh - top;
+        const unsigned int n = rest / oh;
+        REAL sum = 0;
+        for (int u = 0; u < kh; ++u) {
+            if (row + u < 0 || row + u >= h) continue;
+            for (int v = 0; v < kw; ++v) {
+                if (column + v < 0 || column + v >= w) continue;
+                const REAL* pixel = x + ((n * h + row + u) * w + column + v) * c + l / after * before;
+                const REAL* weight = W + (u * kw + v) * before * d + l;
+                for (int k = 0; k < before; ++k) sum += pixel[k] * weight[k * d];
+            }
+        }
+        y[i] = sum;
+    }
+}
+
+// x[n, row, column, channel] = the sum over all stops that see this pixel, and the outputs of the channel's group.
+extern "C" __global__ void grouped_conv_dx(const REAL* dy, const REAL* W, REAL* x, unsigned int total, int h, int w,
+                                           int c, int kh, int kw, int sh, int sw, int top, int left, int oh, int ow,
+                                           int d, int groups) {
+    const int before = c / groups, after = d / groups;
+    EACH(i, total) {
+        unsigned int rest = i;
+        const int channel = rest % c;
+        rest /= c;
+        const int column = static_cast<int>(rest % w) + left;
+        rest /= w;
+        const int row = static_cast<int>(rest % h) + top;
+        const unsigned int n = rest / h;
+        const int first = channel / before * after;
+        REAL sum = 0;
+        for (int u = row % sh; u < kh && u <= row; u += sh) {
+            const int oy = (row - u) / sh;
+            for (int v = column % sw; v < kw && v <= column; v += sw) {
+                const int ox = (column - v) / sw;
+                if (oy >= oh || ox >= ow) continue;
+                const REAL* change = dy + ((n * oh + oy) * ow + ox) * d + first;
+                const REAL* weight = W + ((u * kw + v) * before + channel % before) * d + first;
+                for (int l = 0; l < after; ++l) sum += change[l] * weight[l];
+            }
+        }
+        x[i] = sum;
+    }
+}
+
+// sums[part, u, v, k, l] = the sum over every parts-th stop of x under (u, v), channel k of l's group, times dy of l; in
+// double. `add_sums` adds the parts.    total: parts times kh kw c / groups times d   stops: n oh ow
+extern "C" __global__ void grouped_conv_dW(const REAL* x, const REAL* dy, double* sums, unsigned int total,
+                                           unsigned int parts, unsigned int stops, int h, int w, int c, int kh, int kw,
+                                           int sh, int sw, int top, int left, int oh, int ow, int d, int groups) {
+    const int before = c / groups, after = d / groups;
+    EACH(i, total) {
+        unsigned int rest = i;
+        const int l = rest % d;
+        rest /= d;
+        const int channel = l / after * before + static_cast<int>(rest % before);
+        rest /= before;
+        const int v = static_cast<int>(rest % kw) - left;
+        rest /= kw;
+        const int u = static_cast<int>(rest % kh) - top;
+        double sum = 0;
+        for (unsigned int stop = rest / kh; stop < stops; stop += parts) {
+            const int column = static_cast<int>(stop % ow) * sw + v;
+            const int row = static_cast<int>(stop / ow % oh) * sh + u;
+            if (row < 0 || row >= h || column < 0 || column >= w) continue;
+            const unsigned int n = stop / ow / oh;
+            sum += static_cast<double>(x[((n * h + row) * w + column) * c + channel]) * dy[stop * d + l];
+        }
+        sums[i] = sum;
+    }
+}
+
 // Layers' formulas, number by number. ----------------------------------------------------------------------------------
 
 // NaN stays NaN, and -infinity becomes 0.

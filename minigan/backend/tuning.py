@@ -25,6 +25,9 @@ class Tuning:
     fewer: int = 4  # times as many channels on one side as on the other from which the few are laid out
     border: int = 3  # padded pixels for each stop from which it does not pay to multiply every pixel
     copies: int = 2  # numbers that can be copied in the time in which one is added
+    # Grouped convolutions.
+    narrow_group: int = 32  # channels of a group up to which the products of all groups are made together
+    shares: int = 8  # parts of the batch whose dW are summed by themselves, whatever the threads
     # Winograd's algorithms.
     tiles: int = 256  # rows that each of its products has at least
     worth: int = 75  # multiplications that must be saved for each additional number that is computed

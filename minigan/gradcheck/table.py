@@ -114,6 +114,12 @@ LAYERS = [
     Case(Conv2D(2, 1, 2), (1, 4, 5, 3)),
     Case(Conv2D(1, 3, 1, "same"), (2, 4, 5, 4)),  # few channels behind it, and few before it: other ways to the same
     Case(Conv2D(8, (2, 3), 1, ((0, 1), (2, 1))), (2, 4, 3, 2)),
+    Case(Conv2D(4, 3, 2, 1, groups=2), (2, 5, 7, 6)),
+    Case(Conv2D(6, (2, 3), 1, ((0, 1), (2, 1)), groups=3), (2, 4, 3, 6)),
+    Case(Conv2D(6, 1, groups=2), (1, 2, 3, 4)),
+    Case(Conv2D(3, 3, 1, "same", groups=3), (2, 4, 5, 3)),  # depthwise
+    Case(Conv2D(6, (3, 2), 2, 1, groups=3), (1, 5, 4, 3)),  # two outputs for each channel
+    Case(Conv2D(4, (3, 4), bias=False, groups=4), (3, 3, 4, 4)),  # the kernel covers the image
     Case(Conv2DTranspose(3, 3), (2, 3, 5, 2)),
     Case(Conv2DTranspose(4, 4, 2, 1), (2, 3, 2, 3)),
     Case(Conv2DTranspose(2, 6, 2), (3, 1, 1, 5)),
@@ -148,6 +154,7 @@ LAYERS = [
     Case(SpectralNorm(Dense(1)), (5, 3)),
     Case(SpectralNorm(Conv2D(3, (2, 3), 2, "same"), iterations=0), (2, 5, 4, 2)),
     Case(SpectralNorm(Conv2D(1, 3, bias=False), iterations=2), (1, 4, 3, 2)),
+    Case(SpectralNorm(Conv2D(4, 3, 1, "same", groups=2), iterations=0), (2, 3, 4, 6)),
     # Layers that hold layers; two curved ones in a row, so that the second derivative goes through the first.
     Case(Sequential([Dense(4), Tanh(), Dense(3)]), (5, 2)),
     Case(Sequential([Conv2D(2, 3, 1, "same"), Sequential([Sigmoid(), Dropout(0.3)])]), (2, 3, 4, 2)),

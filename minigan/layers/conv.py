@@ -1,5 +1,7 @@
 """Convolution and transposed convolution."""
 
+from typing import Any
+
 from ..backend import Array, Sides, Window, same_padding
 from ..backend.kernels import ADD_BIAS
 from ..backend.sums import COLUMN_SUMS
@@ -47,10 +49,10 @@ class Convolution(Layer):
         vertical, horizontal = zip((h, w), self.kernel, self.stride, strict=True)
         return same_padding(*vertical), same_padding(*horizontal)
 
-    def declare(self, shape: tuple[int, int], c_in: int) -> None:
+    def declare(self, shape: tuple[int, int], c_in: int, groups: int = 1) -> None:
         """Declare W, of this shape, and b."""
         area = self.kernel[0] * self.kernel[1]
-        self.param("W", shape, self.W_init, fans=(area * c_in, area * self.c_out))
+        self.param("W", shape, self.W_init, fans=(area * c_in // groups, area * self.c_out // groups))
         if self.bias:
             self.param("b", (self.c_out,), self.b_init)
 
@@ -92,19 +94,46 @@ class Conv2D(Convolution):
              "valid" for none, or "same" for as many as make oh = ceil(h / sh); if that is an odd number, there is
              one more at the bottom and at the right, as in Keras
     bias     False: no b, as before a BatchNorm, whose beta does the same
+    groups   the channels of x, and those of y, are cut into so many equal runs, and run g of y sees run g of x only:
+             W is (kh kw c_in / groups, c_out), and the formulas are those of each group. c_in of them: depthwise
 
-    LeCun et al. 1989; Dumoulin and Visin 2016 draw the arithmetic. docs/layers/conv.md derives the gradients.
+    LeCun et al. 1989; Dumoulin and Visin 2016 draw the arithmetic; groups are those of Krizhevsky et al. 2012.
+    docs/layers/conv.md derives the gradients.
     """
 
+    def __init__(
+        self,
+        c_out: int,
+        kernel: int | Pair,
+        stride: int | Pair = 1,
+        padding: str | int | Pair | Sides = "valid",
+        bias: bool = True,
+        W_init: Initializer = glorot_uniform,
+        b_init: Initializer = zeros,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(c_out, kernel, stride, padding, bias, W_init, b_init)
+        self.groups = whole(groups, "Conv2D: groups")
+        if self.c_out % self.groups:
+            raise SettingsError(f"Conv2D: c_out is {c_out}; it must be a multiple of groups, which is {groups}")
+
+    def config(self) -> dict[str, Any]:
+        """The arguments of an equal layer. A single group is left out: files that are older than groups have none."""
+        return {name: value for name, value in super().config().items() if (name, value) != ("groups", 1)}
+
     def build(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """W (kh kw c_in, c_out) and b (c_out,). Raises ShapeError unless inputs are images in which it fits."""
+        """W (kh kw c_in / groups, c_out) and b (c_out,). Raises ShapeError unless inputs are images in which it fits,
+        and their channels make `groups` equal runs.
+        """
         if len(in_shape) != 3:
             raise self.refuse(in_shape, "images (h, w, c); put a Reshape before it")
         h, w, c_in = in_shape
-        self.window = Window((h, w, c_in), self.kernel, self.stride, self.zeros_around(h, w))
+        if c_in % self.groups:
+            raise self.refuse(in_shape, f"as many channels as a multiple of its {self.groups} groups")
+        self.window = Window((h, w, c_in), self.kernel, self.stride, self.zeros_around(h, w), self.groups)
         if min(self.window.stops) < 1:
             raise self.refuse(in_shape, f"at least the kernel's {self.kernel} after padding")
-        self.declare((self.window.patch, self.c_out), c_in)
+        self.declare((self.window.patch, self.c_out), c_in, self.groups)
         return (*self.window.stops, self.c_out)
 
     def forward(self, x: Array, train: bool) -> Array:

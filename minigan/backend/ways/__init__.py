@@ -5,18 +5,26 @@ from ..moves import Moves
 from ..tuning import Tuning
 from .add_patches import AddPatches
 from .blocks import Blocks
+from .by_group import ByGroup
 from .few_outputs import FewOutputs
 from .gather import Gather
+from .pixels import Pixels
 from .rows import Rows
+from .taps import Taps
+from .together import Together
 from .way import Case, Way
 from .winograd import Winograd
 
-__all__ = ["AddPatches", "Blocks", "Case", "Chooser", "FewOutputs", "Gather", "Rows", "WAYS", "Way", "Winograd"]
+__all__ = [
+    "AddPatches", "Blocks", "ByGroup", "Case", "Chooser", "FewOutputs", "Gather", "Pixels", "Rows", "Taps", "Together",
+    "WAYS", "Way", "Winograd",
+]  # fmt: skip
 
+FIRST = (Pixels, Taps, Together, ByGroup)  # one product, and several groups: they are for nothing else
 WAYS: dict[str, tuple[type[Way], ...]] = {
-    "conv": (Winograd, FewOutputs, Blocks),
-    "conv_dx": (Winograd, Gather, AddPatches),
-    "conv_dW": (Winograd, FewOutputs, Rows, Blocks),
+    "conv": (*FIRST, Winograd, FewOutputs, Blocks),
+    "conv_dx": (*FIRST, Winograd, Gather, AddPatches),
+    "conv_dW": (*FIRST, Winograd, FewOutputs, Rows, Blocks),
 }
 
 

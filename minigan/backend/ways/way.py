@@ -13,7 +13,7 @@ from ..tuning import Tuning
 
 @dataclass(frozen=True)
 class Case:
-    """A convolution of n images under a window, with d channels of output: W is (kh kw c, d)."""
+    """A convolution of n images under a window, with d channels of output: W is (kh kw c / groups, d)."""
 
     window: Window
     n: int
@@ -26,7 +26,7 @@ class Case:
 
     @property
     def multiplications(self) -> int:
-        """Of a plain convolution, and of each of its gradients: n oh ow kh kw c d."""
+        """Of a plain convolution, and of each of its gradients: n oh ow kh kw c d / groups."""
         return self.n * math.prod(self.window.stops) * self.window.patch * self.d
 
 
