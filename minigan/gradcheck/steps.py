@@ -199,7 +199,7 @@ def both_halves(gan: GAN, x: Any, seed: int) -> tuple[StepSubject, StepSubject]:
 def without_penalty(gan: GAN) -> GAN:
     """An equal GAN with no term beside the objective's."""
     other = gan.clone()
-    other.penalty = None
+    other.penalty, other.fused = None, False
     return other
 
 

@@ -233,6 +233,8 @@ def steps() -> Iterator[StepCase]:
     yield residual_gan(cross_entropy, classes=3, penalty=R1(3.0))
     for classes in (0, 3):
         yield residual_gan(both[0], classes=classes, penalty=R1R2(2.0))
+        yield fused_gan(both[0], classes=classes, penalty=R1R2(2.0), fused=True)
+    yield fused_gan(cross_entropy, penalty=R1(3.0), fused=True, d_steps=2, noise="same")
     yield dense_gan(cross_entropy, d_steps=2, penalty=R1R2(2.0))
 
 
@@ -271,6 +273,22 @@ def residual_gan(objective: Objective, classes: int = 0, **switches: Any) -> Ste
     return _step_case("residual", objective, G, D, 3, classes, switches)
 
 
+def fused_gan(objective: Objective, classes: int = 0, **switches: Any) -> StepCase:
+    """R3GAN in small: a learned image to begin with, blurred resizing, groups; a D that is piecewise linear."""
+    G = [
+        Dense(2, bias=False), Basis(2), BlurUpSampling2D(),
+        Residual(Conv2D(4, 1), LeakyReLU(0.2), Conv2D(2, 3, padding=1, groups=2)), Conv2D(1, 1, bias=False),
+    ]  # fmt: skip
+    if classes:
+        G = [LabelEmbedding(classes, 2), *G]
+    D = [
+        Conv2D(2, 1, bias=False), Residual(Conv2D(4, 1), LeakyReLU(0.2), Conv2D(2, 3, padding=1, groups=2)), Bias(),
+        LeakyReLU(0.2), BlurDownSampling2D(), Conv2D(2, 2, bias=False, groups=2), Flatten(),
+        Dense(classes or 1, bias=False),
+    ]  # fmt: skip
+    return _step_case("fused", objective, G, D, 3, classes, switches)
+
+
 def _step_case(
     name: str, objective: Objective, G: list[Layer], D: list[Layer], latent: int, classes: int, switches: dict[str, Any]
 ) -> StepCase:
@@ -286,9 +304,9 @@ def _step_case(
     said = [repr(objective)] + ([f"{classes} classes"] if classes else [])
     said += [f"{key}={value}" for key, value in switches.items()]
     # The losses of a critic, and of pairs, do not change when all its scores move together.
-    last = f"D.{judge.slots[-1].name}"
+    last = f"D.{judge.slots[-1].name}"  # its bias, if it has one
     return StepCase(
         f"step of a {name} GAN: {', '.join(said)}",
         gan,
-        (last,) if isinstance(objective, Wasserstein | Relativistic) else (),
+        (last,) if last.endswith(".b") and isinstance(objective, Wasserstein | Relativistic) else (),
     )
