@@ -28,7 +28,11 @@ from minigan import (
 from minigan.gradcheck import check
 from minigan.layers import (
     AveragePooling2D,
+    Basis,
     BatchNorm,
+    Bias,
+    BlurDownSampling2D,
+    BlurUpSampling2D,
     Conv2D,
     Conv2DTranspose,
     Cropping2D,
@@ -225,6 +229,71 @@ class DenseChangesDy(Dense):
 
 
 # Activations ---------------------------------------------------------------------------------------------------------
+
+
+@planted("db is that of the first sample alone", x=(3, 2, 2, 3), wrong="b")
+class BiasFirst(Bias):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.db[...] = dy[0].sum(axis=(0, 1))
+        return dx
+
+
+@planted("db is a mean", x=(5, 3), wrong="b")
+class BiasMean(Bias):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.db[...] /= len(dy)
+        return dx
+
+
+@planted("dB is not multiplied by x", (2, 3), x=(4, 3), wrong="B")
+class BasisAlone(Basis):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if params:
+            self.dB[...] = dy.sum(axis=0)
+        return dx
+
+
+@planted("dx is a mean over the pixels", (2, 3), x=(4, 3), wrong="x")
+class BasisMean(Basis):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        return dx / 6 if inputs else None
+
+
+@planted("dx is the sum over blocks, as of nearest upsampling", x=(2, 3, 4, 2), wrong="x")
+class BlurNearest(BlurUpSampling2D):
+    def backward(self, dy, params=True, inputs=True):
+        return dy.reshape(len(dy), dy.shape[1] // 2, 2, dy.shape[2] // 2, 2, -1).sum(axis=(2, 4)) if inputs else None
+
+
+@planted("the factor 4 between U^T and D is forgotten", x=(2, 3, 4, 2), wrong="x")
+class BlurUnscaled(BlurUpSampling2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        return dx / 4 if inputs else None
+
+
+@planted("the border goes around the image", x=(2, 4, 6, 2), wrong="x")
+class BlurAround(BlurDownSampling2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if inputs:
+            dx[:, 0] += dy.repeat(2, axis=2)[:, -1] / 32
+        return dx
+
+
+@planted("the last row of an image of odd height has no gradient", x=(2, 5, 4, 2), wrong="x")
+class BlurEven(BlurDownSampling2D):
+    def backward(self, dy, params=True, inputs=True):
+        dx = super().backward(dy, params, inputs)
+        if inputs:
+            dx[:, -1] = 0
+        return dx
 
 
 @planted("the slope on the left is forgotten: dx = 0 there", 0.2, x=(7, 3), wrong="x")
@@ -1855,6 +1924,135 @@ class R1R2Mean(R1R2):
 class R1R2Unlabelled(R1R2):
     def __call__(self, D, x, chosen=None):
         return super().__call__(D, x, np.concatenate([chosen, np.roll(chosen, 1, axis=1)]))
+
+
+# A fused update of D -------------------------------------------------------------------------------------------------
+
+
+FUSED = {"penalty": R1R2(2.0), "fused": True}
+
+
+def dense_of(kind):
+    """A critic whose first layer with weights is of this class."""
+    return [Flatten(), kind(4), LeakyReLU(0.2), Dense(1)]
+
+
+@planted("fused: db is that of the penalty alone", 4, x=(5, 3), complaint="fused is wrong for b")
+class FusedNoBias(Dense):
+    def fused(self, t, dy, s):
+        J_t = super().fused(t, dy, s)
+        self.db[...] = 0
+        return J_t
+
+
+@planted("fused: t is what came", x=(5, 3), complaint="fused returns something else than J t")
+class FusedIdle(Bias):
+    def fused(self, t, dy, s):
+        super().fused(t, dy, s)
+        return 2 * t
+
+
+@planted_in_step("fused: the loss's part of dW is forgotten", "D.1.*.W", critic=dense_of, **FUSED)
+class FusedPenaltyAlone(Dense):
+    def fused(self, t, dy, s):
+        J_t = super().fused(t, dy, s)
+        self.dW[...] = t.T @ dy
+        return J_t
+
+
+@planted_in_step("fused: the penalty's part of dW is forgotten", "D.1.*.W", critic=dense_of, **FUSED)
+class FusedLossAlone(Dense):
+    def fused(self, t, dy, s):
+        J_t = super().fused(t, dy, s)
+        self.dW[...] = (s * self.x).T @ dy
+        return J_t
+
+
+@planted_in_step("fused: x has not the weights of the rows", "D.1.*.W", critic=dense_of, **FUSED)
+class FusedUnweighted(Dense):
+    def fused(self, t, dy, s):
+        J_t = super().fused(t, dy, s)
+        self.dW[...] = (self.x + t).T @ dy
+        return J_t
+
+
+@planted_in_step("fused: db has not the weights of the rows", "D.1.*.b", critic=dense_of, **FUSED)
+class FusedBiasUnweighted(Dense):
+    def fused(self, t, dy, s):
+        J_t = super().fused(t, dy, s)
+        self.db[...] = dy.sum(axis=0)
+        return J_t
+
+
+@planted_in_step("fused: db has not the weights of the rows", "D.0.*.b", **FUSED,
+                 critic=lambda kind: [kind(2, 2), LeakyReLU(0.2), Flatten(), Dense(1)])  # fmt: skip
+class FusedConvBias(Conv2D):
+    def weighted_sum(self, s, dy):
+        return dy.sum(axis=(0, 1, 2))
+
+
+@planted_in_step("fused: b has not the weights of the rows", "D.2.*.b", **FUSED,
+                 critic=lambda kind: [Flatten(), Dense(3), kind(), LeakyReLU(0.2), Dense(1)])  # fmt: skip
+class FusedBias(Bias):
+    def weighted_sum(self, s, dy):
+        return dy.sum(axis=0)
+
+
+@planted_in_step("fused: t goes on as if the slope were 1", "D.3.Dense.W", **FUSED,
+                 critic=lambda kind: [Flatten(), Dense(4), kind(0.2), Dense(1)])  # fmt: skip
+class FusedSlopeless(LeakyReLU):
+    def fused(self, t, dy, s):
+        return t.copy()
+
+
+@planted_in_step("fused: t leaves out the input's own way", "D.4.Dense.W", **FUSED,
+                 critic=lambda kind: [Flatten(), Dense(3), kind(LeakyReLU(0.2), Dense(3)), LeakyReLU(0.2),
+                                      Dense(1)])  # fmt: skip
+class FusedOneWay(Residual):
+    def fused(self, t, dy, s):
+        return Chain.fused(self, t, dy, s)
+
+
+@planted_in_step("fused: the shortcut's t is the layers' own", "D.4.Dense.W", **FUSED,
+                 critic=lambda kind: [Flatten(), Dense(3), kind(LeakyReLU(0.2), Dense(2), shortcut=Dense(2)),
+                                      LeakyReLU(0.2), Dense(1)])  # fmt: skip
+class FusedTwoWays(Residual):
+    def fused(self, t, dy, s):
+        t = self.kept("t", t)
+        self.shortcut.run_fused(t, s)
+        return 2 * Chain.fused(self, t, dy, s)
+
+
+@planted_in_step("fused: the singular value's share of dW is forgotten", "D.1.*.W", **FUSED,
+                 critic=lambda kind: [Flatten(), kind(Dense(4), 0), LeakyReLU(0.2), Dense(1)])  # fmt: skip
+class FusedSigma(SpectralNorm):
+    def fused(self, t, dy, s):
+        self.__dict__["through_sigma"] = lambda dW_SN: self.layer.dW.__setitem__(..., dW_SN)
+        J_t = super().fused(t, dy, s)
+        del self.__dict__["through_sigma"]
+        return J_t
+
+
+@planted_in_step("fused: the generated images have the gradients of the real ones", "D.* but D.3.Dense.b", **FUSED)
+class FusedSwapped(GAN):
+    def _gradient_fused(self, x_real, rows, z, same):
+        fused_backward = self.D.fused_backward
+        self.D.__dict__["fused_backward"] = lambda u, s: fused_backward(u, np.roll(s, len(s) // 2, axis=0))
+        found = super()._gradient_fused(x_real, rows, z, same)
+        del self.D.__dict__["fused_backward"]
+        return found
+
+
+@planted_in_game("fused: the slope at the generated images counts, too", wrong=WEIGHTS, fused=True)
+class FusedR1AtBoth(R1):
+    def of_batches(self, g):
+        return R1R2(self.gamma).of_batches(g)
+
+
+@planted_in_game("fused: the slope at the generated images does not count", wrong=WEIGHTS, fused=True)
+class FusedR1R2AtReal(R1R2):
+    def of_batches(self, g):
+        return R1(self.gamma).of_batches(g)
 
 
 # The page ------------------------------------------------------------------------------------------------------------

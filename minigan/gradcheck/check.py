@@ -21,7 +21,7 @@ from .judge import MODES, Comparison, Judge
 from .networks import NetworkSubject, of_layer, of_network
 from .numeric import METHODS
 from .report import GradientError, Report, Row
-from .steps import StepSubject, both_halves, step_cause, without_penalty
+from .steps import StepSubject, both_halves, one_by_one, step_cause, without_penalty
 from .subjects import (
     Functions,
     FunctionSubject,
@@ -314,11 +314,14 @@ def _explain_step(report: Report, gan: GAN, halves: tuple[StepSubject, StepSubje
         if inner.is_wrong:
             report.first_wrong, report.inner = f"{name}{' ' if inner.first_wrong else ''}{inner.first_wrong}", inner
             return
-    if (
-        report.is_wrong
-        and gan.penalty is not None
-        and not _check_gan(without_penalty(gan), None, judge, ("all",)).is_wrong
-    ):
+    penalised = report.is_wrong and gan.penalty is not None
+    if penalised and gan.fused and not _check_gan(one_by_one(gan), None, judge, ("all",)).is_wrong:
+        report.complaints.append(
+            f"with fused=False the step is right: the mistake is in of_batches of {gan.penalty!r}, or in `fused` of a "
+            f"layer of {gan.D.name}"
+        )
+        return
+    if penalised and not _check_gan(without_penalty(gan), None, judge, ("all",)).is_wrong:
         report.complaints.append(
             f"without its penalty the step is right: the mistake is in {gan.penalty!r}, or in the tangent of a layer "
             f"of {gan.D.name}"

@@ -203,6 +203,13 @@ def without_penalty(gan: GAN) -> GAN:
     return other
 
 
+def one_by_one(gan: GAN) -> GAN:
+    """An equal GAN that takes D's loss and its penalty one after the other."""
+    other = gan.clone()
+    other.fused = False
+    return other
+
+
 def step_cause(row: Row, halves: tuple[StepSubject, StepSubject]) -> str:
     """What a wrong gradient of a step looks like."""
     if row.verdict != WRONG:

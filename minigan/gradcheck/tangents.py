@@ -1,4 +1,6 @@
-"""A layer's tangent and tangent_backward against differences: what a penalty on the slope goes through twice."""
+"""A layer's tangent and tangent_backward against differences: what a penalty on the slope goes through twice. And its
+`fused` against backward and tangent_backward.
+"""
 
 from typing import Any
 
@@ -6,6 +8,7 @@ import numpy as np
 
 from ..errors import SettingsError
 from ..layers import Layer
+from ..layers.chain import Chain
 from .networks import NetworkSubject
 from .numeric import Probe
 from .subjects import normal
@@ -26,7 +29,7 @@ def tangent_complaints(subject: NetworkSubject, v: np.ndarray) -> list[str]:
         right = float(np.sum(dx * t))
         if abs(left - right) > 1e-9 * max(abs(left), abs(right), float(np.linalg.norm(v))):
             return [f"tangent and backward disagree: <dy, J t> is {left:.6g} and <J^T dy, t> is {right:.6g}"]
-        return _curvature(subject, t, v)
+        return _curvature(subject, t, v) or _fused(subject, t, v)
     except SettingsError:  # a layer that refuses: it has no tangent in this place
         return []
 
@@ -72,6 +75,34 @@ def _curvature(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> list[st
             ]
         linear = np.allclose(twice[name], 2 * yours[name], rtol=1e-9, atol=1e-12)
         return [f"tangent_backward is wrong for {name}: {_words(pairs, linear, name)}"]
+    return []
+
+
+def _fused(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> list[str]:
+    """`fused`, where a layer has one of its own, against what it puts together."""
+    net = subject.net
+    if all(type(layer).fused in (Layer.fused, Chain.fused) for layer in net.walk()):
+        return []
+    s = normal((len(t), 1), 0, "rows")
+    of_loss, of_penalty = subject.backward(s.reshape(len(s), *[1] * (v.ndim - 1)) * v), _yours(subject, t, v)
+    expected = {"J t": _J(subject, t)}
+    expected |= {(name := subject.short[slot.name]): of_loss[name] + of_penalty[name] for slot in net.slots}
+    subject.forward()
+    net.backward(v, keep=True)
+    net.workspace.begin_pass(keep=True)
+    net.workspace.begin_call(net.name)
+    net.grads[...] = 0
+    found = {"J t": np.array(net.fused(t, v, s))} | {
+        subject.short[slot.name]: slot.view(net.grads) for slot in net.slots
+    }
+    net.discard()
+    for name, array in expected.items():
+        if found[name].shape != array.shape or not np.allclose(found[name], array, rtol=1e-8, atol=1e-10):
+            what = "returns something else than J t" if name == "J t" else f"is wrong for {name}"
+            return [
+                f"fused {what}: it has to return tangent(t), and to leave the gradients of backward with the rows "
+                f"s_i dy_i plus those of tangent_backward"
+            ]
     return []
 
 
