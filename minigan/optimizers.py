@@ -208,9 +208,6 @@ class Adam(Optimizer):
         def move(p: Array, g: Array, m: Array, v: Array, step: Array) -> None:
             m *= self.beta1
             m += g
-            descend(p, g, m, v, step)
-
-        def descend(p: Array, g: Array, m: Array, v: Array, step: Array) -> None:
             xp.multiply(g, g, out=step)
             v *= self.beta2
             v += step
@@ -220,11 +217,12 @@ class Adam(Optimizer):
             step *= rate
             p -= step
 
-        def move_along_g(p: Array, g: Array, v: Array, step: Array) -> None:
-            descend(p, g, g, v, step)
+        def move_along_g(p: Array, g: Array, v: Array, m: Array, step: Array) -> None:
+            m[...] = 0
+            move(p, g, m, v, step)
 
         if self.beta1 == 0:
-            self.backend.elementwise(move_along_g, (p, g, self.v), kernel=ADAM_WITHOUT_MOMENTUM, work=1, **settings)
+            self.backend.elementwise(move_along_g, (p, g, self.v), kernel=ADAM_WITHOUT_MOMENTUM, work=2, **settings)
         else:
             settings["beta1"] = self.beta1
             self.backend.elementwise(move, (p, g, self.m, self.v), kernel=ADAM, work=1, **settings)
