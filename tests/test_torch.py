@@ -23,6 +23,7 @@ from minigan import (
     models,
     objectives,
 )
+from minigan.backend import usability
 from minigan.layers import (
     BatchNorm,
     Conv2D,
@@ -79,6 +80,28 @@ def test_every_layer_forwards_and_backwards(case):
     np.testing.assert_allclose(net.backward(dy), x_torch.grad, rtol=1e-9, atol=1e-11)
     if net.params.size:
         np.testing.assert_allclose(net.grads, in_minigan(module, net, gradients=True).params, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "compiled"])
+@pytest.mark.parametrize("layer, shape", [
+    (Conv2D(16, 3, 1, 1, groups=2), (4, 6, 5, 16)), (Conv2D(12, 3, 2, 1, groups=3), (3, 7, 6, 6)),
+    (Conv2D(8, (3, 2), groups=8), (3, 5, 4, 8)), (Conv2D(12, 4, groups=6, bias=False), (5, 4, 4, 6)),
+    (Conv2D(6, 1, groups=3), (2, 3, 4, 9)), (Conv2D(6, 1), (2, 3, 4, 9)),
+], ids=str)  # fmt: skip
+def test_groups_are_pytorchs(layer, shape, backend):
+    """y, dx, dW and db, to 1e-12."""
+    if not usability()[backend][0]:
+        pytest.skip("Numba is not installed")
+    net = Sequential([layer.clone()], input_shape=shape[1:], dtype="float64", backend=backend)
+    module, draw = torch_network(net), net.backend.random.normal
+    x = draw(shape, 0, "x", dtype="float64")
+    dy = draw((shape[0], *net.output_shape), 0, "dy", dtype="float64")
+    x_torch = torch.tensor(x, requires_grad=True)
+    y_torch = module(nchw(x_torch))
+    y_torch.backward(nchw(torch.tensor(dy)))
+    np.testing.assert_allclose(nchw(torch.tensor(net.forward(x))), y_torch.detach(), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(net.backward(dy), x_torch.grad, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(net.grads, in_minigan(module, net, gradients=True).params, rtol=1e-12, atol=1e-12)
 
 
 def steps_of_both(gan, n, steps, real=real_batch):

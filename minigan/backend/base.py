@@ -145,10 +145,10 @@ class Backend:
     def _conv_dx(self, dy: Array, W: Array, window: Window, out: Array) -> Array:
         if window.groups > 1:
             return groups.conv_dx(self.xp, self._conv_dx, dy, W, window, out)
-        dy = dy.reshape(-1, W.shape[1])
         if window.is_pixels:
-            self._matmul(dy, W.T, out.reshape(-1, len(W)))
+            self._matmul(dy.reshape(-1, W.shape[1]), W.T, out.reshape(-1, len(W)))
             return out
+        dy = dy.reshape(-1, W.shape[1])
         cols = self._matmul(dy, W.T, self.xp.empty((len(dy), len(W)), W.dtype))
         padded = self.xp.empty((len(out), *window.padded), W.dtype)
         return col2im(self.xp, cols, window, padded, out)

@@ -147,7 +147,10 @@ def check_convolutions():
     gpu, cpu = get_backend("cupy"), get_backend("numpy")
     worst = 0.0
     for window, n, d in ((Window((28, 28, 1), (4, 4), (2, 2), ((1, 1), (1, 1))), 64, 64),
-                         (Window((14, 14, 64), (5, 5), (2, 2), ((1, 2), (1, 2))), 32, 128)):  # fmt: skip
+                         (Window((14, 14, 64), (5, 5), (2, 2), ((1, 2), (1, 2))), 32, 128),
+                         (Window((14, 14, 64), (1, 1), (1, 1), ((0, 0), (0, 0))), 32, 96),
+                         (Window((14, 14, 64), (3, 3), (1, 1), ((1, 1), (1, 1)), 8), 32, 64),
+                         (Window((7, 7, 64), (7, 7), (1, 1), ((0, 0), (0, 0)), 64), 32, 128)):  # fmt: skip
         x, W = cpu.random.normal((n, *window.image), 0, "x"), cpu.random.normal((window.patch, d), 0, "W")
         dy = cpu.random.normal((n, *window.stops, d), 0, "dy")
         for name, first, second, like in (("conv", x, W, dy), ("conv_dW", x, dy, W), ("conv_dx", dy, W, x)):
