@@ -70,7 +70,7 @@ FLOORS = [
     ["summary", "twins"],
     ["network"],
     ["penalties", "generator"],
-    ["blueprint", "interop_orders", "sampling", "walks"],
+    ["blueprint", "interop_orders", "sampling", "walks", "r3gan"],
     ["schedules"],
     ["gan_parts", "models", "interop", "progress", "means"],
     ["updates"],
@@ -120,6 +120,7 @@ FLOORS = [
     ["play"],
     ["metrics.command", "report.command", "sample_command", "play.command"],
     ["image_runs", "cli"],
+    ["r3gan_runs"],
     ["__main__"],
     [""],
 ]
@@ -177,7 +178,7 @@ SCREEN, SITTING = 60, 400
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
     "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint", "printing",
-    "history_csv", "sample_command", "play",
+    "history_csv", "sample_command", "play", "r3gan",
     "gradcheck", "metrics", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]
