@@ -25,7 +25,7 @@ class Settings(FaceSettings, R3GANSettings):
 
     steps: int = option(4_000, "steps to train in all", minimum=1)
     size: int | str = size_option(32)
-    width: int = option(16, "channels of the largest images; the others are multiples", minimum=4, below=10_000)
+    width: int = option(16, "channels of the largest images; the others are multiples", minimum=1, below=10_000)
     batch_size: int = option(32, "images in a batch", minimum=1)
     sample_every: int = option(500, "steps between sample grids", minimum=1)
 

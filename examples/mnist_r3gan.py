@@ -26,7 +26,7 @@ class Settings(R3GANSettings):
 
     steps: int = option(5_000, "steps to train in all", minimum=1)
     sample_every: int = option(500, "steps between sample grids", minimum=1)
-    conditional: bool = option(False, "make images of a class; the data need labels", before=False)
+    conditional: bool = option(False, "make images of a class; the data need labels")
 
 
 QUICK = {"steps": 60, "width": 8, "sample_every": 30, "log_every": 10}

@@ -52,13 +52,13 @@ def r3gan(
     latent       numbers in z
     width        channels of the largest images; twice as many where images are half as large
     blocks       residual blocks in a stage
-    group        channels of a group in the 3x3 convolutions
+    group        channels of a group in the 3x3 convolutions; where there are fewer, they are one group
     classes      10 for digits with their labels; 0 for images without
 
     Raises SettingsError for an image_shape that is none, and a group that does not divide twice the width.
     """
     sizes = _sizes(image_shape)
-    if 2 * width % group:
+    if group < 1 or (2 * width > group and 2 * width % group):
         raise SettingsError(f"r3gan: group is {group}, which does not divide twice the width {width}")
     widths = [width * 2**i for i in range(len(sizes))]
     start = fixup(blocks * len(sizes))  # 28, 14, 7 -> 32, 64, 128
@@ -90,7 +90,7 @@ def _block(c: int, group: int, start: Any) -> Residual:
     """x + f(x): to twice the channels, over the neighbours in groups, and back."""
     return Residual(
         Conv2D(2 * c, 1, W_init=start), LeakyReLU(0.2),
-        Conv2D(2 * c, 3, padding=1, W_init=start, groups=2 * c // group), LeakyReLU(0.2),
+        Conv2D(2 * c, 3, padding=1, W_init=start, groups=max(1, 2 * c // group)), LeakyReLU(0.2),
         Conv2D(c, 1, bias=False, W_init=zeros),
     )  # fmt: skip
 

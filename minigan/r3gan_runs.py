@@ -17,7 +17,7 @@ class R3GANSettings(ImageSettings):
     """ImageSettings, and the recipe of Huang et al. 2024, with numbers for small networks and runs of minutes."""
 
     latent: int = option(32, "numbers in z, the noise that becomes an image", minimum=1, below=100_000)
-    width: int = option(32, "channels of the largest images; the others are multiples", minimum=4, below=10_000)
+    width: int = option(32, "channels of the largest images; the others are multiples", minimum=1, below=10_000)
     blocks: int = option(1, "residual blocks for each size of images", minimum=1, below=100)
     group: int = option(8, "channels of a group in the 3x3 convolutions", minimum=1, below=10_000)
     lr: float = option(4e-4, "learning rate of both optimizers", minimum=0)
@@ -30,7 +30,7 @@ class R3GANSettings(ImageSettings):
     ema: float = option(
         0.998, "decay of the average of G's weights that samples are drawn with; 0: none", minimum=0, below=1
     )
-    unfused: bool = option(False, "D's loss and its penalties one after the other: the same, and slower", before=False)
+    unfused: bool = option(False, "D's loss and its penalties one after the other: the same, and slower")
 
 
 def r3gan_game(settings: R3GANSettings, G: Sequential, D: Sequential, epoch: int) -> GAN:

@@ -7,7 +7,8 @@ from .conftest import ROOT
 
 EXAMPLES = ROOT / "examples"
 IMAGE_SYSTEMS = (
-    "faces_dcgan", "anime_dcgan", "anime_wgan", "cats_dcgan", "celeba_dcgan", "mnist_dcgan", "mnist_wgan_gp"
+    "faces_dcgan", "anime_dcgan", "anime_wgan", "cats_dcgan", "celeba_dcgan", "mnist_dcgan", "mnist_wgan_gp",
+    "mnist_r3gan", "faces_r3gan",
 )  # fmt: skip
 
 

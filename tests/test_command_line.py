@@ -1023,7 +1023,11 @@ MISTAKES = [
     ("--versoin", "--versoin; did you mean --version?"),
     ("sample g.npz --lable 7", "--lable; did you mean --label?"),
     ("summary", "MODEL"),
-    ("summary rubbish", "'rubbish' is neither a model file nor a run's folder", "mnist_dcgan, mnist_mlp, toy2d\n"),
+    (
+        "summary rubbish",
+        "'rubbish' is neither a model file nor a run's folder",
+        "mnist_dcgan, mnist_mlp, r3gan, toy2d\n",
+    ),
     ("summary mnist_dcgun", "did you mean mnist_dcgan?"),
     ("summary dcgan", "did you mean mnist_dcgan?"),
     ("summary image.npy", "did you mean images.npy?"),

@@ -27,6 +27,8 @@ SHORT = {
     "anime_dcgan.py": f"--size 32 {FACES}",
     "anime_wgan.py": f"--size 32 --d-steps 2 {FACES}",
     "cats_dcgan.py": f"--size 24 {FACES}",
+    "mnist_r3gan.py": "--width 4 --batch-size 8 --steps 4 --grid 2 --out run",
+    "faces_r3gan.py": f"--size 16 {FACES}",
     "celeba_dcgan.py": f"--size 16 {FACES}",
 }
 NO_PICTURES = "digit_classifier.py", "digit_features.py", "toy_gan.py"

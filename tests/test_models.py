@@ -142,7 +142,8 @@ SMALL = {
     "faces_dcgan": {"size": 32, "width": 2}, "anime_dcgan": {"size": 32, "width": 2},
     "anime_wgan": {"size": 32, "width": 2, "d_steps": 2}, "cats_dcgan": {"size": 48, "width": 2},
     "celeba_dcgan": {"size": 32, "width": 2}, "mnist_dcgan": {"width": 4},
-    "mnist_wgan_gp": {"width": 2, "d_steps": 2},
+    "mnist_wgan_gp": {"width": 2, "d_steps": 2}, "mnist_r3gan": {"width": 2, "group": 2},
+    "faces_r3gan": {"size": 16, "width": 2},
 }  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 Images are NCHW there and NHWC here: `nchw` turns them, and minigan.interop carries the weights over.
 """
 
+import math
+
 import torch
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -225,7 +227,12 @@ class TorchGAN:
         self.d_optimizer = self.optimizer(gan.d_optimizer, self.D, **fast)
         self.d_updates = 0
         both = self.g_optimizer, self.d_optimizer
-        self.schedules = [torch.optim.lr_scheduler.LambdaLR(one, gan.schedule) for one in both if gan.schedule]
+        self.burn_in = gan.schedule if isinstance(gan.schedule, minigan.BurnIn) else None
+        self.schedules = [
+            torch.optim.lr_scheduler.LambdaLR(one, gan.schedule) for one in both if callable(gan.schedule)
+        ]
+        self.seen, self.weight = 0, 1.0
+        self.first = [(one.param_groups[0]["lr"], one.param_groups[0].get("betas")) for one in both]
 
     @staticmethod
     def optimizer(ours, module, **fast):
@@ -234,6 +241,18 @@ class TorchGAN:
             betas = (ours.beta1, ours.beta2)
             return torch.optim.Adam(module.parameters(), ours.learning_rate, betas, ours.eps, **fast)
         return torch.optim.RMSprop(module.parameters(), ours.learning_rate, ours.rho, ours.eps)
+
+    def burn(self, images):
+        """Set what the burn-in moves, from its formula, before a step that sees so many images."""
+        if self.burn_in is not None:
+            w = (1 - math.cos(math.pi * min(1, self.seen / self.burn_in.images))) / 2
+            for optimizer, (rate, betas) in zip((self.g_optimizer, self.d_optimizer), self.first, strict=True):
+                (group,) = optimizer.param_groups
+                group["lr"] = rate * (1 + w * (self.burn_in.learning_rate - 1))
+                if self.burn_in.beta2 is not None:
+                    group["betas"] = (betas[0], betas[1] + w * (self.burn_in.beta2 - betas[1]))
+            self.weight = 1 + w * (self.burn_in.penalty - 1)
+        self.seen += images
 
     def loss(self, pred, target):
         """D's loss for target 1 or 0, and G's for "generator"."""
@@ -277,7 +296,7 @@ class TorchGAN:
             return []
         share = nchw(torch.tensor(self.gan.draw_share(len(x_real), self.d_updates)))
         both = labels if labels is None or not isinstance(self.gan.penalty, R1R2) else torch.cat([labels, labels])
-        return [slope_penalty(self.gan.penalty, lambda x: self.score(x, both), x_real, x_fake, share)]
+        return [self.weight * slope_penalty(self.gan.penalty, lambda x: self.score(x, both), x_real, x_fake, share)]
 
     def update(self, optimizer, *losses):
         optimizer.zero_grad(set_to_none=True)
@@ -293,6 +312,7 @@ class TorchGAN:
 
         Returns D's and G's loss as tensors.
         """
+        self.burn(sum(map(len, x_real)))
         two_steps, same = self.gan.d_update == "two_steps", self.gan.noise == "same"
         of_pairs = isinstance(self.gan.objective, objectives.Relativistic)
         self.D.requires_grad_(True)
