@@ -98,6 +98,13 @@ class Backend:
         more = (self.xp.empty_like(call.arrays[0]) for _ in range(call.work))
         call.formula(*call.arrays, *call.vectors, *more)
 
+    def by_samples(self, function: Callable[..., None], *arrays: Array) -> None:
+        """function(*arrays), for a function that treats every sample, an entry of axis 0 of all arrays, by itself.
+
+        It may be called several times, at the same time, with some samples of each: together they are all.
+        """
+        function(*arrays)
+
     def sums(self, sums: Sums, *arguments: Array) -> tuple[Array, ...]:
         """Sums over all axes but the last, by name: sums.py says which there are.    (..., c) -> (c,), ...
 

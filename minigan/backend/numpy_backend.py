@@ -1,6 +1,8 @@
 """Arrays in main memory: the methods of base.py, computed in blocks that fit a cache, by all cores of the CPU."""
 
 import functools
+import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,6 +62,14 @@ class NumpyBackend(Backend):
                 call.formula(*parts, *stretched, *more)
 
             over_rows(block, rows[0].shape, len(rows) + call.work, self.tuning)
+
+    def by_samples(self, function: Callable[..., None], *arrays: Array) -> None:
+        """In blocks of samples that fit a core's cache, on as many cores as pay."""
+
+        def block(start: int, stop: int) -> None:
+            function(*(array[start:stop] for array in arrays))
+
+        over_rows(block, max((array.shape for array in arrays), key=math.prod), len(arrays), self.tuning)
 
     def _sums(self, sums: Sums, arguments: tuple[Array, ...]) -> tuple[Array, ...]:
         """Of parts, on all cores, and then of their sums, in order. Sums of your own are computed as a whole."""

@@ -111,8 +111,13 @@ class Layer(Arguments):
 
     def lifted(self, x: Array, s: Array, t: Array) -> Array:
         """s x + t, in a temporary buffer.    s: (n, 1), one number for each row"""
-        rows = self.xp.multiply(x, self.each_row(s, x), out=self.temporary("s x + t", x.shape))
-        rows += t
+        rows = self.temporary("s x + t", x.shape)
+
+        def lift(x: Array, s: Array, t: Array, rows: Array) -> None:
+            self.xp.multiply(x, s, out=rows)
+            rows += t
+
+        self.backend.by_samples(lift, x, self.each_row(s, x), t, rows)
         return rows
 
     def weighted_sum(self, s: Array, dy: Array) -> Array:

@@ -28,18 +28,26 @@ class Blur(Layer):
 
     def enlarged(self, x: Array, name: str, shape: tuple[int, ...], scale: float) -> Array:
         """scale U x along both axes, in the buffer of that name.    shape: (oh, ow) of the result, 2 h or 2 h + 1"""
-        tall = self.temporary("enlarged", (len(x), shape[0], *x.shape[2:]))
-        _enlarge(x, tall, scale / 16)  # the two axes' quarters at once
         y = self.buf(name, (len(x), *shape, x.shape[3]))
-        _enlarge(_turned(tall), _turned(y), 1.0)
+
+        def enlarge(x: Array, y: Array) -> None:
+            tall = self.xp.empty((len(x), shape[0], *x.shape[2:]), x.dtype)
+            _enlarge(x, tall, scale / 16)  # the two axes' quarters at once
+            _enlarge(_turned(tall), _turned(y), 1.0)
+
+        self.backend.by_samples(enlarge, x, y)
         return y
 
     def reduced(self, x: Array, name: str, shape: tuple[int, ...], scale: float) -> Array:
         """scale D x along both axes, in the buffer of that name.    shape: (oh, ow) of the result, h // 2"""
-        low = self.temporary("reduced", (len(x), shape[0], *x.shape[2:]))
-        _reduce(x, low, scale / 64)  # the two axes' eighths at once
         y = self.buf(name, (len(x), *shape, x.shape[3]))
-        _reduce(_turned(low), _turned(y), 1.0)
+
+        def reduce(x: Array, y: Array) -> None:
+            low = self.xp.empty((len(x), shape[0], *x.shape[2:]), x.dtype)
+            _reduce(x, low, scale / 64)  # the two axes' eighths at once
+            _reduce(_turned(low), _turned(y), 1.0)
+
+        self.backend.by_samples(reduce, x, y)
         return y
 
 
