@@ -126,7 +126,8 @@ def test_a_narrow_critic_dies_of_eps_and_a_wider_one_does_not(seed):
 FLAGS = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w_])")
 OTHERS = {
     "--help", "--version", "--dataset",  # the last is a tutorial's
-    "--busy", "--compile", "--layers", "--missing", "--scaling", "--table",  # of tests.benchmarks and tests.gpu
+    "--busy", "--compile", "--layers", "--missing", "--penalties", "--scaling",  # of tests.benchmarks and tests.gpu
+    "--table",
     "--cpus",  # of containers
 }  # fmt: skip
 

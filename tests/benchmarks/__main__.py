@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks [SYSTEM ...|--all]    whole steps; without a name, of mnist_mlp_gan
     python -m tests.benchmarks --layers SYSTEM       every layer alone
+    python -m tests.benchmarks --penalties SYSTEM    D's gradient with and without penalties, for R3GAN's
     python -m tests.benchmarks --scaling [PICTURE]   time an image against batch, pixels and channels
 
 A system is the name of an example, at its own batch and, but for --width, at its own size. All sides begin with the
@@ -14,7 +15,7 @@ import argparse
 import json
 from pathlib import Path
 
-from tests.benchmarks import layers, scaling, step
+from tests.benchmarks import layers, penalties, scaling, step
 from tests.benchmarks.processes import Side
 from tests.benchmarks.systems import IMAGE_SYSTEMS, SYSTEMS, build_facts
 
@@ -28,6 +29,7 @@ def parse():
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=", ".join(SYSTEMS))
     parser.add_argument("--all", action="store_true", help="all of them")
     parser.add_argument("--layers", metavar="SYSTEM", help="time its layers one by one")
+    parser.add_argument("--penalties", metavar="SYSTEM", help="time D's gradient with and without its penalties")
     parser.add_argument(
         "--scaling", nargs="?", const="performance_scaling.png", metavar="PICTURE", help="draw the plot"
     )
@@ -47,9 +49,9 @@ def parse():
     arguments = parser.parse_args()
     if arguments.all:
         arguments.systems = list(SYSTEMS)
-    elif not (arguments.systems or arguments.layers or arguments.scaling):
+    elif not (arguments.systems or arguments.layers or arguments.penalties or arguments.scaling):
         arguments.systems = ["mnist_mlp_gan"]
-    for name in [*arguments.systems, *([arguments.layers] if arguments.layers else [])]:
+    for name in [*arguments.systems, *filter(None, (arguments.layers, arguments.penalties))]:
         if name not in SYSTEMS:
             parser.error(f"{name} is no system; they are {', '.join(SYSTEMS)}")
     return arguments
@@ -78,6 +80,11 @@ def main():
         print(f"{arguments.layers}: milliseconds a batch; backward is dW, db and dx\n{layers.HEADER}")
         settings = settings_of(arguments.layers, arguments)
         found["layers"] = {arguments.layers: layers.table(arguments.layers, settings, arguments.rounds or 5)}
+    if arguments.penalties:
+        settings = settings_of(arguments.penalties, arguments)
+        found["penalties"] = {
+            arguments.penalties: penalties.table(arguments.penalties, settings, arguments.rounds or 5)
+        }
     if arguments.scaling:
         print(f"{scaling.SYSTEM}, {scaling.USUAL} but for one setting at a time")
         found["scaling"] = scaling.scaling(arguments.rounds or 5)
