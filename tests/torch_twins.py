@@ -218,6 +218,40 @@ def slope_penalty(penalty, D, x_real, x_fake, share):
     return penalty.gamma / 2 * (length**2).mean()
 
 
+def augmented(x, policy, u):
+    """DiffAugment as PyTorch's users write it, by whole-tensor operations, of random numbers from outside.
+
+    x: (n, c, h, w)   u: (draws, n, 1, 1, 1), in the order in which the policy takes them
+    """
+    drawn = iter(torch.tensor(u))
+    h, w = x.shape[2:]
+    for name in policy.split(","):
+        if name == "color":
+            x = x + (next(drawn) - 0.5).to(x.dtype)
+            grey = x.mean(dim=1, keepdim=True)
+            x = (x - grey) * (next(drawn) * 2).to(x.dtype) + grey
+            level = x.mean(dim=(1, 2, 3), keepdim=True)
+            x = (x - level) * (next(drawn) + 0.5).to(x.dtype) + level
+        elif name == "translation":
+            most = [int(side * 0.125 + 0.5) for side in (h, w)]
+            shifts = [torch.floor(next(drawn) * (2 * m + 1)).long().ravel() - m for m in most]
+            around = torch.nn.functional.pad(x, (most[1], most[1], most[0], most[0]))
+            x = torch.stack([
+                image[:, most[0] - down : most[0] - down + h, most[1] - right : most[1] - right + w]
+                for image, down, right in zip(around, *(one.tolist() for one in shifts), strict=True)
+            ])  # fmt: skip
+        else:
+            mask, cuts = torch.ones_like(x), [int(side * 0.5 + 0.5) for side in (h, w)]
+            first = [
+                torch.floor(next(drawn) * (side + 1 - cut % 2)).long().ravel() - cut // 2
+                for side, cut in zip((h, w), cuts, strict=True)
+            ]
+            for image, top, left in zip(mask, *(one.tolist() for one in first), strict=True):
+                image[:, max(top, 0) : top + cuts[0], max(left, 0) : left + cuts[1]] = 0
+            x = x * mask
+    return x
+
+
 class TorchGAN:
     """The GAN step as PyTorch's users write it, with noise from outside."""
 
