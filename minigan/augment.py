@@ -1,8 +1,8 @@
 """Random changes of the images that D sees, which G's gradient goes back through: DiffAugment.
 
-Zhao, Liu, Lin, Zhu and Han 2020, arXiv:2006.10738. Every change T is affine in the image: T(x) = A x + b, where A and b
-follow from random numbers u, drawn for each image. So its backward is the adjoint of A, dx = A^T dy, whatever x was, and
-needs the same u. docs/augment.md derives them.
+Zhao, Liu, Lin, Zhu and Han 2020, arXiv:2006.10738. Every change T is affine in the image: T(x) = A x + b, where A and
+b follow from random numbers u, drawn for each image. So its backward is the adjoint of A, dx = A^T dy, whatever x was,
+and needs the same u. docs/augment.md derives them.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Saturation(Change):
 
 
 class Contrast(Saturation):
-    """y = m + c (x - m),   m the mean of the whole image,   c = u + 1/2.    dx = m' + c (dy - m'),   m' the same of dy"""
+    """y = m + c (x - m),   m the mean of the whole image,   c = u + 1/2.    dx = m' + c (dy - m'),   m' that of dy"""
 
     axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
@@ -137,8 +137,9 @@ class DiffAugment:
              and "cutout"
 
     D then cannot learn few images by heart, and G does not learn to make changed images, as it would if the real ones
-    alone were changed: dL/dx_fake = T^T dL/dT(x_fake) (Zhao et al. 2020, section 3.2). Raises SettingsError for an empty
-    policy, or one that there is not, or twice the same.
+    alone were changed: dL/dx_fake = A^T dL/dT(x_fake) (Zhao et al. 2020, section 3.2).
+
+    Raises SettingsError for an empty policy, for a change that there is not, and for one that is there twice.
     """
 
     policy: str = "color,translation,cutout"

@@ -43,6 +43,7 @@ from minigan.layers import (
     LabelEmbedding,
     Layer,
     LeakyReLU,
+    MinibatchStd,
     ReLU,
     Reshape,
     Residual,
@@ -1111,6 +1112,58 @@ class EmbeddingNoNoise(LabelEmbedding):
 class EmbeddingTangent(LabelEmbedding):
     def tangent(self, t):
         return t
+
+
+# How much the samples of a batch differ ------------------------------------------------------------------------------
+
+
+def minibatch_dx(layer, dy, mean_term=0.0, share=1.0, root=True, p=None):
+    """dx of a MinibatchStd(3) for a batch of one group: as it should be, unless something is asked for."""
+    x, rows = layer.x, len(layer.x)
+    away = x - x.mean(axis=0)
+    std = np.sqrt((away * away).mean(axis=0) + 1e-8)
+    ds = dy[..., -1].sum()
+    return dy[..., :-1] + share * ds * (away + mean_term * x.mean(axis=0)) / (
+        (p or std.size) * rows * (std if root else 1)
+    )
+
+
+@planted("the statistic has no gradient: dx = dy_x", 3, x=(4, 2, 3, 2), wrong="x")
+class StdConstant(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy, share=0.0)
+
+
+@planted("the mean's part is forgotten: x in place of x - mean", 3, x=(4, 2, 3, 2), wrong="x")
+class StdMean(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy, mean_term=1.0)
+
+
+@planted("the derivative of the variance: not divided by the standard deviation", 3, x=(4, 2, 3, 2), wrong="x")
+class StdVariance(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy, root=False)
+
+
+@planted("the division by the number of entries is forgotten", 3, x=(4, 2, 3, 2), wrong="x")
+class StdSum(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy, p=1)
+
+
+@planted("every image gets the gradient of its own copy of s, not of the group's", 3, x=(4, 2, 3, 2), wrong="x")
+class StdOwnCopy(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        alone = minibatch_dx(self, np.concatenate([0 * dy[..., :-1], np.ones_like(dy[..., -1:])], axis=-1))
+        own = dy[..., -1:].sum(axis=(1, 2), keepdims=True) * len(dy) / dy[..., -1].size
+        return dy[..., :-1] + own * alone
+
+
+@planted("backward takes the whole batch for one group", 2, x=(4, 3), wrong="x")
+class StdOneGroup(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy)
 
 
 # Losses --------------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ FLOORS = [
     ["data", "layers.arguments"],
     ["layers.base", "layers.sides"],
     ["layers.chain", "layers.conv", "layers.borders", "layers.resize", "layers.blur", "layers.label_embedding"],
-    ["layers.upsampling_conv"],
+    ["layers.upsampling_conv", "layers.minibatch_std"],
     ["layers.dense", "layers.norm", "layers.activations", "layers.dropout", "layers.shape", "layers.basis"],
     ["layers.spectral_norm", "layers.residual"],
     ["layers"],

@@ -148,6 +148,22 @@ class Blurred(torch.nn.Module):
         return resize(x, kernel / (16 if self.up else 64), stride=2, padding=1, groups=x.shape[1])
 
 
+class MinibatchStd(torch.nn.Module):
+    """One more channel: the mean standard deviation of the group's entries."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.group = layer.group
+
+    def forward(self, x):
+        count = max(1, len(x) // self.group)
+        found = []
+        for rows in torch.tensor_split(x, count):
+            s = (rows.var(dim=0, correction=0) + 1e-8).sqrt().mean()
+            found.append(torch.cat([rows, s.expand_as(rows[:, :1])], dim=1))
+        return torch.cat(found)
+
+
 def modules(layer, in_shape):
     """What PyTorch has for a layer."""
     if isinstance(layer, minigan.layers.LabelEmbedding):
@@ -177,6 +193,7 @@ def modules(layer, in_shape):
         "Sigmoid": torch.nn.Sigmoid, "Flatten": torch.nn.Flatten,
         "Reshape": lambda: torch.nn.Unflatten(1, (layer.shape[-1], *layer.shape[:-1])),
         "UpSampling2D": lambda: torch.nn.Upsample(scale_factor=layer.factor), "Cropping2D": lambda: Crop(layer),
+        "MinibatchStd": lambda: MinibatchStd(layer),
         "Bias": lambda: Bias(in_shape[-1]), "Basis": lambda: Basis(in_shape[-1], layer.size),
         "BlurUpSampling2D": lambda: Blurred(up=True), "BlurDownSampling2D": lambda: Blurred(up=False),
         "GlobalAveragePooling2D": Mean, "AveragePooling2D": lambda: torch.nn.AvgPool2d(layer.size, layer.stride),

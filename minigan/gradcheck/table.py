@@ -29,6 +29,7 @@ from ..layers import (
     LabelEmbedding,
     Layer,
     LeakyReLU,
+    MinibatchStd,
     ReLU,
     Reshape,
     Residual,
@@ -166,6 +167,11 @@ LAYERS = [
     Case(Residual(Tanh(), SpectralNorm(Conv2D(2, 3, 1, "same"), iterations=0)), (2, 3, 4, 2)),
     Case(LabelEmbedding(3, 4), (5, 7)),
     Case(LabelEmbedding(2, 1), (1, 2)),  # no noise at all
+    Case(MinibatchStd(), (8, 3)),
+    Case(MinibatchStd(3), (5, 2, 3, 2)),  # one group of five
+    Case(MinibatchStd(3), (8, 2, 1, 3)),  # groups of four and four
+    Case(MinibatchStd(2), (5, 3)),  # of three and two
+    Case(MinibatchStd(4), (1, 2, 3, 1)),  # nothing to compare: s has no slope
 ]
 
 PROBABILITIES = np.array([[0.03], [0.4], [0.5], [0.77], [0.99], [0.2], [0.6]])
