@@ -57,7 +57,7 @@ FLOORS = [
     ["data.levels", "data.finding", "data.picture_cache", "data.axes", "data.numpy_files", "data.array_files"],
     ["data.tables", "data.raw"],
     ["data.samples", "data.protocol"],
-    ["parameters", "context", "copies", "data.image_set", "objectives", "augment"],
+    ["parameters", "context", "copies", "data.image_set", "objectives", "augment", "packing"],
     ["data.sources", "data.drawn", "data.folder", "data.array_data"],
     ["data.faces", "data.toy", "optimizers"],
     ["data", "layers.arguments"],
