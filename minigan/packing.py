@@ -23,7 +23,7 @@ def packed(x: Array, m: int) -> Array:
 
 
 def unpacked(x: Array, m: int) -> Array:
-    """The samples of packs, the inverse of `packed` and, for gradients, its adjoint.    (n, h, w, m c) -> (m n, h, w, c)"""
+    """The samples of packs: the inverse of `packed`, and its adjoint.    (n, h, w, m c) -> (m n, h, w, c)"""
     if m == 1:
         return x
     n, (*sides, channels) = len(x), x.shape[1:]
