@@ -11,6 +11,7 @@ from minigan.config import config_of
 from minigan.errors import SettingsError
 
 from . import strict_cupy
+from .augment_formulas import changed, formula
 from .conftest import import_torch
 from .cuda_shim import COMPILER
 
@@ -37,39 +38,6 @@ def linear_part(change, x, u):
 # The formulas, pixel by pixel ----------------------------------------------------------------------------------------
 
 
-def shifted(x, down, right):
-    """One image moved by whole pixels."""
-    h, w, _ = x.shape
-    y = np.zeros_like(x)
-    for i, j in itertools.product(range(h), range(w)):
-        if 0 <= i - down < h and 0 <= j - right < w:
-            y[i, j] = x[i - down, j - right]
-    return y
-
-
-def formula(change, x, u):
-    """T of one image by its formula.    x: (h, w, c)   u: a list of numbers"""
-    h, w, c = x.shape
-    if isinstance(change, Brightness):
-        return x + (u[0] - 0.5)
-    if isinstance(change, Contrast):
-        mean = sum(x[i, j, k] for i in range(h) for j in range(w) for k in range(c)) / (h * w * c)
-        return (x - mean) * (u[0] + 0.5) + mean
-    if isinstance(change, Saturation):
-        mean = np.stack([x.sum(axis=2) / c] * c, axis=2)
-        return (x - mean) * 2 * u[0] + mean
-    if isinstance(change, Translation):
-        most = [int(side / 8 + 0.5) for side in (h, w)]
-        return shifted(x, *(int(one * (2 * m + 1)) - m for one, m in zip(u, most, strict=True)))
-    y = x.copy()
-    cuts = [int(side / 2 + 0.5) for side in (h, w)]
-    starts = [int(one * (side + 1 - cut % 2)) - cut // 2 for one, side, cut in zip(u, (h, w), cuts, strict=True)]
-    for i, j in itertools.product(range(h), range(w)):
-        if all(start <= at < start + cut for at, start, cut in zip((i, j), starts, cuts, strict=True)):
-            y[i, j] = 0
-    return y
-
-
 @every_shape
 @every_change
 def test_every_image_is_changed_as_its_formula_says(change, shape):
@@ -77,6 +45,12 @@ def test_every_image_is_changed_as_its_formula_says(change, shape):
         x, u = normal(shape, "x", step), draws(change, shape[0], step)
         expected = [formula(change, image, list(u[:, i].ravel())) for i, image in enumerate(x)]
         np.testing.assert_allclose(change.forward(x, u), expected, rtol=1e-13, atol=1e-14)
+
+
+def test_a_policy_is_its_formulas_in_a_row():
+    augment, x = DiffAugment(), normal((3, 6, 9, 3), "x")
+    u = augment.draw(get_backend("numpy"), 3, 3, "row", 0)
+    np.testing.assert_allclose(augment.forward(x, u), changed(augment, x, u), rtol=1e-12, atol=1e-13)
 
 
 @every_shape

@@ -276,7 +276,7 @@ class TorchGAN:
         self.gan, self.G, self.D = gan, torch_network(gan.G), torch_network(gan.D)
         self.g_optimizer = self.optimizer(gan.g_optimizer, self.G, **fast)
         self.d_optimizer = self.optimizer(gan.d_optimizer, self.D, **fast)
-        self.d_updates = 0
+        self.d_updates = self.g_updates = 0
         both = self.g_optimizer, self.d_optimizer
         self.burn_in = gan.schedule if isinstance(gan.schedule, minigan.BurnIn) else None
         self.schedules = [
@@ -337,6 +337,13 @@ class TorchGAN:
         rows = torch.nn.functional.one_hot(labels, self.gan.classes).to(z.dtype)
         return self.G(torch.cat([z, rows], dim=1))
 
+    def shown(self, x, batch, count):
+        """What D sees of a batch: changed at random, and in packs, whose samples are channels after channels."""
+        gan = self.gan
+        if gan.augment is not None:
+            x = augmented(x, gan.augment.policy, gan.draw_changes(len(x), batch, count))
+        return x.reshape(len(x) // gan.pack, gan.pack * x.shape[1], *x.shape[2:])
+
     def score(self, x, labels):
         """D's for each image; of its numbers for each class, that of the label."""
         return self.D(x) if labels is None else self.D(x).gather(1, labels[:, None])
@@ -370,26 +377,29 @@ class TorchGAN:
         for x, z, chosen in zip(x_real, z_d, labels or [None] * len(z_d), strict=True):
             with torch.set_grad_enabled(same and z is z_d[-1]):  # G's update goes back through this forward
                 x_fake = self.images(z, chosen)
-            real = self.score(x, chosen)
+            seen, seen_fake = self.shown(x, "real", self.d_updates), self.shown(x_fake.detach(), "fake", self.d_updates)
+            real = self.score(seen, chosen)
             if of_pairs:
-                losses = [self.loss_of_pairs(real, self.score(x_fake.detach(), chosen))]
+                losses = [self.loss_of_pairs(real, self.score(seen_fake, chosen))]
             else:
                 losses = [self.loss(real, 1)]
                 if two_steps:
                     self.update(self.d_optimizer, losses[0])
-                losses.append(self.loss(self.score(x_fake.detach(), chosen), 0))
-            losses += self.penalties(x, x_fake.detach(), chosen)
+                losses.append(self.loss(self.score(seen_fake, chosen), 0))
+            losses += self.penalties(seen, seen_fake, chosen)
             self.update(self.d_optimizer, *losses[two_steps:])
             self.d_updates += 1
         self.D.requires_grad_(False)  # no gradient of D is wanted here
         for k, z in enumerate(z_g if isinstance(z_g, list) else [z_g]):
             x_fake = x_fake if same and k == 0 else self.images(z, chosen)
+            seen = self.shown(x_fake, "G", self.g_updates)
             if of_pairs:
-                real = self.score(x, chosen)
-                g_loss = self.loss_of_pairs(self.score(x_fake, chosen), real)
+                real = self.score(self.shown(x, "G.real", self.g_updates), chosen)
+                g_loss = self.loss_of_pairs(self.score(seen, chosen), real)
             else:
-                g_loss = self.loss(self.score(x_fake, chosen), "generator")
+                g_loss = self.loss(self.score(seen, chosen), "generator")
             self.update(self.g_optimizer, g_loss)
+            self.g_updates += 1
         for schedule in self.schedules:
             schedule.step()
         return sum(loss.detach() for loss in losses), g_loss.detach()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..augment import DiffAugment
 from ..gan import GAN
 from ..generator import Generator
 from ..layers import (
@@ -44,6 +45,7 @@ from ..losses import BCE, BCEWithLogits, Loss, MeanSquaredError, SoftmaxCrossEnt
 from ..network import Sequential
 from ..objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein
 from ..optimizers import Adam, WeightClipping
+from ..packing import packed_shape
 from ..penalties import R1, R1R2, GradientPenalty
 from .subjects import normal
 
@@ -235,6 +237,7 @@ def steps() -> Iterator[StepCase]:
         yield residual_gan(both[1], classes=classes)
     yield dense_gan(wasserstein, classes=3, d_steps=2, penalty=GradientPenalty(10.0))
     yield residual_gan(both[0], noise="same", g_steps=2)
+    yield from shown_otherwise()
     yield residual_gan(wasserstein, penalty=GradientPenalty(10.0))
     yield residual_gan(cross_entropy, classes=3, penalty=R1(3.0))
     for classes in (0, 3):
@@ -242,6 +245,20 @@ def steps() -> Iterator[StepCase]:
         yield fused_gan(both[0], classes=classes, penalty=R1R2(2.0), fused=True)
     yield fused_gan(cross_entropy, penalty=R1(3.0), fused=True, d_steps=2, noise="same")
     yield dense_gan(cross_entropy, d_steps=2, penalty=R1R2(2.0))
+
+
+def shown_otherwise() -> Iterator[StepCase]:
+    """Steps in which D sees changed images, or packs of them."""
+    everything = DiffAugment()
+    yield convolutional_gan(NonSaturating(), augment=everything)
+    yield convolutional_gan(Hinge(), augment=everything, noise="same", d_update="two_steps", d_steps=2)
+    yield convolutional_gan(Relativistic(), classes=3, augment=DiffAugment("translation,cutout"), g_steps=2)
+    yield convolutional_gan(Wasserstein(), augment=everything, penalty=GradientPenalty(10.0))
+    yield residual_gan(Relativistic(), augment=DiffAugment("color"), penalty=R1R2(2.0))
+    yield dense_gan(NonSaturating(), pack=2, noise="same")
+    yield dense_gan(Relativistic(), pack=3, d_steps=2, g_steps=2)
+    yield dense_gan(Wasserstein(), pack=2, penalty=GradientPenalty(10.0))
+    yield convolutional_gan(Hinge(), pack=2, augment=everything)
 
 
 def dense_gan(objective: Objective, classes: int = 0, **switches: Any) -> StepCase:
@@ -301,8 +318,8 @@ def _step_case(
     options: dict[str, Any] = {"backend": "numpy", "dtype": "float64"}
     loss = getattr(objective, "loss", None)
     generator = Generator(G, input_shape=latent + classes, classes=classes, name="G", **options)
-    judge = Sequential([*D, *([Sigmoid()] if isinstance(loss, BCE) else [])], input_shape=generator.output_shape,
-                       name="D", **options)  # fmt: skip
+    judge = Sequential([*D, *([Sigmoid()] if isinstance(loss, BCE) else [])], name="D", **options,
+                       input_shape=packed_shape(generator.output_shape, switches.get("pack", 1)))  # fmt: skip
     for net, spread in ((generator, 0.3), (judge, 0.8)):  # D's scores lie on both sides of Hinge's margins
         net.params += spread * normal(net.params.shape, 0, net.name)
     switched: dict[str, Any] = {"g_optimizer": Adam(generator, 1e-2, 0.5), "d_optimizer": Adam(judge, 1e-2, 0.5)}
