@@ -2222,7 +2222,8 @@ class RealOf(R1):
         return self.x
 
 
-@planted_in_game("the penalty looks at images that are not changed", wrong="D.* but D.0.Conv2D.b D.3.Conv2D.b D.6.Dense.b",
+@planted_in_game("the penalty looks at images that are not changed",
+                 wrong="D.* but D.0.Conv2D.b D.3.Conv2D.b D.6.Dense.b",
                  objective=wasserstein, penalty=R1(3.0), **CHANGED)  # fmt: skip
 class PenaltyUnchanged(GAN):
     def _update_D(self, x_real, rows, count, last):
