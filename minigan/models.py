@@ -357,11 +357,8 @@ def toy2d(
     depth   hidden layers of G, and of D
     pack    points that D sees at once, for GAN(G, D, pack=pack)
     """
-    hidden: list[Layer] = []
-    judges: list[Layer] = []
-    for _ in range(depth):
-        hidden += [Dense(width), ReLU()]  # 2 -> 128 -> 128 -> 128
-        judges += [Dense(width), LeakyReLU(0.2)]
+    hidden = [layer for _ in range(depth) for layer in (Dense(width), ReLU())]  # 2 -> 128 -> 128 -> 128
+    judges = [layer for _ in range(depth) for layer in (Dense(width), LeakyReLU(0.2))]
     G = Sequential([*hidden, Dense(2)], input_shape=latent, name="G", **options)  # -> 2
     D = Sequential([*judges, Dense(1), *_ending(output)], input_shape=2 * pack, name="D", **options)  # -> 1
     return G, D
