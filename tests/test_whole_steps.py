@@ -134,7 +134,7 @@ SHOWN = [
 @pytest.mark.parametrize("objective, loss", LATER, ids=name_of)
 def test_changed_images_and_packs(objective, loss, switches):
     gan = conv_gan(objective=objective, loss=loss, **switches)
-    must_be_right(gan, real_images(gan, 12 * gan.d_steps), scoreless(gan), most=3)
+    must_be_right(gan, real_images(gan, 6 * gan.pack * gan.d_steps), scoreless(gan), most=3)
 
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(3.0), R1(3.0), R1R2(2.0)], ids=str)
