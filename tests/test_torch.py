@@ -304,6 +304,7 @@ IN_PACKS = [
     (Relativistic(), {"pack": 3, "critic": [MinibatchStd(3)], "d_steps": 2}),
     (Wasserstein(), {"pack": 2, "penalty": GradientPenalty(), "augment": "color"}),
     (Relativistic(), {"pack": 2, "penalty": R1R2(2.0), "g_steps": 2}),
+    (Relativistic(), {"pack": 2, "penalty": R1R2(2.0), "fused": True, "augment": "translation,color"}),
 ]
 
 

@@ -259,6 +259,7 @@ def shown_otherwise() -> Iterator[StepCase]:
     yield dense_gan(Relativistic(), pack=3, d_steps=2, g_steps=2)
     yield dense_gan(Wasserstein(), pack=2, penalty=GradientPenalty(10.0))
     yield convolutional_gan(Hinge(), pack=2, augment=everything)
+    yield convolutional_gan(Hinge(), pack=2, augment=everything, penalty=R1(3.0), fused=True)
 
 
 def dense_gan(objective: Objective, classes: int = 0, **switches: Any) -> StepCase:
