@@ -160,7 +160,7 @@ SWITCHES = {
     "labels": {"classes": 3, "ema": 0.9},
     "changed images": {"augment": "color,translation,cutout", "g_steps": 2, "d_steps": 2},
     "changed pairs": {"augment": "translation,cutout", "objective": Relativistic, "penalty": R1(1.0), "noise": "same"},
-    "changed images, fused": {"augment": "color,cutout", "objective": Relativistic, "penalty": R1R2(1.0), "fused": True},
+    "changed, fused": {"augment": "color,cutout", "objective": Relativistic, "penalty": R1R2(1.0), "fused": True},
     "packs": {"pack": 3, "augment": "color"},
     "packs, gradient penalty": {"pack": 3, "objective": Wasserstein, "penalty": GradientPenalty(10.0), "d_steps": 2},
     "labels, residual pairs, R1": {"classes": 3, "residual": True, "spectral": True, "objective": Relativistic,
