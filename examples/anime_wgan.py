@@ -54,6 +54,7 @@ def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
         noise=settings.noise,
         d_steps=settings.d_steps,
         g_steps=settings.g_steps,
+        augment=settings.augment,
         clip=WeightClipping(settings.clip, settings.clip_scope),
         schedule=settings.schedule(epoch),
         ema=settings.ema or None,

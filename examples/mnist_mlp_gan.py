@@ -59,6 +59,7 @@ def game(settings: Settings, G: Sequential, D: Sequential) -> GAN:
         noise=settings.noise,
         d_update=settings.d_update,
         g_steps=settings.g_steps,
+        augment=settings.augment,
         seed=settings.seed,
     )
 

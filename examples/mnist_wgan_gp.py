@@ -66,6 +66,7 @@ def game(settings: Settings, G: Sequential, D: Sequential, epoch: int) -> GAN:
         noise=settings.noise,
         d_steps=settings.d_steps,
         g_steps=settings.g_steps,
+        augment=settings.augment,
         penalty=GradientPenalty(settings.penalty),
         schedule=settings.schedule(epoch),
         ema=settings.ema or None,

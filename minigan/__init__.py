@@ -12,6 +12,7 @@ import os
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "18")
 
 from . import data, initializers, layers, models, pictures  # noqa: E402
+from .augment import DiffAugment
 from .backend import Backend, get_backend, register_backend
 from .callbacks import Callback
 from .checkpoint import load_model, load_weights, save_model
@@ -31,11 +32,11 @@ from .version import __version__
 
 __all__ = [
     "BCE", "GAN", "R1", "R1R2", "SGD", "Adam", "BCEWithLogits", "Backend", "BurnIn", "Callback", "Diagnostics",
-    "Doctor", "Explorer", "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live", "Loss", "Losses",
-    "MeanSquaredError", "MiniganError", "NonSaturating", "Objective", "Optimizer", "Penalty", "RMSprop", "Relativistic",
-    "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy", "StepLR", "Wasserstein", "WeightClipping", "__version__",
-    "data", "get_backend", "gradcheck", "initializers", "layers", "load_model", "load_weights", "metrics", "models",
-    "open_run", "pictures", "register_backend", "save_model", "train",
+    "DiffAugment", "Doctor", "Explorer", "Generator", "GradientPenalty", "Hinge", "Layer", "LeastSquares", "Live",
+    "Loss", "Losses", "MeanSquaredError", "MiniganError", "NonSaturating", "Objective", "Optimizer", "Penalty",
+    "RMSprop", "Relativistic", "Run", "Saturating", "Sequential", "SoftmaxCrossEntropy", "StepLR", "Wasserstein",
+    "WeightClipping", "__version__", "data", "get_backend", "gradcheck", "initializers", "layers", "load_model",
+    "load_weights", "metrics", "models", "open_run", "pictures", "register_backend", "save_model", "train",
 ]  # fmt: skip
 
 LATER = {"Diagnostics": ".diagnostics", "Doctor": ".doctor", "Explorer": ".report", "Live": ".report"}

@@ -270,6 +270,7 @@ def _config_of_version_1(gan: GAN) -> dict[str, Any]:
         "schedule": words(gan.schedule),
         "learning rates": None if gan.schedule is None else list(gan.learning_rates),
         "ema": gan.ema,
+        **gan.newer_switches(),
     }
 
 

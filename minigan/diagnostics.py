@@ -15,6 +15,7 @@ from .files import open_regular, patiently, write_atomically
 from .gan_parts import Losses
 from .generator import checked_labels, with_labels
 from .loop import Training
+from .packing import whole_packs
 from .printing import say
 from .run_start import draw_batch
 from .signals import (
@@ -89,7 +90,7 @@ class Diagnostics(Callback):
         self._remember(training)
 
     def _require_held_out(self, training: Training) -> None:
-        shape, held, classes = training.gan.D.input_shape, self.held_out, training.gan.classes
+        shape, held, classes = training.gan.G.output_shape, self.held_out, training.gan.classes
         if held is None:
             return
         if held.ndim < 1 or len(held) < 1 or held.shape[1:] != shape:
@@ -149,8 +150,8 @@ class Diagnostics(Callback):
         return found | _of_samples(to_host(x), to_host(y), labels)
 
     def _scores(self, training: Training, x: Array, labels: np.ndarray | None) -> list[float]:
-        """D's, where it has several for an image those of its class."""
-        D = training.gan.D
+        """D's, where it has several for an image those of its class. If it sees packs, a score is one's."""
+        D, x = training.gan.D, whole_packs(x, training.gan.pack)
         found = D.backend.to_host(D.predict(x)).reshape(len(x), -1).astype(np.float64)
         return [*(found[:, 0] if labels is None else found[np.arange(len(x)), labels])]
 

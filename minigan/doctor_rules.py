@@ -82,7 +82,8 @@ def discriminator_memorises(chart: Chart) -> Finding | None:
         "D knows its training samples by heart",
         chart.since(lambda line: (ahead(line) or 0) >= 0.7),
         f"it scores them {lead:.1f} standard deviations above real samples that it never saw",
-        "Take more data or random changes of it (flip, crop), a smaller D, Dropout in D, or fewer steps",
+        "Take more data or random changes of it (flip, crop) or of what D sees (augment), a smaller D, Dropout in D, "
+        "or fewer steps",
     )
 
 

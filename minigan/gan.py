@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from .augment import DiffAugment
 from .backend import Array, Backend
 from .config import config_of
 from .errors import OrderError, SettingsError, ShapeError, counted
 from .gan_parts import (
     Losses,
+    as_augment,
     as_objective,
     require_fit,
     require_fused,
@@ -21,6 +23,7 @@ from .gan_parts import (
     require_optimizers,
     require_range,
     require_switches,
+    require_whole_packs,
 )
 from .generator import checked_labels, classes_of, draw_noise, label_rows, with_labels
 from .layers.arguments import require_picklable
@@ -32,6 +35,7 @@ from .schedules import BurnIn
 from .updates import Updates
 
 SWITCHES = ("noise", "d_update", "d_steps", "g_steps", "clip", "penalty", "fused", "schedule", "ema")
+NEWER = {"augment": None, "pack": 1}  # switches that files of 0.1 do not know, and what its runs did
 STATISTICS = 50, 32  # batches of noise, and their size, that renew running statistics: 0.9^50 of the old is left
 
 
@@ -51,6 +55,8 @@ class GAN(Updates):
     g_steps    updates of G in a step, each with noise of its own (but for the first, if the noise is the same)
     clip       WeightClipping: D's parameters are clamped after every update of D
     penalty    GradientPenalty, R1 or R1R2: a term of D's loss, in every update of D, that bounds its slope
+    augment    DiffAugment, or its policy, such as "color,translation": random changes of all images that D sees
+    pack       samples that D sees at once, joined along the last axis (PacGAN, Lin et al. 2018)
     fused      D's loss and its penalty, R1 or R1R2, in one pass through D: the same gradient for about half the
                multiplications, where D is piecewise linear (docs/r3gan.md)
     schedule   a function of the step, such as StepLR: a factor on the learning rates that the optimizers have now; or
@@ -77,6 +83,8 @@ class GAN(Updates):
         g_steps: int = 1,
         clip: WeightClipping | None = None,
         penalty: Penalty | None = None,
+        augment: DiffAugment | str | None = None,
+        pack: int = 1,
         fused: bool = False,
         schedule: Callable[[int], float] | BurnIn | None = None,
         ema: float | None = None,
@@ -86,7 +94,7 @@ class GAN(Updates):
         require_networks(G, D)
         objective = as_objective(objective, D)
         require_switches(noise, d_update, d_steps, g_steps, clip, penalty, schedule, ema)
-        require_fit(G, D, objective)
+        require_fit(G, D, objective, pack)
         g_optimizer = Adam(G, 2e-4, 0.5) if g_optimizer is None else g_optimizer
         d_optimizer = Adam(D, 2e-4, 0.5) if d_optimizer is None else d_optimizer
         require_optimizers(G, D, g_optimizer, d_optimizer)
@@ -102,6 +110,7 @@ class GAN(Updates):
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.noise, self.d_update, self.d_steps, self.g_steps = noise, d_update, d_steps, g_steps
         self.clip, self.penalty, self.fused, self.schedule, self.ema = clip, penalty, bool(fused), schedule, ema
+        self.augment, self.pack = as_augment(augment, G), pack
         self.learning_rates = g_optimizer.learning_rate, d_optimizer.learning_rate  # what a schedule begins with
         self.beta2s = tuple(getattr(optimizer, "beta2", None) for optimizer in (g_optimizer, d_optimizer))
         self.penalty_now, self.ema_now = penalty, ema
@@ -182,6 +191,7 @@ class GAN(Updates):
         n = len(x_real)
         if n % self.d_steps:
             raise ShapeError(f"step got {counted(n, 'real image')}, which {self.d_steps} updates of D cannot share")
+        require_whole_packs(n // self.d_steps, self.pack)
         if self.steps == 0 or getattr(x_real, "dtype", None) != self.D.dtype:
             require_range(x_real, self.D)
         labels = checked_labels(labels, n, self.classes, "the GAN")
@@ -253,7 +263,12 @@ class GAN(Updates):
             "learning rates of G and D": list(self.learning_rates),
             "beta2 of G and D": list(self.beta2s),
             **{name: config_of(getattr(self, name)) for name in SWITCHES},
+            **self.newer_switches(),
         }
+
+    def newer_switches(self) -> dict[str, Any]:
+        """Of `config`, those that files of 0.1 do not have, where they are switched on."""
+        return {name: config_of(getattr(self, name)) for name, off in NEWER.items() if getattr(self, name) != off}
 
     def clone(self, dtype: Any = None, backend: str | Backend | None = None) -> "GAN":
         """A GAN at the same step with the same numbers, sharing no array with this one: what copy.deepcopy makes."""

@@ -5,6 +5,7 @@ Each of the checks raises SettingsError or ShapeError, and says what was given a
 
 from typing import Any, NamedTuple
 
+from .augment import DiffAugment
 from .backend import Array
 from .errors import SettingsError, ShapeError, counted
 from .generator import classes_of
@@ -13,6 +14,7 @@ from .losses import BCE, BCEWithLogits
 from .network import Sequential
 from .objectives import OBJECTIVES, Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Wasserstein
 from .optimizers import Optimizer, WeightClipping
+from .packing import packed_shape
 from .penalties import Penalty
 from .schedules import BurnIn
 
@@ -103,9 +105,15 @@ def last_layer(D: Sequential) -> Layer:
     return last
 
 
-def require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
-    """G's images are D's inputs, D's outputs the objective's predictions, and all arrays of one kind."""
-    if G.output_shape != D.input_shape:
+def require_fit(G: Sequential, D: Sequential, objective: Objective, pack: int = 1) -> None:
+    """G's images, in packs, are D's inputs, D's outputs the objective's predictions, and all arrays of one kind."""
+    _require_pack(G, pack)
+    wanted = packed_shape(G.output_shape, pack)
+    if pack > 1 and wanted != D.input_shape:
+        raise ShapeError(
+            f"G makes samples of shape {G.output_shape}, of which pack={pack} are {wanted}, and D takes {D.input_shape}"
+        )
+    if wanted != D.input_shape:
         swapped = ": are they swapped? GAN(G, D) takes the generator first" if D.output_shape == G.input_shape else ""
         raise ShapeError(f"G makes images of shape {G.output_shape} and D takes {D.input_shape}{swapped}")
     last, loss = last_layer(D), getattr(objective, "loss", None)
@@ -127,6 +135,26 @@ def require_fit(G: Sequential, D: Sequential, objective: Objective) -> None:
             f"G makes images of {counted(classes, 'class')}, and D ends in {D.output_shape}: end it in one number "
             f"for each class, Dense({classes}), of which that of the label counts"
         )
+
+
+def _require_pack(G: Sequential, pack: int) -> None:
+    if isinstance(pack, bool) or not isinstance(pack, int) or pack < 1:
+        raise SettingsError(f"pack is {pack!r}; it must be a whole number, at least 1")
+    if pack > 1 and classes_of(G):
+        raise SettingsError(
+            f"pack={pack}: G makes images of {counted(classes_of(G), 'class')}, and a pack has no one class that D's "
+            f"numbers could be for: leave pack or the classes out"
+        )
+
+
+def as_augment(augment: Any, G: Sequential) -> DiffAugment | None:
+    """The changes themselves, or those of that policy. Raises SettingsError unless G makes images."""
+    augment = DiffAugment(augment) if isinstance(augment, str) else augment
+    if not isinstance(augment, DiffAugment | None):
+        raise SettingsError(f"augment is {augment!r}; wanted DiffAugment() or a policy such as 'color,translation'")
+    if augment is not None and len(G.output_shape) != 3:
+        raise SettingsError(f"{augment!r} changes images (h, w, c), and G makes samples of shape {G.output_shape}")
+    return augment
 
 
 def require_optimizers(G: Sequential, D: Sequential, g_optimizer: Any, d_optimizer: Any) -> None:
@@ -172,6 +200,12 @@ def require_fused(fused: bool, penalty: Penalty | None) -> None:
         raise SettingsError(
             f"fused=True: {penalty!r} looks at images that are in neither batch; R1 and R1R2 can be fused"
         )
+
+
+def require_whole_packs(n: int, pack: int) -> None:
+    """A batch of an update is packs, and nothing is left."""
+    if n % pack:
+        raise ShapeError(f"{counted(n, 'sample')} make no whole packs of {pack}: the batch must be a multiple of pack")
 
 
 def require_range(x_real: Array, D: Sequential) -> None:

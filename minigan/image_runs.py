@@ -54,7 +54,7 @@ DIGIT = 28  # pixels a side of a folder's digits
 def size_option(default: int) -> Any:
     """The setting --size: one number, or height x width."""
     words = "height and width of the images: 64, or 64x32, height first"
-    return option(default, words, minimum=1, below=10_000, parse=image_size)
+    return option(default, words, minimum=1, below=10_000, parse=image_size, metavar="HxW")
 
 
 @dataclass(frozen=True)
@@ -387,6 +387,7 @@ def dcgan(
         noise=settings.noise,
         d_update=d_update,
         g_steps=settings.g_steps,
+        augment=settings.augment,
         schedule=settings.schedule(epoch),
         ema=settings.ema or None,
         seed=settings.seed,

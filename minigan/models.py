@@ -341,7 +341,9 @@ def celeba64(
     return G, D
 
 
-def toy2d(latent: int = 2, width: int = 128, depth: int = 3, output: str = "logit", **options: Any) -> Networks:
+def toy2d(
+    latent: int = 2, width: int = 128, depth: int = 3, output: str = "logit", pack: int = 1, **options: Any
+) -> Networks:
     """Dense networks for points in the plane, such as data.ring(8): 33,666 parameters in G, 33,537 in D.
 
     As in Metz et al. 2017 ("Unrolled generative adversarial networks", appendix A), G has hidden layers of 128 ReLUs
@@ -353,14 +355,12 @@ def toy2d(latent: int = 2, width: int = 128, depth: int = 3, output: str = "logi
     latent  numbers in z
     width   of every hidden layer
     depth   hidden layers of G, and of D
+    pack    points that D sees at once, for GAN(G, D, pack=pack)
     """
-    hidden: list[Layer] = []
-    judges: list[Layer] = []
-    for _ in range(depth):
-        hidden += [Dense(width), ReLU()]  # 2 -> 128 -> 128 -> 128
-        judges += [Dense(width), LeakyReLU(0.2)]
+    hidden = [layer for _ in range(depth) for layer in (Dense(width), ReLU())]  # 2 -> 128 -> 128 -> 128
+    judges = [layer for _ in range(depth) for layer in (Dense(width), LeakyReLU(0.2))]
     G = Sequential([*hidden, Dense(2)], input_shape=latent, name="G", **options)  # -> 2
-    D = Sequential([*judges, Dense(1), *_ending(output)], input_shape=2, name="D", **options)  # -> 1
+    D = Sequential([*judges, Dense(1), *_ending(output)], input_shape=2 * pack, name="D", **options)  # -> 1
     return G, D
 
 

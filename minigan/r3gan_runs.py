@@ -44,6 +44,7 @@ def r3gan_game(settings: R3GANSettings, G: Sequential, D: Sequential, epoch: int
         d_optimizer=Adam(D, settings.d_learning_rate, **adam),
         noise=settings.noise,
         g_steps=settings.g_steps,
+        augment=settings.augment,
         penalty=R1R2(settings.gamma),
         fused=not settings.unfused,
         schedule=BurnIn(settings.burn_in, penalty=settings.gamma_end / settings.gamma, beta2=settings.beta2_end),

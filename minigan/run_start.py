@@ -24,9 +24,10 @@ from .data import check_batch, check_batch_labels, class_count, data_identity, d
 from .data.protocol import Data
 from .errors import DataError, FileError, SettingsError, ShapeError, counted
 from .gan import GAN
-from .gan_parts import require_range
+from .gan_parts import require_range, require_whole_packs
 from .generator import with_labels
 from .means import Means
+from .packing import packed
 from .printing import say
 from .run import FIXED, Plan, Record, plan_of, whole_number
 from .run_directory import Row, RunDirectory
@@ -105,7 +106,7 @@ class Start:
             record.token = secrets.token_hex(8)
         gan._record = record
         record.cut_rows(gan.steps, steps)
-        if gan.D.input_shape == (2,):
+        if gan.G.output_shape == (2,):
             n = min(POINTS, len(self.data))
             record.real = gan.D.backend.to_host(self.data.batch(n, record.plan.seed, 0, gan.D.backend, gan.D.dtype))
         directory = record.directory
@@ -308,8 +309,8 @@ def _description(name: str) -> dict[str, Any]:
 
 def _require_fit(gan: GAN, data: Data) -> None:
     name = data_name(data)
-    if gan.D.input_shape != tuple(data.shape):
-        raise ShapeError(f"{name} has samples of shape {tuple(data.shape)}; the GAN makes {gan.D.input_shape}")
+    if gan.G.output_shape != tuple(data.shape):
+        raise ShapeError(f"{name} has samples of shape {tuple(data.shape)}; the GAN makes {gan.G.output_shape}")
     if gan.classes and not has_labels(data):
         raise SettingsError(
             f"{name} has no labels, and the GAN makes samples of {counted(gan.classes, 'class')}: give labels"
@@ -325,7 +326,7 @@ def draw_batch(gan: GAN, data: Data, plan: Plan) -> tuple[Array, np.ndarray | No
     """
     n, backend, dtype = plan.batch_size * gan.d_steps, gan.D.backend, gan.D.dtype
     x = data.batch(n, plan.seed, gan.steps, backend, dtype)
-    x = check_batch(x, n, gan.D.input_shape, dtype, backend, data_name(data))
+    x = check_batch(x, n, gan.G.output_shape, dtype, backend, data_name(data))
     if not gan.classes or not has_labels(data):
         return x, None
     labels = data.batch_labels(n, plan.seed, gan.steps)
@@ -337,8 +338,9 @@ def try_batch(gan: GAN, data: Data, plan: Plan) -> None:
     x, labels = draw_batch(gan, data, plan)
     n = plan.batch_size
     require_range(x, gan.D)
+    require_whole_packs(n, gan.pack)
     z = with_labels(gan.G, gan.draw_noise(n, "D", 0), None if labels is None else labels[:n])
-    for net, inputs in ((gan.G, z), (gan.D, x[:n])):
+    for net, inputs in ((gan.G, z), (gan.D, packed(x[:n], gan.pack))):
         state, forwards = net.state.copy(), net.forwards
         try:
             with np.errstate(all="ignore"):
@@ -361,7 +363,7 @@ def draw_samples(gan: GAN, columns: int) -> np.ndarray:
     a row of `columns` for each class, all rows from the same noise.
     """
     if not gan.classes:
-        n = POINTS if gan.D.input_shape == (2,) else columns * columns
+        n = POINTS if gan.G.output_shape == (2,) else columns * columns
         return gan.images(gan.draw_noise(n, "samples", 0))
     classes = min(gan.classes, MOST_CLASSES)
     z = gan.draw_noise(columns, "samples", 0)

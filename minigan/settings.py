@@ -17,6 +17,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
+from .augment import DiffAugment
 from .backend import NAMES
 from .data.sources import split_part
 from .errors import FileError, MiniganError, SettingsError, did_you_mean
@@ -37,14 +38,16 @@ def option(
     choices: Any = None,
     before: Any = MISSING,
     parse: Callable[[str], Any] | None = None,
+    metavar: str | None = None,
 ) -> Any:
     """A field of a settings class: its default, its help text, and the values it may take.
 
     A number lies in [minimum, maximum], and is less than `below`. `before` is what runs did before there was this
-    setting: it is theirs when they are resumed. `parse` makes the value of what was typed, where that is no plain type.
+    setting: it is theirs when they are resumed. `parse` makes the value of what was typed, where that is no plain type,
+    and `metavar` stands for it in --help.
     """
     metadata = {"help": help, "minimum": minimum, "maximum": maximum, "below": below, "choices": choices}
-    metadata |= {"before": before, "parse": parse}
+    metadata |= {"before": before, "parse": parse, "metavar": metavar}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -59,6 +62,12 @@ class RunSettings:
     lr: float = option(2e-4, "learning rate of both optimizers", minimum=0)
     d_lr: float | None = option(None, "learning rate of D's optimizer; default: that of --lr", minimum=0, before=None)
     g_steps: int = option(1, "updates of G in a step", minimum=1, below=1_000, before=1)
+    augment: str | None = option(
+        None,
+        "random changes of what D sees, against few images: some of color,translation,cutout; default: none",
+        before=None,
+        metavar="CHANGES",
+    )
     data: str | None = option(
         None, "images: an IDX, .npy, .npz or .csv file, a folder with one or of pictures; default: the bundled MNIST"
     )
@@ -85,6 +94,8 @@ class RunSettings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _validate(flag(field.name), getattr(self, field.name), field.metadata)
+        if self.augment is not None:
+            _require_changes(self.augment)
         if self.evaluate_every % self.log_every:
             raise SettingsError(
                 f"--evaluate-every is {self.evaluate_every}; history.csv has a row every {self.log_every} steps "
@@ -97,6 +108,13 @@ class RunSettings:
     def d_learning_rate(self) -> float:
         """Of D's optimizer."""
         return self.lr if self.d_lr is None else self.d_lr
+
+
+def _require_changes(policy: str) -> None:
+    try:
+        DiffAugment(policy)
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("DiffAugment: policy", "--augment", 1)) from error
 
 
 def image_size(text: str) -> int | str:
@@ -261,7 +279,7 @@ def _add_flag(parser: Parser, field: dataclasses.Field) -> None:
         default=argparse.SUPPRESS,
         type=field.metadata["parse"] or kind,
         choices=choices,
-        metavar=None if choices else "HxW" if field.metadata["parse"] else METAVARS[kind],
+        metavar=None if choices else field.metadata["metavar"] or METAVARS[kind],
         help=words if field.default is None else f"{words} (default {field.default})",
     )
 

@@ -24,4 +24,4 @@ def small_gan(optimizer=Adam, objective=NonSaturating, loss=BCEWithLogits, seed=
 
 
 def real_images(gan, n=6, step=0):
-    return np.tanh(gan.D.backend.random.normal((n, *gan.D.input_shape), 9, "real", step, dtype="float64"))
+    return np.tanh(gan.D.backend.random.normal((n, *gan.G.output_shape), 9, "real", step, dtype="float64"))

@@ -13,6 +13,7 @@ from minigan import (
     BCE,
     GAN,
     BCEWithLogits,
+    DiffAugment,
     Hinge,
     LeastSquares,
     MeanSquaredError,
@@ -25,6 +26,7 @@ from minigan import (
     WeightClipping,
     get_backend,
 )
+from minigan.augment import Brightness, Change, Contrast, Cutout, Saturation, Translation
 from minigan.gradcheck import check
 from minigan.layers import (
     AveragePooling2D,
@@ -43,6 +45,7 @@ from minigan.layers import (
     LabelEmbedding,
     Layer,
     LeakyReLU,
+    MinibatchStd,
     ReLU,
     Reshape,
     Residual,
@@ -1113,6 +1116,58 @@ class EmbeddingTangent(LabelEmbedding):
         return t
 
 
+# How much the samples of a batch differ ------------------------------------------------------------------------------
+
+
+def minibatch_dx(layer, dy, mean_term=0.0, share=1.0, root=True, p=None):
+    """dx of a MinibatchStd(3) for a batch of one group: as it should be, unless something is asked for."""
+    x, rows = layer.x, len(layer.x)
+    away = x - x.mean(axis=0)
+    std = np.sqrt((away * away).mean(axis=0) + 1e-8)
+    ds = dy[..., -1].sum()
+    return dy[..., :-1] + share * ds * (away + mean_term * x.mean(axis=0)) / (
+        (p or std.size) * rows * (std if root else 1)
+    )
+
+
+@planted("the statistic has no gradient: dx = dy_x", 3, x=(4, 2, 3, 2), wrong="x")
+class StdConstant(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy, share=0.0)
+
+
+@planted("the mean's part is forgotten: x in place of x - mean", 3, x=(4, 2, 3, 2), wrong="x")
+class StdMean(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy, mean_term=1.0)
+
+
+@planted("the derivative of the variance: not divided by the standard deviation", 3, x=(4, 2, 3, 2), wrong="x")
+class StdVariance(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy, root=False)
+
+
+@planted("the division by the number of entries is forgotten", 3, x=(4, 2, 3, 2), wrong="x")
+class StdSum(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy, p=1)
+
+
+@planted("every image gets the gradient of its own copy of s, not of the group's", 3, x=(4, 2, 3, 2), wrong="x")
+class StdOwnCopy(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        alone = minibatch_dx(self, np.concatenate([0 * dy[..., :-1], np.ones_like(dy[..., -1:])], axis=-1))
+        own = dy[..., -1:].sum(axis=(1, 2), keepdims=True) * len(dy) / dy[..., -1].size
+        return dy[..., :-1] + own * alone
+
+
+@planted("backward takes the whole batch for one group", 2, x=(4, 3), wrong="x")
+class StdOneGroup(MinibatchStd):
+    def backward(self, dy, params=True, inputs=True):
+        return minibatch_dx(self, dy)
+
+
 # Losses --------------------------------------------------------------------------------------------------------------
 
 
@@ -1366,11 +1421,17 @@ STALE = "did not go through the D that the step leaves behind"
 
 
 def gan_of(kind, seed, maker=tiny_gan, critic=None, **switches):
-    """A GAN of this class, or one whose objective or penalty is of this class, or a layer of its D: `critic(kind)`."""
+    """A GAN of this class; or one whose objective, penalty or change of images is of this class, or a layer of its D:
+    `critic(kind)`.
+    """
     if issubclass(kind, Penalty):
         switches = {"objective": wasserstein} | switches | {"penalty": kind()}
     if issubclass(kind, Objective):
         switches["objective"] = lambda loss: objective_of(kind)
+    if issubclass(kind, Change):
+        switches["augment"] = type(kind.__name__, (DiffAugment,), {"changes": [kind()]})()
+    if issubclass(kind, DiffAugment):
+        switches["augment"] = kind()
     if issubclass(kind, Layer):
         switches["critic"] = critic(kind)
     gan = maker(seed=seed, **switches)
@@ -1417,7 +1478,7 @@ class DetachedG(GAN):
 
 @planted_in_step("the real batch's loss goes back through the fake batch's activations", wrong="D.* but D.3.Dense.b")
 class FakeActivations(GAN):
-    def _gradient_of_halves(self, x_real, rows, z, same):
+    def _gradient_of_halves(self, x_real, rows, z, same, count):
         loss_real, d_real = self.objective.real(self.D.forward(x_real, backward=False))
         x_fake = self.G.forward(z, backward=same)
         loss_fake, d_fake = self.objective.fake(self.D.forward(x_fake))
@@ -1463,7 +1524,7 @@ class ForgetsAdd(GAN):
 
 @planted_in_step("of two steps, the second has the gradient of both halves", wrong="D.*", d_update="two_steps")
 class TwoStepsSummed(GAN):
-    def _gradient_of_halves(self, x_real, rows, z, same):
+    def _gradient_of_halves(self, x_real, rows, z, same, count):
         self.d_update = "summed"
         loss_real, dpred = self.objective.real(self.D.forward(x_real))
         self.D.backward(dpred, inputs=False)
@@ -1504,10 +1565,10 @@ class StopsEarly(GAN):
 @planted_in_step("of a pair, the fake's gradient is overwritten by the real one's: add is forgotten", wrong="D.*",
                  objective=Relativistic)  # fmt: skip
 class PairsForgetAdd(GAN):
-    def _gradient_of_pairs(self, x_real, rows, z, same):
+    def _gradient_of_pairs(self, x_real, rows, z, same, count):
         backward = self.D.backward
         self.D.backward = lambda dpred, inputs, add=False: backward(dpred, inputs=inputs)
-        found = super()._gradient_of_pairs(x_real, rows, z, same)
+        found = super()._gradient_of_pairs(x_real, rows, z, same, count)
         del self.D.backward
         return found
 
@@ -1515,7 +1576,7 @@ class PairsForgetAdd(GAN):
 @planted_in_step("of a pair, the real image's half goes back through the fake's activations",
                  wrong="D.* but D.3.Dense.b", objective=Relativistic)  # fmt: skip
 class PairsFakeActivations(GAN):
-    def _gradient_of_pairs(self, x_real, rows, z, same):
+    def _gradient_of_pairs(self, x_real, rows, z, same, count):
         real = self.D.forward(x_real, backward=False).copy()
         x_fake = self.G.forward(z, backward=same)
         fake = self.D.forward(x_fake)
@@ -1527,7 +1588,7 @@ class PairsFakeActivations(GAN):
 @planted_in_step("the second forward on the real images has other masks of Dropout", "D.* but D.7.Dense.b",
                  objective=Relativistic, maker=conv_gan, rate=0.5)  # fmt: skip
 class PairsOtherMasks(GAN):
-    def _gradient_of_pairs(self, x_real, rows, z, same):
+    def _gradient_of_pairs(self, x_real, rows, z, same, count):
         scores, calls = self._scores, []
 
         def with_new_masks(x, rows, backward=True):
@@ -1536,15 +1597,15 @@ class PairsOtherMasks(GAN):
             return scores(x, rows, backward)
 
         self._scores = with_new_masks
-        found = super()._gradient_of_pairs(x_real, rows, z, same)
+        found = super()._gradient_of_pairs(x_real, rows, z, same, count)
         del self._scores
         return found
 
 
 @planted_in_step("D goes back through its real images only", wrong="D.*", objective=Relativistic)
 class PairsRealOnly(GAN):
-    def _gradient_of_pairs(self, x_real, rows, z, same):
-        found = super()._gradient_of_pairs(x_real, rows, z, same)
+    def _gradient_of_pairs(self, x_real, rows, z, same, count):
+        found = super()._gradient_of_pairs(x_real, rows, z, same, count)
         pred = self.D.forward(found[2], backward=False).copy()
         _, d_real, _ = self.objective.discriminator(self.D.forward(x_real), pred)
         self.D.backward(d_real, inputs=False)
@@ -1732,7 +1793,7 @@ class PredictedFakes(GAN):
 
 @planted_in_game("real and fake images share a batch, and so BatchNorm's statistics", "D.*", maker=conv_gan, rate=0)
 class JointBatch(GAN):
-    def _gradient_of_halves(self, x_real, rows, z, same):
+    def _gradient_of_halves(self, x_real, rows, z, same, count):
         x_fake, n = self.G.forward(z, backward=same), len(x_real)
         pred = self.D.forward(np.concatenate([x_real, x_fake]))
         (loss_real, d_real), (loss_fake, d_fake) = self.objective.real(pred[:n]), self.objective.fake(pred[n:])
@@ -1801,9 +1862,9 @@ class PairsShifted(Relativistic):
 @planted_in_game("G's images are compared with the scores that D gave before its update", wrong="G.*",
                  objective=Relativistic)  # fmt: skip
 class PairsOldScores(GAN):
-    def _gradient_of_pairs(self, x_real, rows, z, same):
+    def _gradient_of_pairs(self, x_real, rows, z, same, count):
         self.old = self._scores(x_real, rows, backward=False).copy()
-        return super()._gradient_of_pairs(x_real, rows, z, same)
+        return super()._gradient_of_pairs(x_real, rows, z, same, count)
 
     def _update_G(self, x_fake, x_real, rows, k):
         generator = self.objective.generator
@@ -1824,9 +1885,9 @@ class FirstClass(GAN):
 
 @planted_in_game("D's fakes are judged as what another image shows", wrong="D.*", classes=3)
 class OtherFakes(GAN):
-    def _gradient_of_halves(self, x_real, rows, z, same):
+    def _gradient_of_halves(self, x_real, rows, z, same, count):
         z[:, -self.classes :] = np.roll(rows, 1, axis=0)
-        return super()._gradient_of_halves(x_real, rows, z, same)
+        return super()._gradient_of_halves(x_real, rows, z, same, count)
 
 
 @planted_in_game("G makes images of other classes than those they are judged as", wrong="G.*", classes=3)
@@ -2035,10 +2096,10 @@ class FusedSigma(SpectralNorm):
 
 @planted_in_step("fused: the generated images have the gradients of the real ones", "D.* but D.3.Dense.b", **FUSED)
 class FusedSwapped(GAN):
-    def _gradient_fused(self, x_real, rows, z, same):
+    def _gradient_fused(self, x_real, rows, z, same, count):
         fused_backward = self.D.fused_backward
         self.D.__dict__["fused_backward"] = lambda u, s: fused_backward(u, np.roll(s, len(s) // 2, axis=0))
-        found = super()._gradient_fused(x_real, rows, z, same)
+        found = super()._gradient_fused(x_real, rows, z, same, count)
         del self.D.__dict__["fused_backward"]
         return found
 
@@ -2053,6 +2114,156 @@ class FusedR1AtBoth(R1):
 class FusedR1R2AtReal(R1R2):
     def of_batches(self, g):
         return R1(self.gamma).of_batches(g)
+
+
+# What D sees: changed images, and packs -------------------------------------------------------------------------------
+
+CHANGED = {"maker": conv_gan, "augment": "color,translation,cutout"}
+
+
+@planted_in_step("the mean's part is forgotten: dx = c dy", wrong="G.*", maker=conv_gan)
+class ContrastNoMean(Contrast):
+    def backward(self, dy, u):
+        return self.factor(u) * dy
+
+
+@planted_in_step("the mean's part has the factor as well: dx = c (dy + m')", wrong="G.*", maker=conv_gan)
+class ContrastScaledMean(Contrast):
+    def backward(self, dy, u):
+        return self.factor(u) * (dy + dy.mean(axis=self.axes, keepdims=True))
+
+
+@planted_in_step("the mean over the whole image stands in for a pixel's", wrong="G.*", maker=conv_gan)
+class SaturationOtherMean(Saturation):
+    def backward(self, dy, u):
+        m = dy.mean(axis=(1, 2, 3), keepdims=True)
+        return m + self.factor(u) * (dy - m)
+
+
+@planted_in_step("what was added is subtracted from the gradient", wrong="G.*", maker=conv_gan)
+class BrightnessSubtracted(Brightness):
+    def backward(self, dy, u):
+        return dy - (u[0] - 0.5)
+
+
+@planted_in_step("backward moves the same way as forward", wrong="G.*", maker=conv_gan)
+class TranslationSameWay(Translation):
+    def backward(self, dy, u):
+        return self.forward(dy, u)
+
+
+@planted_in_step("what leaves the image comes back at the other side in backward", wrong="G.*", maker=conv_gan)
+class TranslationRolled(Translation):
+    def backward(self, dy, u):
+        down, right = (one.ravel() for one in self.shifts(dy, u))
+        return np.array([np.roll(image, (-d, -r), (0, 1)) for image, d, r in zip(dy, down, right, strict=True)])
+
+
+@planted_in_step("the black square has a gradient: the mask is forgotten", wrong="G.*", maker=conv_gan)
+class CutoutNoMask(Cutout):
+    def backward(self, dy, u):
+        return dy.copy()
+
+
+@planted_in_step("the changes go back in the order of forward", wrong="G.*", maker=conv_gan)
+class AugmentInOrder(DiffAugment):
+    def backward(self, dy, u):
+        for change, own in self._shares(u):
+            dy = change.backward(dy, own)
+        return dy
+
+
+@planted_in_step("G's update does not go back through T", wrong="G.*", **CHANGED)
+class NotThroughT(GAN):
+    def _to_images(self, dx, batch, count):
+        return dx.copy()
+
+
+@planted_in_step("T's backward draws random numbers of its own", wrong="G.*", **CHANGED)
+class DrawnAgain(GAN):
+    def _to_images(self, dx, batch, count):
+        return super()._to_images(dx, "another", count)
+
+
+@planted_in_game("generated images are not changed", wrong="D.*", **CHANGED)
+class OnlyRealChanged(GAN):
+    def _shown(self, x, batch, count):
+        return x if batch == "fake" else super()._shown(x, batch, count)
+
+
+@planted_in_game("real images are not changed, and D tells them by that", wrong="D.*", **CHANGED)
+class OnlyFakesChanged(GAN):
+    def _shown(self, x, batch, count):
+        return x if batch == "real" else super()._shown(x, batch, count)
+
+
+@planted_in_game("real and generated images get the same random numbers", wrong="D.*", **CHANGED)
+class ChangedAlike(GAN):
+    def _shown(self, x, batch, count):
+        return super()._shown(x, "real" if batch == "fake" else batch, count)
+
+
+@planted_in_game("in its own update, G's images are not changed", wrong="G.*", **CHANGED)
+class UnchangedForG(GAN):
+    def _shown(self, x, batch, count):
+        return x if batch == "G" else super()._shown(x, batch, count)
+
+    def _to_images(self, dx, batch, count):
+        return dx
+
+
+@dataclass(frozen=True)
+class RealOf(R1):
+    """R1 at these images, whatever D saw."""
+
+    x: object = None
+
+    def images(self, x_real, x_fake, share):
+        return self.x
+
+
+@planted_in_game("the penalty looks at images that are not changed",
+                 wrong="D.* but D.0.Conv2D.b D.3.Conv2D.b D.6.Dense.b",
+                 objective=wasserstein, penalty=R1(3.0), **CHANGED)  # fmt: skip
+class PenaltyUnchanged(GAN):
+    def _update_D(self, x_real, rows, count, last):
+        self.penalty_now = RealOf(self.penalty.gamma, x_real)
+        return super()._update_D(x_real, rows, count, last)
+
+
+PACKED = {"maker": conv_gan, "pack": 2}
+
+
+@planted_in_step("the gradient of a pack is cut by rows, as if its samples lay one after the other", wrong="G.*",
+                 **PACKED)  # fmt: skip
+class PackReshaped(GAN):
+    def _to_images(self, dx, batch, count):
+        return dx.reshape(-1, *self.G.output_shape)
+
+
+@planted_in_step("each sample of a pack gets the gradient of the other", wrong="G.*", **PACKED)
+class PackSwapped(GAN):
+    def _to_images(self, dx, batch, count):
+        return (
+            super()
+            ._to_images(dx, batch, count)
+            .reshape(-1, 2, *self.G.output_shape)[:, ::-1]
+            .reshape(-1, *self.G.output_shape)
+        )
+
+
+@planted_in_game("a pack of generated samples is one of them, twice", wrong="D.*", **PACKED)
+class PackOfOne(GAN):
+    def _shown(self, x, batch, count):
+        return super()._shown(np.repeat(x[::2], 2, axis=0) if batch == "fake" else x, batch, count)
+
+
+@planted_in_game("real samples are packed from both halves of the batch, not in their order", wrong="D.*", **PACKED)
+class PackOfHalves(GAN):
+    def _shown(self, x, batch, count):
+        if batch != "real":
+            return super()._shown(x, batch, count)
+        return np.concatenate(np.split(x, self.pack), axis=-1)
 
 
 # The page ------------------------------------------------------------------------------------------------------------

@@ -435,6 +435,11 @@ def full_like(a, fill_value, dtype=None):
     return full(_device(a).shape, fill_value, dtype or a.dtype)
 
 
+def arange(stop, dtype=None):
+    """Counted on the device."""
+    return _same(np.arange(raw(stop, "arange"), dtype=dtype))
+
+
 def _device(a):
     if not isinstance(a, ndarray):
         raise TypeError(f"{type(a)} where an array of the device is wanted")

@@ -32,5 +32,5 @@ def system(name, dtype="float64", workspace="reuse", backend=None, **settings):
 
 def real_batch(gan, n, step=0):
     """Something in the range of images, for `d_steps` updates of D."""
-    shape = (n * gan.d_steps, *gan.D.input_shape)
+    shape = (n * gan.d_steps, *gan.G.output_shape)
     return gan.D.backend.xp.tanh(gan.D.backend.random.normal(shape, 5, "real", step, gan.D.dtype))

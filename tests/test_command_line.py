@@ -397,6 +397,7 @@ OTHER = {
     "lr": 0.003,
     "d_lr": 0.001,
     "g_steps": 2,
+    "augment": "translation",
     "beta1": 0.9,
     "latent": 7,
     "loss": "bce",
@@ -439,7 +440,18 @@ def test_every_flag_arrives_in_the_run(no_pictures, monkeypatch):
     assert load_model("run/generator.npz").input_shape == (7,)
 
 
-CHANGES_THE_NUMBERS = ["batch_size", "seed", "lr", "d_lr", "g_steps", "beta1", "objective", "noise", "d_update"]
+CHANGES_THE_NUMBERS = [
+    "batch_size",
+    "seed",
+    "lr",
+    "d_lr",
+    "g_steps",
+    "augment",
+    "beta1",
+    "objective",
+    "noise",
+    "d_update",
+]
 
 
 @pytest.mark.parametrize("name", CHANGES_THE_NUMBERS)
@@ -463,6 +475,7 @@ WIRING = [
     ("--d-lr 0.003", lambda gan: (gan.g_optimizer.learning_rate, gan.d_optimizer.learning_rate), (0.0002, 0.003)),
     ("--lr 0.003 --d-lr 0", lambda gan: (gan.g_optimizer.learning_rate, gan.d_optimizer.learning_rate), (0.003, 0)),
     ("--g-steps 3", lambda gan: gan.g_steps, 3),
+    ("--augment cutout,color", lambda gan: gan.augment.policy, "cutout,color"),
     ("--beta1 0.9", lambda gan: (gan.g_optimizer.beta1, gan.d_optimizer.beta1), (0.9, 0.9)),
     ("--seed 9", lambda gan: (gan.seed, gan.G.seed, gan.D.seed), (9, 9, 9)),
     ("--latent 7", lambda gan: gan.G.input_shape, (7,)),

@@ -772,6 +772,8 @@ def test_all_is_everything_and_has_a_step_of_every_objective_and_switch(capsys, 
     for word in [
         *words.split(),
         "g_steps=2",
+        "augment=",
+        "pack=2",
         "clip=",
         "R1(",
         "R1R2",

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import StepLR, cli, image_runs, pictures
+from minigan import DiffAugment, StepLR, cli, image_runs, pictures
 from minigan.cli import guarded
 from minigan.data import ImageSet, RandomHorizontalFlip, RandomResizedCrop, RandomRotation, draw_faces, images
 from minigan.penalties import R1R2, GradientPenalty
@@ -194,6 +194,7 @@ EFFECTS = {
     "lr": (0.003, optimizers("learning_rate"), {0.003}),
     "d_lr": (0.003, lambda run: run.gan.learning_rates[1], 0.003),
     "g_steps": (3, lambda run: run.gan.g_steps, 3),
+    "augment": ("color,cutout", lambda run: run.gan.augment, DiffAugment("color,cutout")),
     "conditional": (True, lambda run: (run.gan.classes, run.gan.D.output_shape), (4, (4,))),
     "beta1": (0.9, optimizers("beta1"), {0.9}),
     "beta2": (0.5, optimizers("beta2"), {0.5}),
@@ -539,7 +540,8 @@ def test_epochs_are_said_in_steps(sources, no_pictures, capsys):
 
 
 OLDER = [
-    "d_lr", "g_steps", "stretch", "skip_damaged", "keep_checkpoints", "evaluate_every", "keep_best", "start_from"
+    "d_lr", "g_steps", "augment", "stretch", "skip_damaged", "keep_checkpoints", "evaluate_every", "keep_best",
+    "start_from",
 ]  # fmt: skip
 
 
@@ -866,6 +868,8 @@ REFUSED = [
     (lambda: np.save("deep.npy", np.ones((9, 16, 16, 3), np.uint16)), "--data deep.npy", "uint16", "white: --stretch"),
     (lambda: np.save("one.npy", pixels(16, 16, 3)), "--data one.npy", "two meanings", "array[None]"),
     (None, "--sampling none", "--sampling", "'none'", "replacement"),
+    (None, "--augment colour", "--augment is 'colour'", "the choices are color, translation, cutout"),
+    (None, "--augment=", "--augment is empty"),
     (None, "--g-steps 0", "--g-steps is 0; it must be at least 1 and less than 1000\n"),
     (None, "--g-steps 1000", "--g-steps is 1000", "less than 1000"),
     (None, "--d-lr -1", "--d-lr is -1.0; it must be at least 0\n"),

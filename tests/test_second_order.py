@@ -25,6 +25,7 @@ from minigan.layers import (
     GlobalAveragePooling2D,
     Layer,
     LeakyReLU,
+    MinibatchStd,
     ReLU,
     Reshape,
     Residual,
@@ -44,7 +45,7 @@ from .systems import real_batch, system
 from .test_layers import build
 from .test_training import assert_same_run, history, resume, start
 
-LINEAR = [case for case in CASES if not isinstance(case.layer, BatchNorm)]
+LINEAR = [case for case in CASES if not isinstance(case.layer, BatchNorm | MinibatchStd)]
 every_layer = pytest.mark.parametrize("case", LINEAR, ids=str)
 
 
@@ -116,7 +117,7 @@ def test_tangents_keep_the_dtype_and_what_they_were_given(case, dtype, backend):
 
 
 def test_only_batchnorm_has_no_tangent():
-    assert {type(case.layer) for case in CASES if case not in LINEAR} == {BatchNorm}
+    assert {type(case.layer) for case in CASES if case not in LINEAR} == {BatchNorm, MinibatchStd}
     net, x, _ = build(next(case for case in CASES if case not in LINEAR))
     net.forward(x)
     with pytest.raises(SettingsError, match=r"0\.BatchNorm cannot stand in a critic with a penalty on its slope"):

@@ -136,7 +136,7 @@ def small_gan(optimizer=Adam, objective=None, spectral=False, residual=False, cl
         conv = Residual(conv, LeakyReLU(), Conv2D(3, 1), shortcut=Sequential([Conv2D(3, 1, 2), Tanh()]))
     D = Sequential(
         [conv, *norm, LeakyReLU(), Dropout(0.3), Flatten(), wrap(Dense(classes or 1))],
-        input_shape=(4, 4, 2), name="D", **options,
+        input_shape=(4, 4, 2 * switches.get("pack", 1)), name="D", **options,
     )  # fmt: skip
     objective = objective() if objective else NonSaturating(BCEWithLogits())
     return GAN(
@@ -158,6 +158,11 @@ SWITCHES = {
     "pairs": {"objective": Relativistic, "g_steps": 2, "noise": "same"},
     "residual": {"residual": True, "penalty": GradientPenalty(10.0), "objective": Wasserstein, "d_steps": 2},
     "labels": {"classes": 3, "ema": 0.9},
+    "changed images": {"augment": "color,translation,cutout", "g_steps": 2, "d_steps": 2},
+    "changed pairs": {"augment": "translation,cutout", "objective": Relativistic, "penalty": R1(1.0), "noise": "same"},
+    "changed, fused": {"augment": "color,cutout", "objective": Relativistic, "penalty": R1R2(1.0), "fused": True},
+    "packs": {"pack": 3, "augment": "color"},
+    "packs, gradient penalty": {"pack": 3, "objective": Wasserstein, "penalty": GradientPenalty(10.0), "d_steps": 2},
     "labels, residual pairs, R1": {"classes": 3, "residual": True, "spectral": True, "objective": Relativistic,
                                    "penalty": R1(1.0)},
     "labels, residual pairs, R1 and R2": {"classes": 3, "residual": True, "objective": Relativistic,

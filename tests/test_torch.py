@@ -33,6 +33,7 @@ from minigan.layers import (
     Flatten,
     LabelEmbedding,
     LeakyReLU,
+    MinibatchStd,
     Reshape,
     Residual,
     SpectralNorm,
@@ -266,6 +267,51 @@ PENALISED = [
 @pytest.mark.parametrize("objective, switches", CONDITIONAL + PENALISED, ids=str)
 def test_twenty_whole_steps_of_a_residual_conditional_gan(objective, switches):
     run_beside_torch(blocks(objective, **switches), 6, 20, real_images_for_all_updates)
+
+
+CHANGED = [
+    (NonSaturating(), {"augment": "color,translation,cutout"}),
+    (Hinge(), {"augment": "translation,color", "noise": "same", "d_update": "two_steps", "g_steps": 2}),
+    (Relativistic(), {"augment": "cutout,translation", "d_steps": 2}),
+    (Wasserstein(), {"augment": "color,cutout", "penalty": GradientPenalty()}),
+    (Relativistic(), {"augment": "color,translation,cutout", "penalty": R1R2(2.0)}),
+]
+
+
+@pytest.mark.parametrize("objective, switches", CHANGED, ids=str)
+def test_twenty_whole_steps_of_changed_images(objective, switches):
+    run_beside_torch(blocks(objective, **switches), 6, 20, real_images_for_all_updates)
+
+
+def in_packs(objective, pack, critic=(), **switches):
+    """A GAN whose D sees several images at once; `critic` stands before D's last layer."""
+    options, adam = {"dtype": "float64", "seed": 3}, {"learning_rate": 1e-2, "beta1": 0.5}
+    G = Sequential(
+        [Dense(8), LeakyReLU(), BatchNorm(), Reshape((2, 2, 2)), Conv2DTranspose(2, 4, 2, 1), Tanh()],
+        input_shape=4, name="G", **options,
+    )  # fmt: skip
+    D = Sequential(
+        [Conv2D(4, 3, 2, 1), LeakyReLU(), *critic, Conv2D(3, 1), LeakyReLU(), Flatten(), Dense(1)],
+        input_shape=(4, 4, 2 * pack), name="D", **options,
+    )  # fmt: skip
+    optimizers = {"g_optimizer": Adam(G, **adam), "d_optimizer": Adam(D, **adam)}
+    return GAN(G, D, objective=objective, pack=pack, seed=3, **optimizers, **switches)
+
+
+IN_PACKS = [
+    (NonSaturating(), {"pack": 2, "noise": "same"}),
+    (Hinge(), {"pack": 3, "augment": "translation,color,cutout", "critic": [MinibatchStd(2)]}),
+    (Relativistic(), {"pack": 3, "critic": [MinibatchStd(3)], "d_steps": 2}),
+    (Wasserstein(), {"pack": 2, "penalty": GradientPenalty(), "augment": "color"}),
+    (Relativistic(), {"pack": 2, "penalty": R1R2(2.0), "g_steps": 2}),
+    (Relativistic(), {"pack": 2, "penalty": R1R2(2.0), "fused": True, "augment": "translation,color"}),
+]
+
+
+@pytest.mark.parametrize("objective, switches", IN_PACKS, ids=str)
+def test_twenty_whole_steps_in_packs(objective, switches):
+    switches = switches | {"critic": [layer.clone() for layer in switches.get("critic", ())]}
+    run_beside_torch(in_packs(objective, **switches), 12, 20, real_images_for_all_updates)
 
 
 def real_images_for_all_updates(gan, n, step):

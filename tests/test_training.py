@@ -352,6 +352,7 @@ SWITCHES = [
     {"schedule": StepLR(4, 0.5)},
     {"schedule": lambda step: 1 / (1 + step)},
     {"ema": 0.9},
+    {"augment": "color,translation,cutout", "d_steps": 2},
     {"ema": 0.9, "schedule": StepLR(3, 0.9), "clip": WeightClipping(0.3), "noise": "same", "d_steps": 2},
 ]
 

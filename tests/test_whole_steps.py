@@ -122,6 +122,28 @@ def test_classes_and_several_updates_of_either_network(maker, objective, loss, c
     must_be_right(gan, real_images(gan, 6 * gan.d_steps), scoreless(gan), most=3)
 
 
+SHOWN = [
+    {"augment": "color,translation,cutout"},
+    {"augment": "translation,color", "noise": "same", "d_steps": 2, "g_steps": 2},
+    {"pack": 3},
+    {"pack": 2, "augment": "cutout,color", "d_steps": 2, "g_steps": 2},
+]
+
+
+@pytest.mark.parametrize("switches", SHOWN, ids=str)
+@pytest.mark.parametrize("objective, loss", LATER, ids=name_of)
+def test_changed_images_and_packs(objective, loss, switches):
+    gan = conv_gan(objective=objective, loss=loss, **switches)
+    must_be_right(gan, real_images(gan, 6 * gan.pack * gan.d_steps), scoreless(gan), most=3)
+
+
+@pytest.mark.parametrize("penalty", [GradientPenalty(3.0), R1(3.0), R1R2(2.0)], ids=str)
+@pytest.mark.parametrize("switches", [SHOWN[0], {"pack": 2}], ids=str)
+def test_penalties_look_at_what_D_sees(penalty, switches):
+    gan = conv_gan(objective=wasserstein, penalty=penalty, **switches)
+    must_be_right(gan, real_images(gan), scoreless(gan), most=3)
+
+
 def test_classes_behind_a_sigmoid():
     gan = tiny_gan(loss=BCE, classes=3, d_update="two_steps")
     must_be_right(gan, real_images(gan), (), most=6)

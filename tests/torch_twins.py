@@ -148,6 +148,22 @@ class Blurred(torch.nn.Module):
         return resize(x, kernel / (16 if self.up else 64), stride=2, padding=1, groups=x.shape[1])
 
 
+class MinibatchStd(torch.nn.Module):
+    """One more channel: the mean standard deviation of the group's entries."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.group = layer.group
+
+    def forward(self, x):
+        count = max(1, len(x) // self.group)
+        found = []
+        for rows in torch.tensor_split(x, count):
+            s = (rows.var(dim=0, correction=0) + 1e-8).sqrt().mean()
+            found.append(torch.cat([rows, s.expand_as(rows[:, :1])], dim=1))
+        return torch.cat(found)
+
+
 def modules(layer, in_shape):
     """What PyTorch has for a layer."""
     if isinstance(layer, minigan.layers.LabelEmbedding):
@@ -177,6 +193,7 @@ def modules(layer, in_shape):
         "Sigmoid": torch.nn.Sigmoid, "Flatten": torch.nn.Flatten,
         "Reshape": lambda: torch.nn.Unflatten(1, (layer.shape[-1], *layer.shape[:-1])),
         "UpSampling2D": lambda: torch.nn.Upsample(scale_factor=layer.factor), "Cropping2D": lambda: Crop(layer),
+        "MinibatchStd": lambda: MinibatchStd(layer),
         "Bias": lambda: Bias(in_shape[-1]), "Basis": lambda: Basis(in_shape[-1], layer.size),
         "BlurUpSampling2D": lambda: Blurred(up=True), "BlurDownSampling2D": lambda: Blurred(up=False),
         "GlobalAveragePooling2D": Mean, "AveragePooling2D": lambda: torch.nn.AvgPool2d(layer.size, layer.stride),
@@ -218,6 +235,40 @@ def slope_penalty(penalty, D, x_real, x_fake, share):
     return penalty.gamma / 2 * (length**2).mean()
 
 
+def augmented(x, policy, u):
+    """DiffAugment as PyTorch's users write it, by whole-tensor operations, of random numbers from outside.
+
+    x: (n, c, h, w)   u: (draws, n, 1, 1, 1), in the order in which the policy takes them
+    """
+    drawn = iter(torch.tensor(u))
+    h, w = x.shape[2:]
+    for name in policy.split(","):
+        if name == "color":
+            x = x + (next(drawn) - 0.5).to(x.dtype)
+            grey = x.mean(dim=1, keepdim=True)
+            x = (x - grey) * (next(drawn) * 2).to(x.dtype) + grey
+            level = x.mean(dim=(1, 2, 3), keepdim=True)
+            x = (x - level) * (next(drawn) + 0.5).to(x.dtype) + level
+        elif name == "translation":
+            most = [int(side * 0.125 + 0.5) for side in (h, w)]
+            shifts = [torch.floor(next(drawn) * (2 * m + 1)).long().ravel() - m for m in most]
+            around = torch.nn.functional.pad(x, (most[1], most[1], most[0], most[0]))
+            x = torch.stack([
+                image[:, most[0] - down : most[0] - down + h, most[1] - right : most[1] - right + w]
+                for image, down, right in zip(around, *(one.tolist() for one in shifts), strict=True)
+            ])  # fmt: skip
+        else:
+            mask, cuts = torch.ones_like(x), [int(side * 0.5 + 0.5) for side in (h, w)]
+            first = [
+                torch.floor(next(drawn) * (side + 1 - cut % 2)).long().ravel() - cut // 2
+                for side, cut in zip((h, w), cuts, strict=True)
+            ]
+            for image, top, left in zip(mask, *(one.tolist() for one in first), strict=True):
+                image[:, max(top, 0) : top + cuts[0], max(left, 0) : left + cuts[1]] = 0
+            x = x * mask
+    return x
+
+
 class TorchGAN:
     """The GAN step as PyTorch's users write it, with noise from outside."""
 
@@ -225,7 +276,7 @@ class TorchGAN:
         self.gan, self.G, self.D = gan, torch_network(gan.G), torch_network(gan.D)
         self.g_optimizer = self.optimizer(gan.g_optimizer, self.G, **fast)
         self.d_optimizer = self.optimizer(gan.d_optimizer, self.D, **fast)
-        self.d_updates = 0
+        self.d_updates = self.g_updates = 0
         both = self.g_optimizer, self.d_optimizer
         self.burn_in = gan.schedule if isinstance(gan.schedule, minigan.BurnIn) else None
         self.schedules = [
@@ -286,6 +337,13 @@ class TorchGAN:
         rows = torch.nn.functional.one_hot(labels, self.gan.classes).to(z.dtype)
         return self.G(torch.cat([z, rows], dim=1))
 
+    def shown(self, x, batch, count):
+        """What D sees of a batch: changed at random, and in packs, whose samples are channels after channels."""
+        gan = self.gan
+        if gan.augment is not None:
+            x = augmented(x, gan.augment.policy, gan.draw_changes(len(x), batch, count))
+        return x.reshape(len(x) // gan.pack, gan.pack * x.shape[1], *x.shape[2:])
+
     def score(self, x, labels):
         """D's for each image; of its numbers for each class, that of the label."""
         return self.D(x) if labels is None else self.D(x).gather(1, labels[:, None])
@@ -319,26 +377,29 @@ class TorchGAN:
         for x, z, chosen in zip(x_real, z_d, labels or [None] * len(z_d), strict=True):
             with torch.set_grad_enabled(same and z is z_d[-1]):  # G's update goes back through this forward
                 x_fake = self.images(z, chosen)
-            real = self.score(x, chosen)
+            seen, seen_fake = self.shown(x, "real", self.d_updates), self.shown(x_fake.detach(), "fake", self.d_updates)
+            real = self.score(seen, chosen)
             if of_pairs:
-                losses = [self.loss_of_pairs(real, self.score(x_fake.detach(), chosen))]
+                losses = [self.loss_of_pairs(real, self.score(seen_fake, chosen))]
             else:
                 losses = [self.loss(real, 1)]
                 if two_steps:
                     self.update(self.d_optimizer, losses[0])
-                losses.append(self.loss(self.score(x_fake.detach(), chosen), 0))
-            losses += self.penalties(x, x_fake.detach(), chosen)
+                losses.append(self.loss(self.score(seen_fake, chosen), 0))
+            losses += self.penalties(seen, seen_fake, chosen)
             self.update(self.d_optimizer, *losses[two_steps:])
             self.d_updates += 1
         self.D.requires_grad_(False)  # no gradient of D is wanted here
         for k, z in enumerate(z_g if isinstance(z_g, list) else [z_g]):
             x_fake = x_fake if same and k == 0 else self.images(z, chosen)
+            seen = self.shown(x_fake, "G", self.g_updates)
             if of_pairs:
-                real = self.score(x, chosen)
-                g_loss = self.loss_of_pairs(self.score(x_fake, chosen), real)
+                real = self.score(self.shown(x, "G.real", self.g_updates), chosen)
+                g_loss = self.loss_of_pairs(self.score(seen, chosen), real)
             else:
-                g_loss = self.loss(self.score(x_fake, chosen), "generator")
+                g_loss = self.loss(self.score(seen, chosen), "generator")
             self.update(self.g_optimizer, g_loss)
+            self.g_updates += 1
         for schedule in self.schedules:
             schedule.step()
         return sum(loss.detach() for loss in losses), g_loss.detach()

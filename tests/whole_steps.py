@@ -44,7 +44,10 @@ from minigan.layers import (
     Tanh,
     UpSamplingConv2D,
 )
+from minigan.packing import packed_shape
 from minigan.penalties import R1R2, GradientPenalty
+
+from .augment_formulas import changed, in_packs
 
 RTOL, ATOL = 1e-6, 1e-9
 
@@ -110,12 +113,18 @@ class Game:
         s = np.log(pred / (1 - pred)) if isinstance(D.layers[-1], Sigmoid) else pred
         return s[:, 0].copy() if labels is None else s[np.arange(len(x)), labels]
 
+    def shown(self, x, batch, count):
+        """What D sees of a batch."""
+        gan = self.gan
+        x = x if gan.augment is None else changed(gan.augment, x, gan.draw_changes(len(x), batch, count))
+        return in_packs(x, gan.pack)
+
     def real_scores(self, k):
         """In the k-th round of a step, as the others."""
-        return self.scores(self.x_real[k], self.labels[k], k * self.forwards_a_round)
+        return self.scores(self.shown(self.x_real[k], "real", k), self.labels[k], k * self.forwards_a_round)
 
     def fake_scores(self, x_fake, k):
-        return self.scores(x_fake, self.labels[k], k * self.forwards_a_round + 1)
+        return self.scores(self.shown(x_fake, "fake", k), self.labels[k], k * self.forwards_a_round + 1)
 
     def real_loss(self, k):
         return np.mean(self.real(self.real_scores(k)))
@@ -136,15 +145,16 @@ class Game:
         gan, labels = self.gan, self.labels[-1]
         same = gan.noise == "same" and k == 0
         x_fake = self.images(*(("D", gan.d_steps - 1) if same else ("G", k)), labels)
-        before = gan.d_steps * self.forwards_a_round
+        x_fake, before = self.shown(x_fake, "G", k), gan.d_steps * self.forwards_a_round
         if self.of_pairs:
-            real = self.scores(self.x_real[-1], labels, before + 2 * k)
+            real = self.scores(self.shown(self.x_real[-1], "G.real", k), labels, before + 2 * k)
             return np.mean(self.f(self.scores(x_fake, labels, before + 2 * k + 1) - real))
         return np.mean(self.generator(self.scores(x_fake, labels, before + k)))
 
     def penalty(self, x_fake, k):
         """Of the slope of D, whose first derivative is taken from its backward."""
-        D, penalty, x = self.gan.D, self.gan.penalty, self.x_real[k]
+        D, penalty = self.gan.D, self.gan.penalty
+        x, x_fake = self.shown(self.x_real[k], "real", k), self.shown(x_fake, "fake", k)
         if isinstance(penalty, GradientPenalty):
             share = self.gan.draw_share(len(x), k)
             x = share * x + (1 - share) * x_fake
@@ -270,6 +280,7 @@ def made_of(G_layers, D_layers, latent, image, objective, loss, seed, switches, 
     """A GAN of these layers in float64, its parameters moved so that no bias is 0; D ends as the loss wants it."""
     options = {"backend": "numpy", "dtype": "float64", "seed": seed, "workspace": switches.pop("workspace", "reuse")}
     G = Generator(G_layers, input_shape=latent + classes, classes=classes, name="G", **options)
+    image = packed_shape(image, switches.get("pack", 1))
     D = Sequential([*D_layers, *([Sigmoid()] if loss is BCE else [])], input_shape=image, name="D", **options)
     for network in (G, D):
         network.params += 0.2 * network.backend.random.normal(network.params.shape, seed, network.name, dtype="float64")

@@ -37,7 +37,8 @@ class Step:
 
     def __init__(self, gan: GAN, x: Any, seed: int) -> None:
         self.gan = gan.clone(dtype="float64", backend="numpy")
-        given = normal((ROWS * gan.d_steps, *gan.D.input_shape), seed, "real") if x is None else x
+        rows = -(-ROWS // gan.pack) * gan.pack * gan.d_steps
+        given = normal((rows, *gan.G.output_shape), seed, "real") if x is None else x
         self.x = np.tanh(given) if x is None else self._images(x, seed)
         self.labels = np.arange(len(self.x)) % gan.classes if gan.classes else None
         for name, net in self.networks.items():  # no bias is 0: a ReLU of zeros is on its corner, and hides mistakes

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..augment import DiffAugment
 from ..gan import GAN
 from ..generator import Generator
 from ..layers import (
@@ -29,6 +30,7 @@ from ..layers import (
     LabelEmbedding,
     Layer,
     LeakyReLU,
+    MinibatchStd,
     ReLU,
     Reshape,
     Residual,
@@ -43,6 +45,7 @@ from ..losses import BCE, BCEWithLogits, Loss, MeanSquaredError, SoftmaxCrossEnt
 from ..network import Sequential
 from ..objectives import Hinge, LeastSquares, NonSaturating, Objective, Relativistic, Saturating, Wasserstein
 from ..optimizers import Adam, WeightClipping
+from ..packing import packed_shape
 from ..penalties import R1, R1R2, GradientPenalty
 from .subjects import normal
 
@@ -166,6 +169,11 @@ LAYERS = [
     Case(Residual(Tanh(), SpectralNorm(Conv2D(2, 3, 1, "same"), iterations=0)), (2, 3, 4, 2)),
     Case(LabelEmbedding(3, 4), (5, 7)),
     Case(LabelEmbedding(2, 1), (1, 2)),  # no noise at all
+    Case(MinibatchStd(), (8, 3)),
+    Case(MinibatchStd(3), (5, 2, 3, 2)),  # one group of five
+    Case(MinibatchStd(3), (8, 2, 1, 3)),  # groups of four and four
+    Case(MinibatchStd(2), (5, 3)),  # of three and two
+    Case(MinibatchStd(4), (1, 2, 3, 1)),  # nothing to compare: s has no slope
 ]
 
 PROBABILITIES = np.array([[0.03], [0.4], [0.5], [0.77], [0.99], [0.2], [0.6]])
@@ -229,6 +237,7 @@ def steps() -> Iterator[StepCase]:
         yield residual_gan(both[1], classes=classes)
     yield dense_gan(wasserstein, classes=3, d_steps=2, penalty=GradientPenalty(10.0))
     yield residual_gan(both[0], noise="same", g_steps=2)
+    yield from shown_otherwise()
     yield residual_gan(wasserstein, penalty=GradientPenalty(10.0))
     yield residual_gan(cross_entropy, classes=3, penalty=R1(3.0))
     for classes in (0, 3):
@@ -236,6 +245,21 @@ def steps() -> Iterator[StepCase]:
         yield fused_gan(both[0], classes=classes, penalty=R1R2(2.0), fused=True)
     yield fused_gan(cross_entropy, penalty=R1(3.0), fused=True, d_steps=2, noise="same")
     yield dense_gan(cross_entropy, d_steps=2, penalty=R1R2(2.0))
+
+
+def shown_otherwise() -> Iterator[StepCase]:
+    """Steps in which D sees changed images, or packs of them."""
+    everything = DiffAugment()
+    yield convolutional_gan(NonSaturating(), augment=everything)
+    yield convolutional_gan(Hinge(), augment=everything, noise="same", d_update="two_steps", d_steps=2)
+    yield convolutional_gan(Relativistic(), classes=3, augment=DiffAugment("translation,cutout"), g_steps=2)
+    yield convolutional_gan(Wasserstein(), augment=everything, penalty=GradientPenalty(10.0))
+    yield residual_gan(Relativistic(), augment=DiffAugment("color"), penalty=R1R2(2.0))
+    yield dense_gan(NonSaturating(), pack=2, noise="same")
+    yield dense_gan(Relativistic(), pack=3, d_steps=2, g_steps=2)
+    yield dense_gan(Wasserstein(), pack=2, penalty=GradientPenalty(10.0))
+    yield convolutional_gan(Hinge(), pack=2, augment=everything)
+    yield convolutional_gan(Hinge(), pack=2, augment=everything, penalty=R1(3.0), fused=True)
 
 
 def dense_gan(objective: Objective, classes: int = 0, **switches: Any) -> StepCase:
@@ -295,8 +319,8 @@ def _step_case(
     options: dict[str, Any] = {"backend": "numpy", "dtype": "float64"}
     loss = getattr(objective, "loss", None)
     generator = Generator(G, input_shape=latent + classes, classes=classes, name="G", **options)
-    judge = Sequential([*D, *([Sigmoid()] if isinstance(loss, BCE) else [])], input_shape=generator.output_shape,
-                       name="D", **options)  # fmt: skip
+    judge = Sequential([*D, *([Sigmoid()] if isinstance(loss, BCE) else [])], name="D", **options,
+                       input_shape=packed_shape(generator.output_shape, switches.get("pack", 1)))  # fmt: skip
     for net, spread in ((generator, 0.3), (judge, 0.8)):  # D's scores lie on both sides of Hinge's margins
         net.params += spread * normal(net.params.shape, 0, net.name)
     switched: dict[str, Any] = {"g_optimizer": Adam(generator, 1e-2, 0.5), "d_optimizer": Adam(judge, 1e-2, 0.5)}

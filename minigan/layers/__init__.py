@@ -9,6 +9,7 @@ from .conv import Conv2D, Conv2DTranspose
 from .dense import Dense
 from .dropout import Dropout
 from .label_embedding import LabelEmbedding
+from .minibatch_std import MinibatchStd
 from .norm import BatchNorm
 from .residual import Residual
 from .resize import AveragePooling2D, GlobalAveragePooling2D, UpSampling2D
@@ -19,6 +20,6 @@ from .upsampling_conv import UpSamplingConv2D
 __all__ = [
     "AveragePooling2D", "Basis", "BatchNorm", "Bias", "BlurDownSampling2D", "BlurUpSampling2D", "Conv2D",
     "Conv2DTranspose", "Cropping2D", "Dense", "Dropout", "Flatten", "GlobalAveragePooling2D", "LabelEmbedding", "Layer",
-    "LeakyReLU", "ReLU", "Reshape", "Residual", "Sigmoid", "SpectralNorm", "Tanh", "UpSampling2D", "UpSamplingConv2D",
-    "ZeroPadding2D",
+    "LeakyReLU", "MinibatchStd", "ReLU", "Reshape", "Residual", "Sigmoid", "SpectralNorm", "Tanh", "UpSampling2D",
+    "UpSamplingConv2D", "ZeroPadding2D",
 ]  # fmt: skip

@@ -12,10 +12,12 @@ from ..files import write_atomically
 from ..loop import Training
 from ..metrics.modes import mixture_modes
 from ..metrics.neighbours import nearest
+from ..packing import packed, unpacked
 
 SIDE = 40  # of the heat map of D
 FAKES, REAL, ARROWS = 400, 500, 60  # points
 LATTICE, REACH = 21, 2.0  # lines of the grid that G warps, and how far it reaches, in standard deviations of the noise
+COMPANIONS = 8  # packs that a point of the lattice is judged in, where D sees packs
 MARGIN = 0.35  # around the real points, by their width
 MOST = 200  # frames
 LONGEST = 0.15  # an arrow, by the width of the picture
@@ -45,8 +47,8 @@ class Explorer(Callback):
     def on_start(self, training: Training) -> None:
         """The frame of the plane, by the real points; and the first frame of the film."""
         gan, data = training.gan, training.data
-        if gan.D.input_shape != (2,) or gan.classes:
-            raise ShapeError(f"Explorer: the GAN is of {gan.D.input_shape}; wanted points (2,) without classes")
+        if gan.G.output_shape != (2,) or gan.classes:
+            raise ShapeError(f"Explorer: the GAN is of {gan.G.output_shape}; wanted points (2,) without classes")
         points = data.batch(min(REAL, len(data)), 0, 0, gan.D.backend, gan.D.dtype)
         self.real, self.name = gan.D.backend.to_host(points).astype(np.float64), str(getattr(data, "name", "points"))
         low, high = self.real.min(), self.real.max()
@@ -88,12 +90,19 @@ class Explorer(Callback):
         return found
 
     def _heat(self, gan: Any) -> str:
-        """D's score on the lattice, from -its greatest size to it, as bytes from 0 to 255, row by row from below."""
+        """D's score on the lattice, from -its greatest size to it, as bytes from 0 to 255, row by row from below. If it
+        sees packs, the mean over some, in which a point of the lattice stands before real ones.
+        """
         axis = self.low + (np.arange(SIDE) + 0.5) / SIDE * (self.high - self.low)
         y, x = np.meshgrid(axis, axis, indexing="ij")
         points = np.stack([x.ravel(), y.ravel()], axis=1)
-        D = gan.D
-        score = D.backend.to_host(D.predict(D.backend.asarray(points, D.dtype))).ravel().astype(np.float64)
+        D, others = gan.D, gan.pack - 1
+        score = np.zeros(len(points))
+        for k in range(COMPANIONS if others else 1):
+            beside = np.resize(self.real[k * others :], (others, 2)).ravel()
+            rows = np.hstack([points, np.tile(beside, (len(points), 1))])
+            score += D.backend.to_host(D.predict(D.backend.asarray(rows, D.dtype))).ravel()
+        score /= COMPANIONS if others else 1
         score = np.nan_to_num(score - float(gan.objective.decision))
         levels = np.rint(127.5 + 127.5 * score / max(np.quantile(abs(score), 0.95), 1e-12)).clip(0, 255)
         return b64encode(levels.astype(np.uint8).tobytes()).decode()
@@ -112,15 +121,15 @@ class Explorer(Callback):
     def _arrows(self, training: Training, fake: np.ndarray) -> np.ndarray:
         """Both ends of each arrow, x and x - c dL/dx, where c makes the longest as long as LONGEST says."""
         gan = training.gan
-        D = gan.D
+        D, fake = gan.D, fake[: len(fake) // gan.pack * gan.pack]
         state, forwards = D.state.copy(), D.forwards
         try:
             real = training.data.batch(len(fake), 0, 0, D.backend, D.dtype)
-            pred_real = D.predict(real)
-            pred = D.forward(D.backend.asarray(fake, D.dtype), train=False)
+            pred_real = D.predict(packed(real, gan.pack))
+            pred = D.forward(packed(D.backend.asarray(fake, D.dtype), gan.pack), train=False)
             objective = gan.objective
             _, dpred = objective.generator(pred, pred_real) if objective.sees_both else objective.generator(pred)
-            slope = D.backend.to_host(D.backward(dpred, params=False)).astype(np.float64)
+            slope = D.backend.to_host(unpacked(D.backward(dpred, params=False), gan.pack)).astype(np.float64)
         finally:
             D.state[...], D.forwards = state, forwards
         longest = np.sqrt((slope**2).sum(axis=1)).max()
