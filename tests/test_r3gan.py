@@ -39,6 +39,7 @@ from minigan.layers import (
     Dense,
     Flatten,
     LeakyReLU,
+    MinibatchStd,
     ReLU,
     Residual,
     SpectralNorm,
@@ -106,7 +107,8 @@ def trained(gan, steps, n=4):
 
 # One layer -----------------------------------------------------------------------------------------------------------
 
-PIECEWISE_LINEAR = [case for case in CASES if not any(isinstance(one, BatchNorm) for one in case.layer.walk())]
+OF_A_BATCH = BatchNorm, MinibatchStd  # whose rows meet: they have no tangent
+PIECEWISE_LINEAR = [case for case in CASES if not any(isinstance(one, OF_A_BATCH) for one in case.layer.walk())]
 
 
 def fused_and_apart(case):
