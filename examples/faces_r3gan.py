@@ -35,6 +35,7 @@ QUICK = {"steps": 60, "width": 8, "faces": 500, "sample_every": 30, "log_every":
 
 def networks(settings: Settings, **options) -> tuple[Sequential, Sequential]:
     sizes = {"latent": settings.latent, "width": settings.width, "blocks": settings.blocks, "group": settings.group}
+    sizes["linear"] = settings.linear
     return models.r3gan(settings.image_shape, **sizes, seed=settings.seed, **options)
 
 

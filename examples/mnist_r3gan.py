@@ -34,6 +34,7 @@ QUICK = {"steps": 60, "width": 8, "sample_every": 30, "log_every": 10}
 
 def networks(settings: Settings, image_shape=(28, 28, 1), classes=10, **options) -> tuple[Sequential, Sequential]:
     sizes = {"latent": settings.latent, "width": settings.width, "blocks": settings.blocks, "group": settings.group}
+    sizes["linear"] = settings.linear
     options = {"classes": classes if settings.conditional else 0, "seed": settings.seed} | options
     return models.r3gan(image_shape, **sizes, **options)
 

@@ -20,12 +20,13 @@ class R3GANSettings(ImageSettings):
     width: int = option(32, "channels of the largest images; the others are multiples", minimum=1, below=10_000)
     blocks: int = option(1, "residual blocks for each size of images", minimum=1, below=100)
     group: int = option(8, "channels of a group in the 3x3 convolutions", minimum=1, below=10_000)
-    lr: float = option(4e-4, "learning rate of both optimizers", minimum=0)
+    linear: bool = option(False, "G ends without a Tanh, as in the paper")
+    lr: float = option(2e-3, "learning rate of both optimizers", minimum=0)
     beta1: float = option(0.0, "decay of Adam's mean: no momentum against a moving opponent", minimum=0, below=1)
     beta2: float = option(0.9, "decay of Adam's mean square, at the beginning", minimum=0, below=1)
     beta2_end: float = option(0.99, "decay of Adam's mean square after the burn-in", minimum=0, below=1)
-    gamma: float = option(1.0, "weight of both penalties at the beginning", minimum=1e-9)
-    gamma_end: float = option(0.1, "weight of both penalties after the burn-in", minimum=1e-9)
+    gamma: float = option(10.0, "weight of both penalties at the beginning", minimum=1e-9)
+    gamma_end: float = option(1.0, "weight of both penalties after the burn-in", minimum=1e-9)
     burn_in: int = option(50_000, "images that are seen while beta2 and gamma move", minimum=1)
     ema: float = option(
         0.998, "decay of the average of G's weights that samples are drawn with; 0: none", minimum=0, below=1

@@ -10,7 +10,7 @@ import pytest
 
 from minigan import SGD, Adam, BCEWithLogits, RMSprop, Sequential, get_backend, layers
 from minigan.backend import NumpyBackend
-from minigan.backend.kernels import ADAM, BCE_WITH_LOGITS, KERNELS, RMSPROP, SGD_STEP
+from minigan.backend.kernels import ADAM, ADAM_WITHOUT_MOMENTUM, BCE_WITH_LOGITS, KERNELS, RMSPROP, SGD_STEP
 from minigan.backend.moves import Moves
 from minigan.backend.sums import COLUMN_SUMS, GRADIENT_SUMS, MOMENTS
 from minigan.backend.tuning import Tuning
@@ -31,7 +31,8 @@ from minigan.backend.compiled_moves import CompiledMoves  # noqa: E402
 MANY_BLOCKS = Tuning(threads=3, block=40, many=100)
 ODD = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, -1e30, 3.5]
 OPTIMIZERS = {
-    SGD_STEP: lambda net: SGD(net, 0.1, 0.9), RMSPROP: lambda net: RMSprop(net, 0.1), ADAM: lambda net: Adam(net, 0.1)
+    SGD_STEP: lambda net: SGD(net, 0.1, 0.9), RMSPROP: lambda net: RMSprop(net, 0.1), ADAM: lambda net: Adam(net, 0.1),
+    ADAM_WITHOUT_MOMENTUM: lambda net: Adam(net, 0.1, 0.0),
 }  # fmt: skip
 
 

@@ -749,7 +749,7 @@ def test_bad_usage_is_one_message(my_layers, capsys, arguments, words):
 def test_the_command_checks_minigans_own_and_prints_json(capsys):
     assert main(["gradcheck", "Dense", "BCE", "Hinge", "Dense(5)"]) == 0
     out = capsys.readouterr().out
-    assert out.count("ok  Dense") == 4 and "9 checks in" in out and "every verdict is OK" in out
+    assert out.count("ok  Dense") == 5 and "10 checks in" in out and "every verdict is OK" in out
     assert main(["gradcheck", "Dense(3)", "--shape", "6,2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] and found["entries"] == 12 + 6 + 3 and found["reports"][0]["rows"][1]["name"] == "W"

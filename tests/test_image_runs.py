@@ -209,6 +209,7 @@ EFFECTS = {
     "clip": (0.5, lambda run: run.gan.clip.limit, 0.5),
     "penalty": (3, lambda run: run.gan.penalty, GradientPenalty(3.0)),
     "blocks": (2, blocks_of_a_stage, 2),
+    "linear": (True, lambda run: type(run.gan.G.layers[-1]).__name__, "Conv2D"),
     "group": (2, lambda run: run.gan.D.layers[1].layers[2].groups, 2),
     "beta2_end": (0.95, lambda run: run.gan.schedule.beta2, 0.95),
     "gamma": (3.0, lambda run: run.gan.penalty, R1R2(3.0)),

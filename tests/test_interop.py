@@ -36,6 +36,7 @@ SIZES = {  # not square, where the model can: rows and columns that change place
     "anime96_wgan": {"image_shape": (32, 64, 3), "latent": 5, "width": 2},
     "cats96": {"image_shape": (24, 48, 3), "latent": 5, "width": 2},
     "celeba64": {"image_shape": (16, 32, 3), "latent": 5, "width": 2},
+    "r3gan": {"image_shape": (12, 16, 3), "latent": 5, "width": 2, "group": 2},
 }
 every_model = pytest.mark.parametrize("name", SIZES)
 BOTH = {"torch": (to_torch, from_torch), "keras": (to_keras, from_keras)}
