@@ -24,12 +24,14 @@ from minigan.settings import option, parse_command
 class Settings(R3GANSettings):
     """Huang et al. 2024, for 28 x 28 pixels and a run of minutes; the sizes are ours."""
 
-    steps: int = option(5_000, "steps to train in all", minimum=1)
+    steps: int = option(6_000, "steps to train in all", minimum=1)
+    batch_size: int = option(32, "images in a batch", minimum=1)
+    width: int = option(16, "channels of the largest images; the others are multiples", minimum=1, below=10_000)
     sample_every: int = option(500, "steps between sample grids", minimum=1)
     conditional: bool = option(False, "make images of a class; the data need labels")
 
 
-QUICK = {"steps": 60, "width": 8, "sample_every": 30, "log_every": 10}
+QUICK = {"steps": 400, "width": 8, "burn_in": 8_000, "sample_every": 200, "log_every": 20}
 
 
 def networks(settings: Settings, image_shape=(28, 28, 1), classes=10, **options) -> tuple[Sequential, Sequential]:

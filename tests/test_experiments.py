@@ -1,4 +1,4 @@
-"""The experiments of docs/experiments.md: short runs of their scripts, which go on where they were and refuse nonsense."""
+"""The experiments of docs/experiments.md: short runs of their scripts, which go on where they were."""
 
 import importlib.util
 import json
