@@ -11,16 +11,15 @@ results.
 """
 
 import argparse
-import json
-import statistics
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from common import Row, chosen, measure, table
+
 import minigan as mg
 from minigan.cli import guarded
-from minigan.errors import SettingsError
 from minigan.metrics import mixture_modes
 
 SETS = {"ring": lambda: mg.data.ring(8, 100_000, std=0.01), "grid": lambda: mg.data.grid(5, 100_000, std=0.0125)}
@@ -64,43 +63,15 @@ def trained(method: Method, points: mg.data.ArrayData, steps: int, seed: int) ->
     return gan
 
 
-def measured(name: str, data: str, steps: int, seed: int) -> dict[str, object]:
-    """One row: what was run, and what came out."""
+def measured(method: str, data: str, steps: int, seed: int) -> Row:
+    """What came out of one run."""
     points, start = SETS[data](), time.process_time()
-    row = {"method": name, "set": data, "seed": seed, "steps": steps}
     try:
-        found = mixture_modes(trained(METHODS[name], points, steps, seed).sample(POINTS), points.centres, points.std)
-        row |= {"modes": found.hit, "high_quality": found.high_quality, "divergence": found.divergence}
+        found = mixture_modes(trained(METHODS[method], points, steps, seed).sample(POINTS), points.centres, points.std)
+        row = {"modes": found.hit, "high quality": found.high_quality, "reverse KL": found.divergence}
     except mg.MiniganError as error:  # points that are not finite
-        row |= {"modes": 0, "high_quality": 0.0, "divergence": None, "error": str(error)}
-    return row | {"cpu_seconds": round(time.process_time() - start, 1)}
-
-
-def table(rows: list[dict]) -> str:
-    """Means over seeds and, in brackets, the smallest and the largest."""
-    lines = [
-        "| method | set | modes | high quality | reverse KL | seeds | CPU seconds |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, data in dict.fromkeys((row["method"], row["set"]) for row in rows):
-        here = [row for row in rows if (row["method"], row["set"]) == (name, data)]
-        cells = [
-            f"{statistics.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-            for key, digits in (("modes", 1), ("high_quality", 3), ("divergence", 3))
-            if (values := [row[key] for row in here if row[key] is not None])
-        ]
-        seconds = statistics.mean(row["cpu_seconds"] for row in here)
-        lines.append(f"| {name} | {data} | {' | '.join(cells)} | {len(here)} | {seconds:.0f} |")
-    return "\n".join(lines)
-
-
-def chosen(words: str, known: dict, flag: str) -> list[str]:
-    """The names in a list with commas."""
-    names = [name for name in known if name in words.split("|")] if words else list(known)
-    unknown = [name for name in words.split("|") if words and name not in known]
-    if unknown:
-        raise SettingsError(f"{flag} {words}: {unknown[0]!r} is none of {' | '.join(known)}")
-    return names
+        row = {"modes": 0, "high quality": 0.0, "reverse KL": None, "error": str(error)}
+    return row | {"CPU seconds": round(time.process_time() - start, 1)}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -112,20 +83,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="a file of rows, which is gone on with")
     asked = parser.parse_args(argv)
     methods, sets = chosen(asked.methods, METHODS, "--methods"), chosen(asked.sets, SETS, "--sets")
-    rows = []
-    if asked.out and asked.out.exists():
-        rows = [json.loads(line) for line in asked.out.read_text(encoding="utf-8").splitlines()]
-    done = {(row["method"], row["set"], row["seed"], row["steps"]) for row in rows}
-    for seed in range(asked.seeds):
-        for data in sets:
-            for name in methods:
-                if (name, data, seed, asked.steps) not in done:
-                    rows.append(measured(name, data, asked.steps, seed))
-                    print(rows[-1], file=sys.stderr, flush=True)
-                    if asked.out:
-                        with asked.out.open("a", encoding="utf-8") as file:
-                            file.write(json.dumps(rows[-1]) + "\n")
-    print(table(rows))
+    runs = [
+        {"method": method, "data": data, "steps": asked.steps, "seed": seed}
+        for seed in range(asked.seeds)
+        for data in sets
+        for method in methods
+    ]
+    rows = measure(runs, measured, asked.out)
+    print(table(rows, ("method", "data"), {"modes": 1, "high quality": 3, "reverse KL": 3, "CPU seconds": 0}))
 
 
 if __name__ == "__main__":

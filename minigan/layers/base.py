@@ -103,7 +103,9 @@ class Layer(Arguments):
 
     def keeps_dy(self) -> bool:
         """Whether `tangents` or `fused` looks at dy: of a layer with weights, or one whose slope depends on x."""
-        return self.learns or type(self).tangent_backward is not Layer.tangent_backward
+        kind = type(self)
+        curved = kind.tangent_backward is not Layer.tangent_backward or kind.tangents is not Layer.tangents
+        return self.learns or curved
 
     def each_row(self, s: Array, x: Array) -> Array:
         """s, a number for each row, as it is multiplied with x.    (n, 1) -> (n, 1, ..., 1)"""
