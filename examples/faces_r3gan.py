@@ -20,7 +20,7 @@ from minigan.settings import option, parse_command
 
 
 @dataclass(frozen=True)
-class Settings(FaceSettings, R3GANSettings):
+class Settings(R3GANSettings, FaceSettings):
     """Huang et al. 2024, for small images and a run of minutes; the sizes are ours."""
 
     steps: int = option(4_000, "steps to train in all", minimum=1)

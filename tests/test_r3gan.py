@@ -46,9 +46,11 @@ from minigan.layers import (
     Tanh,
 )
 from minigan.objectives import Objective
+from minigan.r3gan_runs import R3GANSettings
 
 from .conftest import import_torch
 from .layer_table import CASES
+from .systems import example
 from .test_layers import build
 
 IMAGE = (4, 6, 2)
@@ -455,3 +457,24 @@ def test_the_filter_is_the_one_of_its_formula(h, w):
 def test_one_row_cannot_be_halved():
     with pytest.raises(ShapeError, match="at least 2 x 2 pixels"):
         Sequential([BlurDownSampling2D()], input_shape=(1, 4, 3))
+
+
+@pytest.mark.parametrize("name", ["mnist_r3gan", "faces_r3gan"])
+def test_the_examples_have_the_recipe(name):
+    """Of a class that is made of two others, the first one's defaults count, those that it inherits included."""
+    settings, recipe = example(name).Settings(), R3GANSettings()
+    for field in (
+        "lr",
+        "beta1",
+        "beta2",
+        "beta2_end",
+        "gamma",
+        "gamma_end",
+        "burn_in",
+        "ema",
+        "latent",
+        "group",
+        "linear",
+    ):
+        assert getattr(settings, field) == getattr(recipe, field), field
+    assert (settings.lr, settings.ema, settings.latent) == (2e-3, 0.998, 32)
