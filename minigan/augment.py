@@ -147,7 +147,7 @@ class DiffAugment:
     def __post_init__(self) -> None:
         names = [name.strip() for name in self.policy.split(",")] if isinstance(self.policy, str) else []
         choices = ", ".join(POLICIES)
-        if not names or names == [""]:
+        if not names or "" in names:
             raise SettingsError(f"DiffAugment: policy is {self.policy!r}; wanted one or several of {choices}")
         for name in names:
             if name not in POLICIES:

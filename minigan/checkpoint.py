@@ -41,7 +41,6 @@ from .network import Sequential
 
 MODEL_FORMATS = ("minigan model 2", "minigan model 1")  # the first is written, all are read
 CHECKPOINT_FORMATS = ("minigan checkpoint 2", "minigan checkpoint 1")
-SINCE_VERSION_1: dict[str, dict[str, Any]] = {"Dense": {"bias": True}, "Conv2D": {"groups": 1}}  # what a layer was then
 SHOWN = 6  # differences in a message
 
 
@@ -246,12 +245,16 @@ def _config_of_version_1(gan: GAN) -> dict[str, Any]:
             return None if switch is None else repr(switch)
         return getattr(switch, "__qualname__", type(switch).__name__)
 
+    def without_news(layer: dict[str, Any]) -> None:
+        if layer.get("type") == "Dense" and layer["bias"]:  # an argument since then
+            del layer["bias"]
+        if "layer" in layer:  # that of a SpectralNorm
+            without_news(layer["layer"])
+
     def architecture(network: Sequential) -> dict[str, Any]:
         described = network.describe()
         for layer in described["layers"]:
-            for name, value in SINCE_VERSION_1.get(layer["type"], {}).items():
-                if layer.get(name) == value:
-                    del layer[name]
+            without_news(layer)
         described = {name: value for name, value in described.items() if (name, value) != ("latent", "normal")}
         return {name: value for name, value in described.items() if (name, value) != ("classes", 0)}
 

@@ -121,7 +121,8 @@ class GAN(Updates):
     def _share(self) -> None:
         """The networks work in turns, and share their temporaries; a step has a runner of its own."""
         self.G.workspace.shared = self.D.workspace.shared
-        self._run = self.D.backend.step_runner()
+        self._run: Any = None
+        self._captured: tuple[Any, ...] = ()
         self._record: Any = None  # of its run, for the next call of `train`; a copy begins a run of its own
 
     @property
@@ -133,7 +134,8 @@ class GAN(Updates):
     # Noise and samples. ----------------------------------------------------------------------------------------------
 
     def sample(self, n: int, labels: Any = None, seed: int = 0) -> np.ndarray:
-        """n images of G, with its averaged parameters if there is an average.    (n, h, w, c), NumPy, in [-1, 1]
+        """n images of G, with its averaged parameters if there is an average.    (n, h, w, c), NumPy, in [-1, 1] if G
+        ends in a Tanh
 
         Which ones is a function of the seed: those of `minigan sample --seed`. labels: (n,) classes; for a G that has
         classes, by default 0, 1, 2, ... in turn.
@@ -192,6 +194,7 @@ class GAN(Updates):
         if n % self.d_steps:
             raise ShapeError(f"step got {counted(n, 'real image')}, which {self.d_steps} updates of D cannot share")
         require_whole_packs(n // self.d_steps, self.pack)
+        self.D.require_batch("x", x_real, self.G.output_shape)
         if self.steps == 0 or getattr(x_real, "dtype", None) != self.D.dtype:
             require_range(x_real, self.D)
         labels = checked_labels(labels, n, self.classes, "the GAN")
@@ -199,11 +202,11 @@ class GAN(Updates):
         self.G.discard()  # what an interrupted step left behind
         self.D.discard()
         self._follow_schedule()
-        self.seen += n
         if self.graph and self._can_be_captured(x_real):
-            values = iter(self._run(self._updates, arrays, self._counters(), self._buffers))
+            values = iter(self._runner()(self._updates, arrays, self._counters(), self._buffers))
         else:
             values = iter(self._updates(*arrays))
+        self.seen += n
         return Losses(*(next(values) if measured else None for measured in self._measured()))
 
     def _follow_schedule(self) -> None:
@@ -220,6 +223,16 @@ class GAN(Updates):
             self.ema_now = schedule.ema_at(self.seen, self.ema)
             for optimizer, beta2 in zip(optimizers, self.beta2s, strict=True):
                 schedule.move_beta2(self.seen, optimizer, beta2)
+
+    def _runner(self) -> Any:
+        """What runs the step; another one where a number has changed that a captured graph would repeat. The learning
+        rates are none: they are read on the device.
+        """
+        optimizers = self.g_optimizer, self.d_optimizer
+        numbers = self.penalty_now, self.ema_now, *(getattr(optimizer, "beta2", None) for optimizer in optimizers)
+        if numbers != self._captured:
+            self._run, self._captured = self.D.backend.step_runner(), numbers
+        return self._run
 
     def _measured(self) -> list[bool]:
         """Which of the fields of Losses there are."""
@@ -240,10 +253,8 @@ class GAN(Updates):
     def _can_be_captured(self, x_real: Array) -> bool:
         """Nothing looks at numbers on the way, and one backend sees everything: what else is wrong, a step will say."""
         nets = self.G, self.D
-        moving = isinstance(self.schedule, BurnIn) and not self.schedule.is_over(self.seen)
         return (
-            not moving  # a graph would repeat the numbers of the step that it was captured in
-            and self.G.backend is self.D.backend
+            self.G.backend is self.D.backend
             and not any(net.check_finite or net.workspace.mode != "reuse" for net in nets)
             and isinstance(x_real, self.D.backend.xp.ndarray)
             and x_real.dtype == self.D.dtype
@@ -293,7 +304,7 @@ class GAN(Updates):
     def __getstate__(self) -> dict[str, Any]:
         if callable(self.schedule):
             require_picklable(self.schedule, "the GAN's schedule")
-        return {name: value for name, value in vars(self).items() if name not in ("_run", "_record")}
+        return {name: value for name, value in vars(self).items() if name not in ("_run", "_captured", "_record")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .backend import Array, Backend
+from .errors import SettingsError
 
 
 class Random:
@@ -86,6 +87,8 @@ def fixup(blocks: int, slope: float = 0.2) -> Initializer:
     Each update of a block then moves the network about as far, however many blocks it has: no normalisation is needed.
     Zhang, Dauphin and Ma 2019 (arXiv:1901.09321), section 3, with m = 3; as in Huang et al. 2024 (arXiv:2501.05441).
     """
+    if blocks < 1:
+        raise SettingsError(f"fixup: blocks is {blocks}; it must be at least 1")
     return FanIn(math.sqrt(2 / (1 + slope**2)) * blocks ** (-1 / 4))
 
 

@@ -311,6 +311,11 @@ def _torch_places(
     if isinstance(layer, LabelEmbedding):
         return [(layer, "E", "weight", _places(layer, "E"))]
     if isinstance(layer, Basis):
+        if not np.array_equal(before, np.arange(len(before))):
+            raise SettingsError(
+                f"{layer.context.network}: {layer.name} takes the pixels of an image in another order than PyTorch's: "
+                f"no weights make the two the same function"
+            )
         return [(layer, "B", "weight", _places(layer, "B").transpose(2, 0, 1))]
     if isinstance(layer, Bias):
         return [(layer, "b", "bias", _places(layer, "b")[after if len(after) == len(layer.b) else slice(None)])]

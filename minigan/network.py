@@ -130,7 +130,7 @@ class Sequential(Chain):
         """
         if not self.is_network:
             return super().forward(x, train)
-        self._check("x", x, self.input_shape)
+        self.require_batch("x", x, self.input_shape)
         if self.awaits_backward:
             raise OrderError(
                 f"{self.name}: a second training forward before the backward of the first would overwrite what that "
@@ -153,7 +153,7 @@ class Sequential(Chain):
         """
         if not self.is_network:
             raise OrderError(f"{self!r} is a layer: give it an input_shape, and it is a network that can predict")
-        self._check("x", x, self.input_shape)
+        self.require_batch("x", x, self.input_shape)
         self.discard()
         y = self.backend.xp.empty((len(x), *self.output_shape), self.dtype)
         for start in range(0, len(x), batch_size):
@@ -365,7 +365,7 @@ class Sequential(Chain):
 
     def _check_rows(self, what: str, array: Array, shape: tuple[int, ...]) -> None:
         """Refuse an array that does not belong to the last training forward."""
-        self._check(what, array, shape)
+        self.require_batch(what, array, shape)
         if len(array) != self.n:
             raise ShapeError(f"{self.name}: {what} has {len(array)} rows, and the forward before it had {self.n}")
         if self.poisoned is not None and not (self.poisoned[0] == self.poisoned[1]).all():
@@ -374,7 +374,7 @@ class Sequential(Chain):
                 f"whose next forward came too early"
             )
 
-    def _check(self, what: str, array: Array, shape: tuple[int, ...]) -> None:
+    def require_batch(self, what: str, array: Array, shape: tuple[int, ...]) -> None:
         """Refuse an array of the wrong library, shape or dtype, and an empty batch."""
         if not isinstance(array, self.backend.xp.ndarray):
             kind = f"{type(array).__module__.split('.')[0]}.{type(array).__name__}"

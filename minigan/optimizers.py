@@ -196,6 +196,7 @@ class Adam(Optimizer):
 
     @beta2.setter
     def beta2(self, value: float) -> None:
+        require("beta2", value, "in [0, 1)", _is_share)
         if value != self._beta2:
             self.v *= (1 - self._beta2) / (1 - value)  # v = V / (1 - beta2)
             self._beta2 = float(value)

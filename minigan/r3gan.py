@@ -22,6 +22,7 @@ from .layers import (
     Residual,
     Tanh,
 )
+from .layers.sides import whole
 from .network import Sequential
 
 SMALLEST = 8  # pixels: images are halved while they are larger, and of even size
@@ -62,9 +63,14 @@ def r3gan(
     Raises SettingsError for an image_shape that is none, and a group that does not divide twice the width.
     """
     sizes = _sizes(image_shape)
-    if group < 1 or (2 * width > group and 2 * width % group):
-        raise SettingsError(f"r3gan: group is {group}, which does not divide twice the width {width}")
-    widths = [width * 2**i for i in range(len(sizes))]
+    widths = [whole(width, "r3gan: width") * 2**i for i in range(len(sizes))]
+    whole(latent, "r3gan: latent"), whole(blocks, "r3gan: blocks"), whole(group, "r3gan: group")
+    unfit = [c for c in widths if 2 * c > group and 2 * c % group]
+    if unfit:
+        raise SettingsError(
+            f"r3gan: group is {group}, and width {width} makes {2 * unfit[0]} channels, which are no groups of that "
+            f"size"
+        )
     start = fixup(blocks * len(sizes))  # 28, 14, 7 -> 32, 64, 128
 
     def stage(c: int) -> list[Layer]:

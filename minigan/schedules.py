@@ -4,9 +4,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .errors import SettingsError
 from .optimizers import Adam, Optimizer, require
 from .penalties import Penalty
+
+
+def _is_count(n: float) -> bool:
+    return isinstance(n, int | np.integer) and n >= 1
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class StepLR:
     factor: float
 
     def __post_init__(self) -> None:
-        require("every", self.every, "a whole number, at least 1", lambda n: isinstance(n, int) and n >= 1)
+        require("every", self.every, "a whole number, at least 1", _is_count)
         require("factor", self.factor, "above 0, and finite", lambda factor: 0 < factor < math.inf)
 
     def __call__(self, step: int) -> float:
@@ -42,9 +48,9 @@ class BurnIn:
                     average has this half-life from the first step on. 0.5^(batch / half_life) is the decay for a
                     half-life in images: with w of the half-life, it is ema^(1 / w)
 
-    All at once at the beginning, D and G are far from each other and their gradients large: small penalties, long
-    memories and high rates are for later. Huang et al. 2024 (arXiv:2501.05441), appendix D, table 9: gamma from 1 to
-    0.1, beta2 from 0.9 to 0.99, the half-life from 0 to 500,000 images, for Stacked MNIST.
+    At the beginning G's images are far from the real ones and D's slope is steep: a heavy penalty and a short memory
+    suit that, and a light penalty and a long memory what comes later. Huang et al. 2024 (arXiv:2501.05441), appendix D,
+    table 9: gamma from 1 to 0.1, beta2 from 0.9 to 0.99, the half-life from 0 to 500,000 images, for Stacked MNIST.
 
     Raises SettingsError for numbers that make no sense.
     """
@@ -56,7 +62,7 @@ class BurnIn:
     ema: bool = True
 
     def __post_init__(self) -> None:
-        require("images", self.images, "a whole number, at least 1", lambda n: isinstance(n, int) and n >= 1)
+        require("images", self.images, "a whole number, at least 1", _is_count)
         require("learning_rate", self.learning_rate, "above 0, and finite", lambda factor: 0 < factor < math.inf)
         require("penalty", self.penalty, "above 0, and finite", lambda factor: 0 < factor < math.inf)
         if self.beta2 is not None:

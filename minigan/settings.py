@@ -95,7 +95,7 @@ class RunSettings:
         for field in dataclasses.fields(self):
             _validate(flag(field.name), getattr(self, field.name), field.metadata)
         if self.augment is not None:
-            _require_changes(self.augment)
+            object.__setattr__(self, "augment", _changes(self.augment))
         if self.evaluate_every % self.log_every:
             raise SettingsError(
                 f"--evaluate-every is {self.evaluate_every}; history.csv has a row every {self.log_every} steps "
@@ -110,9 +110,10 @@ class RunSettings:
         return self.lr if self.d_lr is None else self.d_lr
 
 
-def _require_changes(policy: str) -> None:
+def _changes(policy: str) -> str:
+    """The policy as it is kept, whatever spaces were typed."""
     try:
-        DiffAugment(policy)
+        return DiffAugment(policy).policy
     except SettingsError as error:
         raise SettingsError(str(error).replace("DiffAugment: policy", "--augment", 1)) from error
 

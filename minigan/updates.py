@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from .augment import DiffAugment
 from .backend import Array
-from .gan_parts import numbers, require_gradient
+from .gan_parts import numbers, require_fused, require_gradient
 from .generator import draw_noise, with_rows
 from .network import Sequential
 from .objectives import Objective
@@ -157,6 +157,7 @@ class Updates:
         dpred = in_turn([d_real, d_fake])
         require_gradient(objective, dpred, pred)
         g = D.backward(D.backend.xp.ones_like(pred) if chosen is None else chosen, params=False, keep=True)
+        require_fused(self.fused, self.penalty_now)
         assert self.penalty_now is not None
         penalty, u = self.penalty_now.of_batches(g)
         D.fused_backward(u, dpred)

@@ -26,9 +26,9 @@ from minigan import (
     models,
 )
 from minigan.checkpoint import load_checkpoint, save_checkpoint
-from minigan.errors import FileError, OrderError, SettingsError, ShapeError
+from minigan.errors import DivergedError, FileError, OrderError, SettingsError, ShapeError
 from minigan.gradcheck import check
-from minigan.initializers import FanIn, Random, fan_in_normal, fixup
+from minigan.initializers import FanIn, Random, fan_in_normal, fixup, normal
 from minigan.layers import (
     Basis,
     BatchNorm,
@@ -38,6 +38,7 @@ from minigan.layers import (
     Conv2D,
     Dense,
     Flatten,
+    Layer,
     LeakyReLU,
     MinibatchStd,
     ReLU,
@@ -265,6 +266,110 @@ def test_an_objective_must_return_gradients_of_the_right_shape():
         trained(small_r3gan(objective=Wrong()), 1)
 
 
+class Block(Layer):
+    """One of one's own, with arrays, and no `fused`: its backward writes where an activation's tangent lies."""
+
+    def __init__(self):
+        self.inner = Dense(3)
+
+    def build(self, in_shape):
+        self.param("g", in_shape, normal(1.0))
+        return self.place("Dense", in_shape)
+
+    def forward(self, x, train):
+        self.x = x
+        return self.inner.run_forward(self.xp.multiply(x, self.g, out=self.buf("y", x.shape)), train)
+
+    def backward(self, dy, params=True, inputs=True):
+        dx = self.inner.run_backward(dy, params)
+        if params:
+            self.dg[...] = (dx * self.x).sum(axis=0)
+        return dx * self.g
+
+    def tangent(self, t):
+        return self.inner.run_tangent(t * self.g)
+
+    def tangents(self, t, dy):
+        moved = t * self.g
+        J_t, _ = self.inner.run_tangents(moved)
+        self.dg[...] = (t * (dy @ self.inner.W.T)).sum(axis=0)
+        return J_t, None
+
+
+@pytest.mark.parametrize("workspace", ["reuse", "poison"])
+def test_a_layer_of_ones_own_needs_no_fused(workspace):
+    found = []
+    for fused in (True, False):
+        options = {"dtype": "float64", "workspace": workspace}
+        G = Sequential([Dense(3)], input_shape=2, name="G", **options)
+        D = Sequential(
+            [Dense(3), LeakyReLU(0.2), Block(), LeakyReLU(0.2), Dense(1)], input_shape=3, name="D", **options
+        )
+        gan = GAN(G, D, penalty=R1R2(3.0), fused=fused)
+        for step in range(3):
+            gan.step(np.random.default_rng(step).normal(size=(5, 3)))
+        found.append(D.grads.copy())
+    np.testing.assert_allclose(*found, rtol=1e-10)
+
+
+class TwoCurves(Layer):
+    """Curved, without arrays, by `tangents` alone."""
+
+    def __init__(self):
+        self.inner = Sequential([Tanh(), Tanh()])
+
+    def build(self, in_shape):
+        return self.place("Sequential", in_shape)
+
+    def forward(self, x, train):
+        return self.inner.run_forward(x, train)
+
+    def backward(self, dy, params=True, inputs=True):
+        return self.inner.run_backward(dy, params, inputs)
+
+    def tangent(self, t):
+        return self.inner.run_tangent(t)
+
+    def tangents(self, t, dy):
+        return self.inner.run_tangents(t)
+
+
+def test_a_curve_inside_a_layer_of_ones_own_is_refused():
+    G = Sequential([Dense(3)], input_shape=2, name="G", dtype="float64")
+    D = Sequential([Dense(3), TwoCurves(), Dense(1)], input_shape=3, name="D", dtype="float64")
+    gan = GAN(G, D, penalty=R1R2(3.0), fused=True)
+    with pytest.raises(SettingsError, match="TwoCurves is not piecewise linear"):
+        gan.step(np.ones((5, 3)))
+
+
+def test_the_check_of_a_step_stands_still_in_a_burn_in():
+    gan = small_r3gan(schedule=BurnIn(100, penalty=0.1, beta2=0.99), spectral=False)
+    trained(gan, 3)
+    report = check(gan, max_entries=2)
+    assert report, str(report)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 6), (4, 4, 7, 2), (4, 3, 6, 2)])
+def test_images_of_another_shape_are_refused_and_not_counted(shape):
+    gan = small_r3gan()
+    with pytest.raises(ShapeError, match="D: x has shape"):
+        gan.step(np.zeros(shape))
+    with pytest.raises(ShapeError, match="D: x is a builtins.list"):
+        gan.step([[0.0]])
+    assert gan.seen == gan.steps == 0
+
+
+def test_a_gradient_that_is_not_finite_is_named():
+    gan = small_r3gan(spectral=False)
+    gan.D.check_finite = True
+    gan.D.layers[-1].W[...] = 1e200
+    with np.errstate(all="ignore"), pytest.raises(DivergedError, match="D: "):
+        trained(gan, 1)
+    gan.penalty = None
+    with pytest.raises(SettingsError, match="fused=True is for D's loss with its penalty"):
+        gan.step(images(gan, 4, 0))
+
+
 # What moves by images seen -------------------------------------------------------------------------------------------
 
 BURN_IN = BurnIn(40, learning_rate=0.25, penalty=0.1, beta2=0.99)
@@ -411,7 +516,10 @@ def test_every_block_starts_as_the_identity_and_linear_layers_keep_the_variance(
     "settings, words",
     [
         ({"image_shape": (28, 28)}, r"r3gan: image_shape is \(28, 28\); wanted \(h, w, c\)"),
-        ({"width": 6}, "group is 8, which does not divide twice the width 6"),
+        ({"latent": 0}, "r3gan: latent is 0"),
+        ({"blocks": 0}, "r3gan: blocks is 0"),
+        ({"width": 2, "group": 5}, "group is 5, and width 2 makes 8 channels"),
+        ({"width": 6}, "group is 8, and width 6 makes 12 channels, which are no groups of that size"),
     ],
 )
 def test_r3gan_refuses(settings, words):

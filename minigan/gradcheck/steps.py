@@ -69,7 +69,7 @@ class Step:
             _, state, forwards = self.start[name]
             net.params[...], net.state[...], net.forwards = self.params[name], state, forwards
         self.turn = {"D": 0, "G": 0}
-        self.gan.steps = self.first
+        self.gan.steps, self.gan.seen = self.first
         self.masks: list[bytes] = []
         return self.gan.step(self.x, self.labels)
 
@@ -78,7 +78,7 @@ class Step:
 
     def _watch(self) -> None:
         """Run the step once, and keep what the optimizers get and do; then have them repeat that."""
-        gan, self.first = self.gan, self.gan.steps
+        gan, self.first = self.gan, (self.gan.steps, self.gan.seen)
         optimizers = {"D": gan.d_optimizer, "G": gan.g_optimizer}
         for name, optimizer in optimizers.items():
             optimizer.__dict__["step"] = self._watched(name, optimizer)

@@ -29,9 +29,10 @@ def tangent_complaints(subject: NetworkSubject, v: np.ndarray) -> list[str]:
         right = float(np.sum(dx * t))
         if abs(left - right) > 1e-9 * max(abs(left), abs(right), float(np.linalg.norm(v))):
             return [f"tangent and backward disagree: <dy, J t> is {left:.6g} and <J^T dy, t> is {right:.6g}"]
-        return _curvature(subject, t, v) or _fused(subject, t, v)
+        found = _curvature(subject, t, v)
     except SettingsError:  # a layer that refuses: it has no tangent in this place
         return []
+    return found or _fused(subject, t, v)
 
 
 def _J(subject: NetworkSubject, t: np.ndarray) -> np.ndarray:
@@ -81,7 +82,7 @@ def _curvature(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> list[st
 def _fused(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> list[str]:
     """`fused`, where a layer has one of its own, against what it puts together."""
     net = subject.net
-    if all(type(layer).fused in (Layer.fused, Chain.fused) for layer in net.walk()):
+    if all(type(layer).fused in (Layer.fused, Chain.fused) for layer in net.walk()) or _is_curved(subject, t, v):
         return []
     s = normal((len(t), 1), 0, "rows")
     of_loss, of_penalty = subject.backward(s.reshape(len(s), *[1] * (v.ndim - 1)) * v), _yours(subject, t, v)
@@ -92,10 +93,13 @@ def _fused(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> list[str]:
     net.workspace.begin_pass(keep=True)
     net.workspace.begin_call(net.name)
     net.grads[...] = 0
-    found = {"J t": np.array(net.fused(t, v, s))} | {
-        subject.short[slot.name]: slot.view(net.grads) for slot in net.slots
-    }
-    net.discard()
+    try:
+        found = {"J t": np.array(net.fused(t, v, s))}
+    except SettingsError as error:
+        return [f"fused refuses a layer whose J does not depend on x: {error}"]
+    finally:
+        net.discard()
+    found |= {subject.short[slot.name]: slot.view(net.grads) for slot in net.slots}
     for name, array in expected.items():
         if found[name].shape != array.shape or not np.allclose(found[name], array, rtol=1e-8, atol=1e-10):
             what = "returns something else than J t" if name == "J t" else f"is wrong for {name}"
@@ -104,6 +108,18 @@ def _fused(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> list[str]:
                 f"s_i dy_i plus those of tangent_backward"
             ]
     return []
+
+
+def _is_curved(subject: NetworkSubject, t: np.ndarray, v: np.ndarray) -> bool:
+    """Whether J depends on x: then nothing can be fused."""
+    net = subject.net
+    subject.forward()
+    net.backward(v, keep=True)
+    net.workspace.begin_pass(keep=True)
+    net.workspace.begin_call(net.name)
+    bend = net.tangents(t, v)[1]
+    net.discard()
+    return bend is not None
 
 
 def _pair(

@@ -80,18 +80,17 @@ class Layer(Arguments):
 
         s: (n, 1)   t: of x's shape   dy: of y's, kept by the last backward. Raises SettingsError if J depends on x.
         """
-        if not self.learns:
-            self._require_piecewise_linear(self.tangent_backward(t, dy) if self.keeps_dy() else None)
-            return self.tangent(t)
         gradients = [getattr(layer, f"d{item.name}") for layer in self.walk() for item in layer.declared["params"]]
-        self.run_backward(self.each_row(s, dy) * dy, params=True, inputs=False)
-        of_loss = [gradient.copy() for gradient in gradients]
         for gradient in gradients:
             gradient[...] = 0
-        J_t, bend = self.run_tangents(t)
+        J_t, bend = self.tangents(t, dy)
         self._require_piecewise_linear(bend)
-        for gradient, more in zip(gradients, of_loss, strict=True):
-            gradient += more
+        if gradients:
+            J_t = J_t.copy()  # it may lie where the backward's dx will
+            of_penalty = [gradient.copy() for gradient in gradients]
+            self.run_backward(self.each_row(s, dy) * dy, params=True, inputs=False)
+            for gradient, more in zip(gradients, of_penalty, strict=True):
+                gradient += more
         return J_t
 
     def _require_piecewise_linear(self, bend: Array | None) -> None:
@@ -283,7 +282,14 @@ class Layer(Arguments):
         """`fused`, with the copy of dy that `run_backward` kept."""
         workspace = self.context.workspace
         workspace.begin_call(self.name, t)
-        return self.fused(workspace.input(t), workspace.input(self.kept_dy) if self.keeps_dy() else None, s)
+        t = self.fused(workspace.input(t), workspace.input(self.kept_dy) if self.keeps_dy() else None, s)
+        if self.context.check_finite:
+            for item in self.declared["params"]:
+                self.context.require_finite(
+                    f"the gradient d{item.name} of layer {self.name}", getattr(self, f"d{item.name}")
+                )
+            self.context.require_finite(f"the tangent of layer {self.name}", t)
+        return t
 
     # What the network does. ------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ class Bias(Layer):
 
     With dy = dL/dy:   db = sum dy, over all axes but the last     dx = dy
 
-    For layers without a bias of their own, whose bias stands behind another layer: R3GAN's convolutions (Huang et al.
-    2024, arXiv:2501.05441, section 3.3).
+    For a bias that stands behind another layer than that with the weights. In R3GAN it belongs to the activation
+    (Huang et al. 2024, arXiv:2501.05441, section 3.3), which is the same as a bias of the convolution before it.
     """
 
     b: Array
