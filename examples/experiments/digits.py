@@ -43,7 +43,7 @@ def trained(method: str, minutes: float, seed: int) -> mg.GAN:
     sys.path.append(str(Path(__file__).parent.parent))
     module = importlib.import_module(method)
     settings = module.Settings(seed=seed)
-    networks = module.networks(settings, backend="compiled")
+    networks = module.networks(settings)
     digits = mg.data.mnist("train", labels=False)
     digits = digits.with_batches(sampling=getattr(settings, "sampling", "replacement"))
     epoch = len(digits) // settings.batch_size

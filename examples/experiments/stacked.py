@@ -40,7 +40,7 @@ def stacks(digits: mg.data.ImageSet, n: int, seed: int, step: int) -> np.ndarray
 
 def trained(objective: str, penalty: type | None, steps: int, width: int, seed: int) -> mg.GAN:
     """R3GAN's networks and recipe, with this loss and this penalty; the average is the same for all."""
-    G, D = mg.models.r3gan((28, 28, 2), width=width, seed=seed, backend="compiled")
+    G, D = mg.models.r3gan((28, 28, 2), width=width, seed=seed)
     adams = {"g_optimizer": mg.Adam(G, 2e-3, 0.0, 0.9), "d_optimizer": mg.Adam(D, 2e-3, 0.0, 0.9)}
     burn_in = mg.BurnIn(max(1, steps * BATCH // 4), beta2=0.99, penalty=0.1 if penalty else 1.0)
     made = {"penalty": penalty(GAMMA), "fused": True} if penalty else {}
