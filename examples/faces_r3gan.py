@@ -30,7 +30,7 @@ class Settings(R3GANSettings, FaceSettings):
     sample_every: int = option(500, "steps between sample grids", minimum=1)
 
 
-QUICK = {"steps": 60, "width": 8, "faces": 500, "sample_every": 30, "log_every": 10}
+QUICK = {"steps": 300, "width": 8, "lr": 1e-3, "ema": 0.98, "faces": 500, "sample_every": 100, "log_every": 20}
 
 
 def networks(settings: Settings, **options) -> tuple[Sequential, Sequential]:

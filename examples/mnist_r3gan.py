@@ -31,7 +31,7 @@ class Settings(R3GANSettings):
     conditional: bool = option(False, "make images of a class; the data need labels")
 
 
-QUICK = {"steps": 400, "width": 8, "burn_in": 8_000, "sample_every": 200, "log_every": 20}
+QUICK = {"steps": 400, "width": 8, "lr": 1e-3, "ema": 0.98, "sample_every": 200, "log_every": 20}
 
 
 def networks(settings: Settings, image_shape=(28, 28, 1), classes=10, **options) -> tuple[Sequential, Sequential]:

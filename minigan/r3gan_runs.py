@@ -20,7 +20,7 @@ class R3GANSettings(ImageSettings):
     width: int = option(32, "channels of the largest images; the others are multiples", minimum=1, below=10_000)
     blocks: int = option(1, "residual blocks for each size of images", minimum=1, below=100)
     group: int = option(8, "channels of a group in the 3x3 convolutions", minimum=1, below=10_000)
-    linear: bool = option(False, "G ends without a Tanh, as in the paper")
+    linear: bool = option(False, "G ends without a Tanh, as it does in the paper")
     lr: float = option(2e-3, "learning rate of both optimizers", minimum=0)
     beta1: float = option(0.0, "decay of Adam's mean: no momentum against a moving opponent", minimum=0, below=1)
     beta2: float = option(0.9, "decay of Adam's mean square, at the beginning", minimum=0, below=1)

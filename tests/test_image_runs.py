@@ -177,7 +177,7 @@ EFFECTS = {
     "epochs": (3, lambda run: run.settings.steps / run.real.steps_per_epoch(2 * run.gan.d_steps), 3),
     "seed": (9, lambda run: {run.gan.seed, run.gan.G.seed, run.gan.D.seed, run.settings.seed}, {9}),
     "latent": (7, lambda run: run.gan.G.input_shape, (7,)),
-    "width": (3, lambda run: next(layer.c_out for layer in run.gan.D.layers if hasattr(layer, "c_out")), 3),
+    "width": (4, lambda run: next(layer.c_out for layer in run.gan.D.layers if hasattr(layer, "c_out")), 4),
     "size": ("larger", lambda run: {run.real.shape[:2], run.gan.D.input_shape[:2]}, None),
     "faces": (23, lambda run: len(run.real), 23),
     "data": ("another", lambda run: run.real.name, None),
