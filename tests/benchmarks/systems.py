@@ -48,7 +48,7 @@ def build_torch(name, settings, channels_last, compiled):
     def part_with_minigan():
         """Keep the switches, let go of the networks; PyTorch's own dropout and noise from now on."""
         nonlocal gan
-        kept = ("noise", "d_update", "d_steps", "objective", "clip", "penalty")
+        kept = ("noise", "d_update", "d_steps", "objective", "clip", "penalty", "augment", "pack")
         twin.gan = SimpleNamespace(
             draw_share=lambda n, count: torch.rand(n, *[1] * (x_real[0].ndim - 1)).numpy(),
             **{name: getattr(gan, name) for name in kept},
