@@ -17,6 +17,7 @@ from .data import crop_faces
 from .errors import MiniganError, SettingsError, counted, did_you_mean
 from .example_files import copy_examples, example_programs, purpose
 from .gradcheck import command as gradcheck
+from .labs import command as labs
 from .metrics import command as metrics
 from .model_files import model_file
 from .models import MODELS
@@ -216,5 +217,6 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], Callable[[ArgumentParser], 
     "summary": (summary, _summary_arguments, "print a model's layers, shapes and parameters"),
     "crop-faces": (cut_faces, _crop_arguments, "cut the faces out of photographs, to train on"),
     "backends": (backends, lambda parser: None, "print which backends can be used here, and why not"),
+    "lab": (labs.lab, labs.add_arguments, "the course's labs: start one, check it, get a hint"),
     "gradcheck": (gradcheck.gradcheck, gradcheck.add_arguments, "compare gradients with finite differences"),
 }

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 
 # Each file imports only from the ones before it (the files of one line may not import each other).
 FLOORS = [
-    ["errors", "version", "printing", "local_server"],
+    ["errors", "version", "printing", "local_server", "percent"],
     ["config", "gradcheck.report"],
     [
         "backend.philox",
@@ -119,13 +119,23 @@ FLOORS = [
     ["play.server"],
     ["play"],
     ["metrics.command", "report.command", "sample_command", "play.command"],
+    ["labs.task", "labs.draw", "labs.effort"],
+    ["labs.guard"],
+    ["labs.gradients", "labs.milestone", "labs.student", "labs.results"],
+    ["labs.own"],
+    ["labs.catalogue"],
+    [f"labs.lab{k:02}" for k in range(1, 11)],
+    ["labs.child", "labs.checking"],
+    ["labs.grading"],
+    ["labs"],
+    ["labs.command"],
     ["image_runs", "cli"],
     ["r3gan_runs"],
     ["__main__"],
     [""],
 ]
 HEIGHT = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-FILES = sorted(PACKAGE.rglob("*.py"))
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "start")  # those are students' files
 
 
 def name_of(path):
@@ -179,7 +189,8 @@ BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
     "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint", "printing",
     "history_csv", "sample_command", "play", "r3gan",
-    "gradcheck", "metrics", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
+    "gradcheck", "labs", "percent", "metrics", "pytest_plugin", "interop",
+    "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]
 LAYERS = [path for path in ENGINE if path.parent.name == "layers"]

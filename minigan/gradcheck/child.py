@@ -9,21 +9,32 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from .own_checks import Begun, Job, check_file
 
+Work = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 GIB = 2**30
 INTERRUPTED = 130  # the exit status after a KeyboardInterrupt
 
 
 def main() -> None:
     """Check the file of the job that stands in the first line of standard input. Never returns."""
+    serve(_checks)
+
+
+def _checks(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for event in check_file(Job.from_json(order["job"]), order["skip"]):
+        yield {"begun": event.name} if isinstance(event, Begun) else {"found": event.to_json()}
+
+
+def serve(work: Work) -> None:
+    """Do what the first line of standard input orders, and tell what the work yields, line by line. Never returns."""
     order = json.loads(_first_line())
-    job, token = Job.from_json(order["job"]), order["token"]
-    results, control = os.dup(1), os.dup(0)
+    results, control, token = os.dup(1), os.dup(0), order["token"]
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # input() ends at once
     sys.stdout = sys.stderr
@@ -32,12 +43,12 @@ def main() -> None:
     def tell(message: dict[str, Any]) -> None:
         os.write(results, f"{token}{json.dumps(message)}\n".encode())
 
-    threading.Thread(target=_watch, args=(control, tell, job.path), daemon=True).start()
+    threading.Thread(target=_watch, args=(control, tell, order["path"]), daemon=True).start()
     limit_memory(order["memory"])
     tell({"ready": True})  # from here on the file's time is running
     try:
-        for event in check_file(job, order["skip"]):
-            tell({"begun": event.name} if isinstance(event, Begun) else {"found": event.to_json()})
+        for message in work(order):
+            tell(message)
         sys.stderr.flush()
         tell({"end": True})
     except KeyboardInterrupt:

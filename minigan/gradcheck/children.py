@@ -15,16 +15,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SettingsError
 from .child import INTERRUPTED
-from .own_checks import BASE, Begun, Found, Job, check_file, found_of, not_checked
+from .own_checks import BASE, Found, Job, check_file, found_of, not_checked
 from .report import Report
 
-START = "import sys; sys.path[:] = sys.argv.pop().split(chr(10)); from minigan.gradcheck.child import main; main()"
+START = "import sys; sys.path[:] = sys.argv.pop().split(chr(10)); from {} import main; main()"
+PROGRAM = "minigan.gradcheck.child"
 GRACE = 2.0  # seconds in which a process that is out of time may say where it is
 STARTING = 60.0  # seconds that a busy machine may need until the process has loaded minigan
 SHOWN = 4_000  # characters of what a file prints
@@ -52,16 +53,17 @@ def check_own(job: Job, limits: Limits) -> Iterator[Found]:
         return
     done = 0
     while True:
-        child = Child(job, limits, done)
+        child = Child(job.path, {"job": job.to_json(), "skip": done}, limits)
         begun = ""
         try:
-            for event in child.events():
-                if isinstance(event, Found):
+            for message in child.messages():
+                if "begun" in message:
+                    begun = message["begun"]
+                elif "found" in message:
                     done, begun = done + 1, ""
-                    if event.status != BASE:
-                        yield event
-                else:
-                    begun = event.name
+                    found = Found.from_json(message["found"])
+                    if found.status != BASE:
+                        yield found
         finally:
             child.stop()
         if child.ended:
@@ -74,22 +76,37 @@ def check_own(job: Job, limits: Limits) -> Iterator[Found]:
 
 
 class Child:
-    """The process, and what it says."""
+    """The process, and what it says.
 
-    def __init__(self, job: Job, limits: Limits, skip: int) -> None:
-        self.job, self.limits, self.token = job, limits, secrets.token_hex(16)
-        self.ended, self.late, self.place = False, False, ""
+    path     the file that is checked there, for messages
+    order    what its program is asked for (`child.serve`)
+    folder   where it works; by default here
+    shown    characters of what the file prints that are passed on to standard error
+    """
+
+    def __init__(
+        self,
+        path: str,
+        order: dict[str, Any],
+        limits: Limits,
+        program: str = PROGRAM,
+        folder: str | None = None,
+        shown: int = SHOWN,
+    ) -> None:
+        self.path, self.limits, self.shown, self.token = path, limits, shown, secrets.token_hex(16)
+        self.ended, self.late, self.place, self.allowed = False, False, "", limits.timeout
         self.lines: queue.Queue[bytes | None] = queue.Queue()
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", START, "\n".join(sys.path)],
+                [sys.executable, "-c", START.format(program), "\n".join(map(os.path.abspath, sys.path))],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                cwd=folder,
             )  # fmt: skip
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"{job.path}: no process can be started for it: {error}. --trust checks it in this one"
+                f"{path}: no process can be started for it: {error}. --trust checks it in this one"
             ) from error
-        order = {"job": job.to_json(), "token": self.token, "skip": skip, "memory": limits.memory}
+        order = {**order, "path": path, "token": self.token, "memory": limits.memory}
         self.readers = [threading.Thread(target=read, daemon=True) for read in (self._read_lines, self._pass_on)]
         for reader in self.readers:
             reader.start()
@@ -100,8 +117,10 @@ class Child:
         except OSError:  # it is gone already: its status says why
             pass
 
-    def events(self) -> Iterator[Begun | Found]:
-        """What it begins and finds, until it ends or its time is up."""
+    def messages(self, seconds: Callable[[str], float] | None = None) -> Iterator[dict[str, Any]]:
+        """What it says, until it ends or its time is up. After each message it has the time of `limits` again, or, when
+        it has begun something, as many seconds as that is given.
+        """
         deadline = time.monotonic() + self.limits.timeout + STARTING
         while (line := self._next(deadline)) is not None:
             message = self._message(line)
@@ -110,19 +129,18 @@ class Child:
                 return
             if "stuck" in message:
                 self.place = message["stuck"]
-            elif "begun" in message:
-                yield Begun(message["begun"])
-            elif "found" in message:
-                yield Found.from_json(message["found"])
+            elif message:
+                yield message
             if not self.late and message:
-                deadline = time.monotonic() + self.limits.timeout
+                allowed = seconds(message["begun"]) if seconds and "begun" in message else self.limits.timeout
+                deadline, self.allowed = time.monotonic() + allowed, allowed
 
-    def reason(self, what: str) -> str:
-        """Why it ended before its work was done."""
+    def reason(self, what: str, more: str = "? --timeout gives it more seconds") -> str:
+        """Why it ended before its work was done.    more: what to do where its time was too short"""
         if self.late:
             return (
-                f"{self.job.path}: {what} did not end within {self.limits.timeout:g} s; it was{self.place or ' busy'}: "
-                f"is there a loop without an end? --timeout gives it more seconds"
+                f"{self.path}: {what} did not end within {self.allowed:g} s; it was{self.place or ' busy'}: "
+                f"is there a loop without an end{more or '?'}"
             )
         status = self.process.returncode
         how = f"ended the program itself, with exit status {status}"
@@ -136,7 +154,7 @@ class Child:
             how = f"crashed with {name}{self.place}{', perhaps for want of memory' if name == 'SIGKILL' else ''}"
         elif status > 255:
             how = f"crashed with status {status:#x}{self.place}"
-        return f"{self.job.path}: {what} {how}, before its check was finished"
+        return f"{self.path}: {what} {how}, before its check was finished"
 
     def stop(self) -> None:
         """End it, and all that it started."""
@@ -184,10 +202,10 @@ class Child:
     def _pass_on(self) -> None:
         """What the file prints goes to standard error, up to a limit; the rest is read and dropped."""
         assert self.process.stderr is not None
-        left, last, place = SHOWN, "", re.compile(rf'File "{re.escape(self.job.path)}", line (\d+) in (\w+)')
+        left, last, place = self.shown, "", re.compile(rf'File "{re.escape(self.path)}", line (\d+) in (\w+)')
         while piece := os.read(self.process.stderr.fileno(), 65536).decode(errors="replace"):
             if left > 0:
-                more = f"\n[{self.job.path} printed more]\n" if len(piece) > left else ""
+                more = f"\n[{self.path} printed more]\n" if len(piece) > left else ""
                 print(piece[:left] + more, end="", file=sys.stderr, flush=True)
             left, last = left - len(piece), (last + piece)[-SHOWN:]
         if "Fatal Python error" in last and (line := place.search(last)) is not None:  # faulthandler's

@@ -55,14 +55,14 @@ class Pair:
         Raises SettingsError, with what to write, if no shapes are found that fit.
         """
         fixed = dict(options.get("fixed", {}))
-        names = [name for name in _required(self.forward)[1:] if name not in fixed]
+        names = [name for name in required(self.forward)[1:] if name not in fixed]
         fixed |= {name: CUSTOMARY[name] for name in names if name in CUSTOMARY}
         names = [name for name in names if name not in fixed]
         functions = self._handing_on(_with(self.forward, fixed))
         given = {name: _array(value, name) for name, value in options.get("params", {}).items()}
         inputs = [options["x"]] if "x" in options else [*INPUTS, WHOLE]
         found = next(
-            (found for x in inputs if (found := _fitting(functions, _array(x, "x"), names, given)) is not None), None
+            (found for x in inputs if (found := fitting(functions, _array(x, "x"), names, given)) is not None), None
         )
         if found is None:
             raise SettingsError(self._what_to_write(names, fixed))
@@ -72,7 +72,7 @@ class Pair:
     def _handing_on(self, forward: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """The two; a backward that wants forward's arguments by name, and no cache, gets them."""
         known = list(inspect.signature(self.forward).parameters)
-        wanted = _required(self.backward)[1:]
+        wanted = required(self.backward)[1:]
         if not wanted or not set(wanted) <= set(known):
             return forward, self.backward
 
@@ -118,14 +118,14 @@ def found_pairs(namespace: dict[str, Any]) -> Iterator[Pair]:
     for name, function in _own_functions(namespace):
         for forward, backward in WAYS:
             partner = namespace.get(name.replace(forward, backward))
-            if forward in name and inspect.isfunction(partner) and _required(function):
+            if forward in name and inspect.isfunction(partner) and required(function):
                 yield Pair(name.replace(forward, "").replace("__", "_").strip("_") or name, function, partner)
 
 
 def found_losses(namespace: dict[str, Any]) -> Iterator[LossFunction]:
     """The file's own functions that are called losses and take predictions and targets."""
     for name, function in _own_functions(namespace):
-        if name.endswith("_loss") and len(_required(function)) == 2:
+        if name.endswith("_loss") and len(required(function)) == 2:
             yield LossFunction(name, function)
 
 
@@ -135,7 +135,7 @@ def _own_functions(namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _required(function: Callable[..., Any]) -> list[str]:
+def required(function: Callable[..., Any]) -> list[str]:
     """The names of the arguments that have to be given."""
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.default is p.empty and p.kind in (0, 1)]
@@ -171,7 +171,7 @@ def _candidates(name: str, shape: Shape) -> list[Shape]:
     return list(dict.fromkeys(ordered))
 
 
-def _fitting(
+def fitting(
     functions: tuple[Any, Any], x: np.ndarray, names: list[str], given: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
     """Parameters for which forward runs and backward returns gradients of their shapes; else that forward takes."""
