@@ -1,11 +1,13 @@
 """The check of a student's file, in another process."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ..gradcheck.children import SHOWN, Child, Limits
+from .catalogue import NUMBERS
 from .results import Checked, Result
 from .student import StudentFile
 from .task import SECONDS, Lab
@@ -28,11 +30,12 @@ def check_file(
     tell    is called with each result as it comes
     """
     found = Checked.of(lab, str(file.path), student)
+    place = lab.number if lab.number in NUMBERS else os.path.abspath(lab.number)
     with tempfile.TemporaryDirectory(prefix="lab", ignore_cleanup_errors=True) as folder:
         path = str(Path(folder).resolve() / file.path.with_suffix(".py").name)
         Path(path).write_text(file.source, encoding="utf-8")
         while len(found.results) < len(lab.tasks) and not found.problem:
-            order = {"lab": lab.number, "source": file.source, "student": student, "skip": len(found.results)}
+            order = {"lab": place, "source": file.source, "student": student, "skip": len(found.results)}
             _follow(Child(path, order, Limits(SECONDS, memory), PROGRAM, folder, shown), lab, found, tell)
     return found
 

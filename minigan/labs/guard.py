@@ -28,6 +28,7 @@ STARTS = (
     "os.killpg", "subprocess.Popen", "pty.spawn", "signal.pthread_kill",
 )  # fmt: skip
 ELSEWHERE = ("socket.", "urllib.", "ctypes.dlopen", "ftplib.", "http.", "smtplib.", "webbrowser.", "winreg.", "mmap.")
+SYSTEM = ("/sys/devices/system/cpu", "/proc/self/statm", "/proc/cpuinfo", "/proc/meminfo")  # the backend looks there
 
 
 class Forbidden(Exception):
@@ -77,7 +78,7 @@ class Hook:
         installed = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
         installed += [os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))]
         installed += [entry for entry in sys.path if entry and os.path.isdir(entry)]
-        self.readable = [os.path.realpath(place) for place in (self.folder, *installed)]
+        self.readable = [os.path.realpath(place) for place in (self.folder, *installed, *SYSTEM)]
         self.tests: dict[str, Callable[[tuple[Any, ...]], None]] = {"open": self._open}
         self.tests |= dict.fromkeys(CHANGES, self._change)
         self.tests |= dict.fromkeys(READS, self._read)

@@ -148,7 +148,7 @@ def read_lab(folder: Path) -> Lab:
     try:
         document = json.loads(_read(path))
         tasks = tuple(_task(found) for found in document["tasks"])
-        return Lab(str(folder.resolve()), str(document["title"]), _read(folder / "start.py"), tasks,
+        return Lab(str(folder), str(document["title"]), _read(folder / "start.py"), tasks,
                    tuple(document["allow"]))  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileError(f"{path} is no lab as `minigan lab new` writes it: {type(error).__name__}: {error}") from error
