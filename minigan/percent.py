@@ -1,7 +1,7 @@
 """Files of Python with cells, `# %%`, and notebooks: the same in two forms.
 
-A line that begins with `# %%` starts a cell, and `# %% [markdown]` one of text, whose lines begin with `# `. Blank lines
-at the ends of a cell are no part of it. A notebook has the format 4.5 of nbformat.nbformat.org, without outputs.
+A line that begins with `# %%` starts a cell, and `# %% [markdown]` one of text, whose lines begin with `# `. Blank
+lines at the ends of a cell are no part of it. A notebook has Jupyter's format 4.5, without outputs.
 """
 
 import re

@@ -137,9 +137,14 @@ class Gradient:
         return 1.0 if self.loss else Draw(f"{question.words} dy", 1).normal(*shape)
 
     def _at(self, question: Question, limit: Limit) -> None:
-        found = self._gradients(question, limit.arguments, 1.0 if self.loss else limit.dy)
-        for name, wanted in limit.wanted.items():
-            require_close(found[name], wanted, f"d{name}", limit.because)
+        try:
+            found = self._gradients(question, limit.arguments, 1.0 if self.loss else limit.dy)
+            for name, wanted in limit.wanted.items():
+                require_close(found[name], wanted, f"d{name}", limit.because)
+        except Wrong as wrong:
+            inputs = ", ".join(f"{name} = {shown(value)}" for name, value in limit.arguments.items())
+            because = "" if limit.because in str(wrong) else f": {limit.because}"
+            raise Wrong(f"{wrong}\nthe input was {inputs}{because}") from None
 
     def _require_whole_arrays(self, question: Question) -> None:
         """The same few lines of Python must do for large arrays: else there is a loop over entries."""

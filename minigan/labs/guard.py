@@ -28,7 +28,10 @@ STARTS = (
     "os.killpg", "subprocess.Popen", "pty.spawn", "signal.pthread_kill",
 )  # fmt: skip
 ELSEWHERE = ("socket.", "urllib.", "ctypes.dlopen", "ftplib.", "http.", "smtplib.", "webbrowser.", "winreg.", "mmap.")
-SYSTEM = ("/sys/devices/system/cpu", "/proc/self/statm", "/proc/cpuinfo", "/proc/meminfo")  # the backend looks there
+SYSTEM = (  # where the backend looks for processors and memory
+    "/sys/devices/system/cpu", "/sys/fs/cgroup", "/proc/self/cgroup", "/proc/self/statm", "/proc/cpuinfo",
+    "/proc/meminfo",
+)  # fmt: skip
 
 
 class Forbidden(Exception):
