@@ -121,7 +121,7 @@ def test_from_start_to_points(here, capsys):
     assert "it is still to be written" in out and out.endswith("0 of 15 points\n")
     assert main(["lab", "start", "2", "--id", "anna"]) == 2  # nothing is overwritten
     write(here / "lab02.py", "02")
-    assert main(["lab", "check", "02", "lab02.py", "--junit", "found.xml", "--gradescope", "found.json"]) == 0
+    assert main(["lab", "check", "lab02.py", "--junit", "found.xml", "--gradescope", "found.json"]) == 0
     assert capsys.readouterr().out.endswith("15 of 15 points\n")
     suite = ElementTree.parse("found.xml").getroot()
     assert (suite.get("tests"), suite.get("failures"), len(suite)) == ("6", "0", 6)
@@ -161,6 +161,7 @@ def test_hints_and_lists(capsys):
     (["start", "11"], "'11' is no lab"),
     (["start", "01", "--id", 'x"y'], "without commas and quotation marks"),
     (["check", "01", "none.py"], "none.py cannot be read"),
+    (["check", "empty.py", "--id", "a"], 'empty.py has no line LAB = "03": say which lab it is'),
     (["check", "01", "bad.py"], "bad.py, line 2: this is no Python"),
     (["check", "01", "empty.py"], 'has no line STUDENT = "your name"'),
     (["check", "01", "torch.py"], "line 1 imports torch; this lab's file may import numpy and math alone"),

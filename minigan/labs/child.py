@@ -33,7 +33,9 @@ def _work(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if problem := forbidden_import(source, lab.allow):
         yield {"problem": problem}
         return
-    check((np.positive, np.positive), (1, 1))  # so that the backend has looked at the machine before the hook looks at it
+    check(
+        (np.positive, np.positive), (1, 1)
+    )  # so that the backend has looked at the machine before the hook looks at it
     sys.dont_write_bytecode = True
     limit_files()
     sys.addaudithook(Hook(Path.cwd()))

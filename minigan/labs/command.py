@@ -38,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     start.add_argument("--notebook", action="store_true", help="as a notebook, .ipynb, instead of .py")
     start.add_argument("--out", type=Path, metavar="FILE", help="where to (default: lab03.py in this folder)")
     check = commands.add_parser("check", help="check a file, task by task")
-    check.add_argument("number", metavar="LAB", help="01 to 10, or the folder of a lab of your own")
+    check.add_argument("number", nargs="?", metavar="LAB", help="as for start (default: the LAB that the file names)")
     check.add_argument("file", type=Path, metavar="FILE", help="a .py file or a notebook")
     check.add_argument("--id", dest="student", metavar="NAME", help="instead of the STUDENT in the file")
     check.add_argument("--json", action="store_true", dest="as_json", help="print the result as JSON")
@@ -93,13 +93,15 @@ def start(number: str, student: str | None, notebook: bool, out: Path | None) ->
 
 
 def check(
-    number: str, file: Path, student: str | None, as_json: bool, junit: Path | None, gradescope: Path | None,
+    number: str | None, file: Path, student: str | None, as_json: bool, junit: Path | None, gradescope: Path | None,
     memory: float,
 ) -> int:  # fmt: skip
     """Check a file and print its points. Returns 0 if all were earned, 1 if not, 2 if nothing could be checked."""
     Limits(memory=memory).require_sense()
-    lab, read_file = open_lab(number), read(file)
-    who = _who(read_file, student)
+    read_file = read(file)
+    if number is None and not read_file.lab:
+        raise SettingsError(f'{file} has no line LAB = "03": say which lab it is, minigan lab check LAB {file}')
+    lab, who = open_lab(number or read_file.lab), _who(read_file, student)
     if not as_json:
         print(f"Lab {lab.number}: {lab.title}    {who}")
 
