@@ -1,4 +1,4 @@
-"""The site: `python -m sphinx -W -n docs build/site` makes it of the pages in this folder; docs/index.md is its start."""
+"""The site: `python -m sphinx -W -n docs build/site` makes it of the pages here. It starts at docs/index.md."""
 
 import re
 import sys

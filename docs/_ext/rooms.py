@@ -1,4 +1,4 @@
-"""The reference: in the folder it is docs/reference.md, a list of docstrings; here the same by autodoc, with an index."""
+"""The reference: docs/reference.md is a list of docstrings; in the site the same names come by autodoc."""
 
 from typing import Any
 
