@@ -92,7 +92,7 @@ def save(name: str, title: str, body: str, script: str, numbers: dict) -> None:
     photograph(name, 760, 560)
 
 
-def photograph(name: str, width: int, height: int, address: str = "") -> None:
+def photograph(name: str, width: int, height: int) -> None:
     """figures/name.png, of at most 120 kB: what a browser of this size shows of figures/name.html."""
     browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
     if browser is None:
@@ -101,7 +101,7 @@ def photograph(name: str, width: int, height: int, address: str = "") -> None:
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "shot.png"
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/home"]
-        page = (HERE / f"{name}.html").as_uri() + address
+        page = (HERE / f"{name}.html").as_uri()
         subprocess.run(
             [browser, *flags, "--virtual-time-budget=3000", f"--window-size={width},{height}", f"--screenshot={shot}", page],
             check=True, capture_output=True, timeout=120,
@@ -109,8 +109,9 @@ def photograph(name: str, width: int, height: int, address: str = "") -> None:
         from PIL import Image
 
         with Image.open(shot) as picture:
-            for colours in (256, 128, 64, 32):
-                picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(HERE / f"{name}.png", optimize=True)
+            for colours in (256, 192, 128, 96, 64):
+                few = picture.convert("RGB").quantize(colours, kmeans=1, dither=Image.Dither.NONE)
+                few.save(HERE / f"{name}.png", optimize=True)
                 if (HERE / f"{name}.png").stat().st_size <= 120_000:
                     break
     print(f"{name}: page {(HERE / f'{name}.html').stat().st_size:,} bytes, picture {(HERE / f'{name}.png').stat().st_size:,}")
@@ -344,7 +345,7 @@ def plane(name: str, data, latent: int, steps: int, every: int, **switches) -> N
     explorer.save(HERE / f"{name}.html", overwrite=True)
     last = explorer.frames[-1]
     print(f"{name}: {len(last['hit'])} modes, {last['good']:.2f} of high quality")
-    photograph(name, 660, 830)
+    photograph(name, 520, 735)
 
 
 def collapse() -> None:
@@ -382,7 +383,7 @@ def report() -> None:
             judge = mg.metrics.Metrics(every=300, features="digits", count=2000)
             test = mg.data.mnist("test", labels=False).images
             mg.train(
-                mg.GAN(G, D), mg.data.mnist(labels=False), steps=3000, batch_size=32, log_every=20, sample_every=200,
+                mg.GAN(G, D), mg.data.mnist(labels=False), steps=3000, batch_size=32, log_every=20, sample_every=300,
                 out="runs/digits", progress=False, callbacks=[judge, mg.Diagnostics(held_out=test)],
             )  # fmt: skip
             run = RunDirectory(Path("runs/digits"))
@@ -391,7 +392,7 @@ def report() -> None:
             write_report([run], HERE / "06-report.html")
         finally:
             os.chdir(here)
-    photograph("06-report", 1000, 1160, "#2000")
+    photograph("06-report", 1000, 1160)
 
 
 FIGURES = {"06": [report], "07": [coupling], "08": [overlap], "09": [dirac, collapse], "10": [grid_of_pairs]}
