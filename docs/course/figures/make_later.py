@@ -6,6 +6,7 @@
 Every number is computed here and stands in its page as JSON; the pages load nothing and open offline. The pictures are
 screenshots by a headless Chromium.
 """
+# ruff: noqa: E501 (the lines of the pages are as long as HTML has them)
 
 import json
 import os
@@ -114,7 +115,9 @@ def photograph(name: str, width: int, height: int) -> None:
                 few.save(HERE / f"{name}.png", optimize=True)
                 if (HERE / f"{name}.png").stat().st_size <= 120_000:
                     break
-    print(f"{name}: page {(HERE / f'{name}.html').stat().st_size:,} bytes, picture {(HERE / f'{name}.png').stat().st_size:,}")
+    print(
+        f"{name}: page {(HERE / f'{name}.html').stat().st_size:,} bytes, picture {(HERE / f'{name}.png').stat().st_size:,}"
+    )
 
 
 # 07: which outputs move when one number moves. ----------------------------------------------------------------------
@@ -201,7 +204,9 @@ def overlap() -> None:
     draw = np.random.default_rng(8)
     for k in range(1, 8):
         for s in range(1, 5):
-            net = mg.Sequential([Conv2DTranspose(1, k, s, bias=False)], input_shape=(6, 6, 1), name=f"{k}, {s}", dtype="float64")
+            net = mg.Sequential(
+                [Conv2DTranspose(1, k, s, bias=False)], input_shape=(6, 6, 1), name=f"{k}, {s}", dtype="float64"
+            )
             net.layers[0].W[...] = 1
             count = net.predict(np.ones((1, 6, 6, 1)))[0, :, :, 0]
             square = np.zeros_like(count)
@@ -257,6 +262,7 @@ GAMMAS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0)
 
 
 def sigmoid(s: float) -> float:
+    """1 / (1 + exp(-s))."""
     return 1 / (1 + np.exp(-s))
 
 
@@ -339,7 +345,9 @@ def plane(name: str, data, latent: int, steps: int, every: int, **switches) -> N
     """figures/name.html: the explorer of a GAN in the plane; all hidden layers have 128 units, batches 128 points."""
     beta1, beta2 = switches.pop("betas", (0.5, 0.999))
     G, D = mg.models.toy2d(latent=latent, pack=switches.get("pack", 1), seed=0)
-    gan = mg.GAN(G, D, g_optimizer=mg.Adam(G, 1e-3, beta1, beta2), d_optimizer=mg.Adam(D, 1e-3, beta1, beta2), **switches)
+    gan = mg.GAN(
+        G, D, g_optimizer=mg.Adam(G, 1e-3, beta1, beta2), d_optimizer=mg.Adam(D, 1e-3, beta1, beta2), **switches
+    )
     explorer = mg.Explorer(every=every)
     mg.train(gan, data, steps=steps, batch_size=128, callbacks=[explorer], progress=False)
     explorer.save(HERE / f"{name}.html", overwrite=True)
