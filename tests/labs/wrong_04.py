@@ -1,0 +1,35 @@
+"""Typical wrong solutions of lab 04: a task, a piece of the right solution, and what stands there instead; where the
+piece is "", the code is put below the right solution, and its function counts.
+"""
+
+WRONG = [
+    ("elu_backward", "np.where(x > 0, 1, alpha * e)", "np.where(x > 0, 1, e)"),
+    ("elu_backward", "np.exp(np.minimum(x, 0))", "np.exp(x)"),
+    ("elu_backward", "(e - 1) * (x <= 0)", "(e - 1) * (x > 0)"),
+    ("elu_backward", "(x <= 0)).sum()", "(x <= 0)).mean()"),
+    ("elu_backward", "(e - 1) * (x <= 0)", "e * (x <= 0)"),
+    ("network_backward", "elu_backward(dy @ W3.T, a2, 1.0)[0]", "dy @ W3.T"),
+    ("network_backward", "elu_backward(da2 @ W2.T, a1, 1.0)[0]", "elu_backward(da2 @ W2.T, h1, 1.0)[0]"),
+    ("network_backward", "da1.sum(axis=0), h1", "da1.mean(axis=0), h1"),
+    ("network_backward", "h2.T @ dy, dy", "a2.T @ dy, dy"),
+    ("network_backward", "return da1 @ W1.T,", "return da1 @ W1.T * 0,"),
+    ("d_step_gradients", "tuple(a + b for a, b in zip(of_real[1:], of_fake[1:]))", "of_fake[1:]"),
+    ("d_step_gradients", "(a + b for", "((a + b) / 2 for"),
+    ("d_step_gradients", "/ len(fake), fake, *D)", "/ len(real), fake, *D)"),
+    ("d_step_gradients", "-sigmoid(-network_forward(real, *D))", "sigmoid(-network_forward(real, *D))"),
+    ("d_step_gradients", "/ len(fake), fake, *D)", "/ len(fake), real[: len(fake)], *D)"),
+    ("g_step_gradients", "-sigmoid(-network_forward(x, *D))", "sigmoid(network_forward(x, *D))"),
+    ("g_step_gradients", "-sigmoid(-network_forward(x, *D)) / len(z)", "-sigmoid(-network_forward(x, *D))"),
+    ("g_step_gradients", "return network_backward(dx, z, *G)[1:]", "return network_backward(dx, z, *G)[:6]"),
+    ("g_step_gradients", "    dx = network", "    dx = 1 + 0 * network"),
+    ("g_step_gradients", "-sigmoid(-network_forward(x, *D))", "-np.ones((len(z), 1))"),
+    ("adam", "(m / (1 - beta1**step))", "m"),
+    ("adam", "np.sqrt(v / (1 - beta2**step)) + eps", "np.sqrt(v / (1 - beta2**step) + eps)"),
+    ("adam", "np.sqrt(v / (1 - beta2**step))", "np.sqrt(v)"),
+    ("adam", "    m, v = beta1 * m", "    w -= 0.1\n    m, v = beta1 * m"),
+    ("adam", "(1 - beta1) * g,", "g,"),
+    ("adam", "return w - rate", "return w + rate"),
+    ("train_ring", "range(1, 3001)", "range(1, 11)"),
+    ("train_ring", "update(G, g_step", "update(D, g_step"),
+    ("train_ring", "", "def train_ring(draw_real, rng):\n    return draw_real\n"),
+]  # fmt: skip
