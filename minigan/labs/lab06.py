@@ -67,10 +67,10 @@ def _nearest(question: Question) -> None:
         training = draw.rng.integers(0, 256, (m, h, w, c)).astype(np.uint8)
         which = draw.rng.permutation(m)[: draw.fixed(4, 9)]
         pixels = draw.rng.integers(1, 5, len(which))
-        fake = training[which].copy().reshape(len(which), -1)
-        for row, count in zip(fake, pixels, strict=True):
+        rows = training[which].copy().reshape(len(which), -1)
+        for row, count in zip(rows, pixels, strict=True):
             row[:count] = np.where(row[:count] > 128, row[:count] - STEP, row[:count] + STEP)
-        fake = fake.reshape(len(which), h, w, c)
+        fake = rows.reshape(len(which), h, w, c)
         found = question.function(fake.copy(), training.copy())
         if not isinstance(found, tuple) or len(found) != 2:
             raise Wrong("nearest_training_images has to return two arrays: the indices, and the distances")

@@ -80,8 +80,8 @@ def d_step_gradients(W1, b1, W2, b2, W3, b3, real, fake):
 # %% [markdown]
 # ## 4. G's gradients in a step (3 points)
 #
-# $L_G = \frac1m \sum_j softplus(-D(G(z_j)))$. G knows nothing of the data but what D's slope tells it. (V1 to c3 are G's; D
-# is a list of D's six arrays, which stay as they are.)
+# $L_G = \frac1m \sum_j softplus(-D(G(z_j)))$. G knows nothing of the data but what D's slope tells it. (V1 to c3 are
+# G's; D is a list of D's six arrays, which stay as they are.)
 
 
 # %%
