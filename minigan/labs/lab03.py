@@ -7,7 +7,7 @@ import numpy as np
 from .catalogue import start_of
 from .draw import Draw
 from .gradients import Gradient
-from .task import Lab, Names, Question, Task, Wrong, array_of, number, require_close
+from .task import Lab, Names, Question, Task, Wrong, array_of, require_close
 
 # Two bins each, with what can be computed by hand: JS is (log 4/3)/2 + (log 2/3 + log 2)/4 for the first pair.
 BLOCKS = (

@@ -1,7 +1,5 @@
 """Lab 9: a circle, packs, penalties, and a GAN that loses its modes."""
 
-import numpy as np
-
 from .catalogue import start_of
 from .draw import Draw
 from .gradients import Gradient
