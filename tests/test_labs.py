@@ -92,6 +92,16 @@ def test_for_many_students(number):
     assert failures(number, LONG) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_whole_solution_by_the_command(here, capsys, number):
+    """In a process of its own under guard, milestones and all."""
+    write(here / "mine.py", number)
+    assert main(["lab", "check", "mine.py"]) == 0, capsys.readouterr().out
+    points = open_lab(number).points
+    assert capsys.readouterr().out.endswith(f"{points} of {points} points\n")
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_lab_is_whole(number):
     lab = open_lab(number)
