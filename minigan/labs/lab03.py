@@ -1,6 +1,7 @@
 """Lab 3: the best D, the value of the game, and a D that is trained."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -50,9 +51,8 @@ def _jensen_shannon(question: Question) -> None:
     _known(question, lambda js: js, "JS")
 
 
-def _known(question: Question, of: "type[float] | object", name: str) -> None:
+def _known(question: Question, of: Callable[[float], float], name: str) -> None:
     """Equal ones, disjoint ones, one bin; and histograms of blocks, where the divergences of the blocks add up."""
-    assert callable(of)
     third, one = np.full(3, 1 / 3), np.array([1.0])
     first, last = np.array([0.4, 0.6, 0, 0]), np.array([0, 0, 0.1, 0.9])
     for p, q, js, because in (

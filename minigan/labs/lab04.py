@@ -188,7 +188,7 @@ LAB = Lab(
                 _modes,
                 MODES,
                 "modes of 8 that points lie well within",
-                "With twenty seeds networks of 64 units and Adam had 8 modes in all.",
+                "With twenty seeds networks of 64 units, Adam at 1e-3 and 3,000 steps had 8 modes, all twenty.",
             ),
             (
                 "Weights: rng.normal(size=(d, h)) / sqrt(d), biases 0. Networks of 64 units, noise of 8 numbers, "
