@@ -1,0 +1,81 @@
+"""The live figures of lessons 1 to 5: `python docs/course/figures/make.py [01 ...]` writes them, as make_later.py does."""
+# ruff: noqa: E501 (the lines of the pages are as long as HTML has them)
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from make_later import save
+
+LESSONS = Path(__file__).parent.parent
+
+
+def blocks_of(lesson: str) -> dict[str, Any]:
+    """What the first Python block of a lesson defines: the figure shows what the page computes."""
+    text = next(LESSONS.glob(f"{lesson}-*.md")).read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code.rpartition("\ntheta =")[0] or code, names)
+    return names
+
+
+# 01: three numbers. ----------------------------------------------------------------------------------------------------
+
+SETTINGS = {
+    "five steps of D in a round": {},
+    "fifty steps of D": {"d_steps": 50},
+    "fifty steps of D, saturating": {"d_steps": 50, "saturating": True},
+    "one step of D": {"d_steps": 1},
+    "one small step of D, a large one of G": {"d_steps": 1, "d_rate": 0.03, "g_rate": 0.3},
+}
+ROUNDS, EVERY = 1200, 5
+
+
+def game() -> None:
+    """01-game: both hills and D's curve between them, and the way of theta."""
+    play = blocks_of("01")["play"]
+    paths = {name: np.round(play(ROUNDS, **kw)[::EVERY], 3).tolist() for name, kw in SETTINGS.items()}
+    options = "".join(f"<option>{name}</option>" for name in SETTINGS)
+    body = f"""<div class="controls"><label>round <input type="range" id="t" min="0" max="{ROUNDS // EVERY}" value="40"><output id="tt"></output></label>
+<label>with <select id="s">{options}</select></label></div>
+<figure><canvas id="plane"></canvas><figcaption id="words"></figcaption></figure>
+<figure><canvas id="time"></canvas><figcaption>theta, by rounds. The line across is the real mean, 7.5.</figcaption></figure>"""
+    script = """
+byId("s").addEventListener("change", draw);
+function draw() {
+  const k = +byId("t").value, path = data.paths[byId("s").value], [theta, a, b] = path[k];
+  byId("tt").textContent = k * data.every;
+  const [p, width] = pen("plane", 250), x = (v) => ((v + 4) / 17) * width, y = (v) => 225 - v * 200;
+  const hill = (mean, color) => {
+    p.fillStyle = tone(color); p.globalAlpha = 0.25; p.beginPath(); p.moveTo(x(-4), y(0));
+    for (let v = -4; v <= 13; v += 0.05) p.lineTo(x(v), y(0.8 * Math.exp(-((v - mean) ** 2) / 2)));
+    p.lineTo(x(13), y(0)); p.fill(); p.globalAlpha = 1;
+  };
+  hill(7.5, "blue"); hill(theta, "red");
+  p.strokeStyle = tone("line"); p.fillStyle = tone("soft");
+  for (const [level, name] of [[0, "0"], [0.5, "1/2"], [1, "1"]]) {
+    p.beginPath(); p.moveTo(0, y(level)); p.lineTo(width, y(level)); p.stroke(); p.fillText(name, 4, y(level) - 3);
+  }
+  for (let v = -2; v <= 12; v += 2) p.fillText(v, x(v) - 4, 242);
+  p.strokeStyle = tone("green"); p.lineWidth = 2; p.beginPath();
+  for (let v = -4; v <= 13; v += 0.05) p[v === -4 ? "moveTo" : "lineTo"](x(v), y(1 / (1 + Math.exp(-(a + b * v)))));
+  p.stroke();
+  byId("words").textContent = `blue: the real numbers; red: G's, around theta = ${theta.toFixed(2)}; green: D, with a = ${a.toFixed(2)} and b = ${b.toFixed(2)}`;
+  const [q, w] = pen("time", 150), u = (i) => 30 + (i / (path.length - 1)) * (w - 40), h = (v) => 135 - (v / 11) * 125;
+  q.strokeStyle = tone("line"); q.fillStyle = tone("soft");
+  for (const v of [0, 7.5]) { q.beginPath(); q.moveTo(30, h(v)); q.lineTo(w, h(v)); q.stroke(); q.fillText(v, 4, h(v) + 4); }
+  q.strokeStyle = tone("red"); q.lineWidth = 1.5; q.beginPath();
+  path.forEach((one, i) => (i ? q.lineTo(u(i), h(one[0])) : q.moveTo(u(i), h(one[0]))));
+  q.stroke();
+  q.fillStyle = tone("red"); q.beginPath(); q.arc(u(k), h(theta), 5, 0, 7); q.fill();
+}
+"""
+    save("01-game", "Three numbers: D's curve and the way of theta", body, script, {"paths": paths, "every": EVERY})
+
+
+FIGURES = {"01": game}
+
+if __name__ == "__main__":
+    for lesson in sys.argv[1:] or FIGURES:
+        FIGURES[lesson]()
