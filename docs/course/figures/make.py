@@ -74,7 +74,59 @@ function draw() {
     save("01-game", "Three numbers: D's curve and the way of theta", body, script, {"paths": paths, "every": EVERY})
 
 
-FIGURES = {"01": game}
+# 02: the error of a difference against its step. ------------------------------------------------------------------------
+
+SLOPES = {
+    "1 - tanh(x)^2, the right one": lambda x: 1 - np.tanh(x) ** 2,
+    "1 - tanh(x), wrong": lambda x: 1 - np.tanh(x),
+    "1.001 (1 - tanh(x)^2), a little wrong": lambda x: 1.001 * (1 - np.tanh(x) ** 2),
+}
+
+
+def v_curve() -> None:
+    """02-v: the worst error over 20 numbers, for steps from 1 to 1e-14."""
+    steps = 10.0 ** np.arange(0, -14.01, -0.25)
+    x = np.random.default_rng(0).normal(size=20)
+    curves: dict[str, list[list[float]]] = {}
+    for dtype in (np.float64, np.float32):
+        for name, slope in SLOPES.items():
+            points = []
+            for h in steps:
+                plus, minus = x.astype(dtype) + dtype(h), x.astype(dtype) - dtype(h)
+                if (plus != minus).all():
+                    found = (np.tanh(plus) - np.tanh(minus)).astype(float) / (plus - minus).astype(float)
+                    error = abs(found - slope(x.astype(dtype).astype(float))).max()
+                    points.append([round(float(np.log10(h)), 3), round(float(np.log10(max(error, 1e-16))), 3)])
+            curves[f"{dtype.__name__} {name}"] = points
+    options = "".join(f"<option>{name}</option>" for name in SLOPES)
+    body = f"""<div class="controls"><label>against <select id="s">{options}</select></label>
+<label><input type="checkbox" id="f"> float32</label>
+<label>h <input type="range" id="h" min="0" max="56" value="20"><output id="hh"></output></label></div>
+<figure><canvas id="plane"></canvas><figcaption id="words"></figcaption></figure>"""
+    script = """
+byId("s").addEventListener("change", draw);
+function draw() {
+  const type = byId("f").checked ? "float32" : "float64", curve = data.curves[`${type} ${byId("s").value}`], at = -byId("h").value / 4;
+  byId("hh").textContent = "1e" + at;
+  const [p, width] = pen("plane", 380), x = (v) => 44 + (-v / 14) * (width - 54), y = (v) => 350 - ((v + 14) / 14) * 335;
+  p.strokeStyle = tone("line"); p.fillStyle = tone("soft");
+  for (let v = 0; v >= -14; v -= 2) {
+    p.beginPath(); p.moveTo(44, y(v)); p.lineTo(width, y(v)); p.stroke();
+    p.fillText("1e" + v, 4, y(v) + 4); p.fillText("1e" + v, x(v) - 8, 372);
+  }
+  p.strokeStyle = tone("blue"); p.lineWidth = 2; p.beginPath();
+  curve.forEach(([h, e], i) => (i ? p.lineTo(x(h), y(e)) : p.moveTo(x(h), y(e))));
+  p.stroke();
+  const here = curve.find(([h]) => Math.abs(h - at) < 0.01);
+  if (here) { p.fillStyle = tone("red"); p.beginPath(); p.arc(x(here[0]), y(here[1]), 5, 0, 7); p.fill(); }
+  byId("words").textContent = here ? `across: the step h, smaller to the right; up: the error, here ${(10 ** here[1]).toExponential(1)}`
+    : "this h is too small: x + h is x, up to rounding";
+}
+"""
+    save("02-v", "The error of a difference against its step", body, script, {"curves": curves})
+
+
+FIGURES = {"01": game, "02": v_curve}
 
 if __name__ == "__main__":
     for lesson in sys.argv[1:] or FIGURES:
