@@ -2,6 +2,7 @@
 # ruff: noqa: E501 (the lines of the pages are as long as HTML has them)
 
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from make_later import save
 LESSONS = Path(__file__).parent.parent
 
 
-def blocks_of(lesson: str) -> dict[str, Any]:
-    """What the first Python block of a lesson defines: the figure shows what the page computes."""
+def block_of(lesson: str, end: str) -> dict[str, Any]:
+    """What the first Python block of a lesson defines before a line that begins so: figures show what pages compute."""
     text = next(LESSONS.glob(f"{lesson}-*.md")).read_text(encoding="utf-8")
     code = text.partition("```python\n")[2].partition("```")[0]
     names: dict[str, Any] = {}
-    exec(code.rpartition("\ntheta =")[0] or code, names)
+    exec(code.partition(f"\n{end}")[0], names)
     return names
 
 
@@ -34,7 +35,7 @@ ROUNDS, EVERY = 1200, 5
 
 def game() -> None:
     """01-game: both hills and D's curve between them, and the way of theta."""
-    play = blocks_of("01")["play"]
+    play = block_of("01", "theta =")["play"]
     paths = {name: np.round(play(ROUNDS, **kw)[::EVERY], 3).tolist() for name, kw in SETTINGS.items()}
     options = "".join(f"<option>{name}</option>" for name in SETTINGS)
     body = f"""<div class="controls"><label>round <input type="range" id="t" min="0" max="{ROUNDS // EVERY}" value="40"><output id="tt"></output></label>
@@ -126,7 +127,55 @@ function draw() {
     save("02-v", "The error of a difference against its step", body, script, {"curves": curves})
 
 
-FIGURES = {"01": game, "02": v_curve}
+# 03: D beside the best D. ------------------------------------------------------------------------------------------------
+
+LOOKS = (0, 20, 40, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500, 700, 1000, 1500, 2000)
+
+
+def best() -> None:
+    """03-best: what D says of a plane while it learns, as bytes, beside the perfect D."""
+    names = block_of("03", "for steps in")
+    p, q = names["p"], names["q"]
+    perfect, frames = p / (p + q), []
+
+    def look(step: int, D: Any) -> None:
+        if step in LOOKS:
+            frames.append(names["says"](D))
+
+    names["trained"](LOOKS[-1], look=look)
+    levels = [b64encode(np.rint(255 * frame).astype(np.uint8).tobytes()).decode() for frame in [*frames, perfect]]
+    off = [round(float(abs(frame - perfect).mean()), 3) for frame in frames]
+    body = f"""<div class="controls"><label>steps <input type="range" id="t" min="0" max="{len(LOOKS) - 1}" value="10"><output id="tt"></output></label></div>
+<div class="row"><figure><canvas id="left"></canvas><figcaption id="words"></figcaption></figure>
+<figure><canvas id="right"></canvas><figcaption>the perfect D, p / (p + q)</figcaption></figure></div>
+<p>Blue: real. Red: generated. White: 1/2. Each picture shows the plane from -1.5 to 1.5.</p>"""
+    script = """
+function show(id, text) {
+  const [p, width] = pen(id, 330), side = Math.min(width, 330), cell = side / 40, bytes = atob(text);
+  for (let i = 0; i < 1600; i++) {
+    const v = bytes.charCodeAt(i) / 255, far = Math.abs(2 * v - 1), away = Math.round(255 * (1 - far));
+    p.fillStyle = v > 0.5 ? `rgb(${away}, ${Math.round(255 - 105 * far)}, 255)` : `rgb(255, ${Math.round(255 - 155 * far)}, ${Math.round(255 - 175 * far)})`;
+    p.fillRect((i % 40) * cell, (39 - Math.floor(i / 40)) * cell, cell + 0.6, cell + 0.6);
+  }
+}
+function draw() {
+  const k = +byId("t").value;
+  byId("tt").textContent = data.looks[k];
+  show("left", data.levels[k]);
+  show("right", data.levels[data.levels.length - 1]);
+  byId("words").textContent = `D after ${data.looks[k].toLocaleString("en")} steps: off by ${data.off[k]} on average`;
+}
+"""
+    save(
+        "03-best",
+        "What D says, and the best it could say",
+        body,
+        script,
+        {"looks": LOOKS, "levels": levels, "off": off},
+    )
+
+
+FIGURES = {"01": game, "02": v_curve, "03": best}
 
 if __name__ == "__main__":
     for lesson in sys.argv[1:] or FIGURES:
