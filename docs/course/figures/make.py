@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from make_later import save
+from make_later import plane, save
+
+import minigan as mg
 
 LESSONS = Path(__file__).parent.parent
 
@@ -175,7 +177,15 @@ function draw() {
     )
 
 
-FIGURES = {"01": game, "02": v_curve, "03": best}
+# 04 and 05: the plane. ----------------------------------------------------------------------------------------------------
+
+
+def arrows() -> None:
+    """04-arrows: a GAN on the ring, with the way of each of its points."""
+    plane("04-arrows", mg.data.ring(8), 2, 1500, 75)
+
+
+FIGURES = {"01": game, "02": v_curve, "03": best, "04": arrows}
 
 if __name__ == "__main__":
     for lesson in sys.argv[1:] or FIGURES:
