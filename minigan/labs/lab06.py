@@ -166,7 +166,7 @@ LAB = Lab(
                 _trained,
                 DISTANCE,
                 f"the digits' distance, {JUDGED:,} images",
-                "With twenty seeds mnist_mlp, Adam 2e-4 and 0.5, 1,500 steps of 64, had ??.",
+                "With twenty seeds mnist_mlp and the defaults, 1,500 steps of 64, had 217 to 292.",
                 below=True,
             ),
             (

@@ -185,7 +185,38 @@ def arrows() -> None:
     plane("04-arrows", mg.data.ring(8), 2, 1500, 75)
 
 
-FIGURES = {"01": game, "02": v_curve, "03": best, "04": arrows}
+def measures() -> None:
+    """05-measures: points of six generators, and what the measures say of each."""
+    names = block_of("05", 'print(" "')
+    clouds, shown = names["clouds"], 350
+    found = {name: [round(float(value), 3) for value in names["measures"](cloud)] for name, cloud in clouds.items()}
+    points = {name: np.round(cloud[:shown], 2).tolist() for name, cloud in clouds.items()}
+    options = "".join(f"<option{' selected' * (name == 'half of the modes')}>{name}</option>" for name in clouds)
+    body = f"""<div class="controls"><label>generator <select id="s">{options}</select></label></div>
+<div class="row"><figure><canvas id="plane"></canvas><figcaption>gray: real points; red: generated ones</figcaption></figure>
+<figure><canvas id="bars"></canvas><figcaption>the line across each bar: real points against real ones</figcaption></figure></div>"""
+    script = """
+const kinds = [["modes", 8], ["high quality", 1], ["KL of the shares", 0.7], ["10 x Frechet", 6.6], ["precision", 1], ["coverage", 1], ["nearest neighbour", 1]];
+byId("s").addEventListener("change", draw);
+function draw() {
+  const name = byId("s").value, [p, width] = pen("plane", 340), side = Math.min(width, 340), unit = side / 3.6;
+  const dots = (list, color) => { p.fillStyle = tone(color); for (const [a, b] of list) p.fillRect(side / 2 + a * unit - 1.5, side / 2 - b * unit - 1.5, 3, 3); };
+  p.globalAlpha = 0.5; dots(data.real, "soft"); p.globalAlpha = 0.9; dots(data.points[name], "red");
+  const [q, w] = pen("bars", 340), left = 122, most = w - left - 54;
+  kinds.forEach(([kind, full], i) => {
+    const y = 16 + i * 46, value = data.found[name][i], bar = data.found["real again"][i], at = (v) => left + Math.min(v / full, 1) * most;
+    q.fillStyle = tone("text"); q.fillText(kind, 6, y + 17);
+    q.fillStyle = tone("blue"); q.fillRect(left, y, Math.max(1, at(value) - left), 24);
+    q.fillStyle = tone("text"); q.fillText(value.toFixed(kind === "modes" ? 0 : 2), at(value) + 6, y + 17);
+    q.strokeStyle = tone("green"); q.lineWidth = 2; q.beginPath(); q.moveTo(at(bar), y - 5); q.lineTo(at(bar), y + 29); q.stroke();
+  });
+}
+"""
+    numbers = {"points": points, "found": found, "real": np.round(names["real"][:shown], 2).tolist()}
+    save("05-measures", "Six generators and what the measures say", body, script, numbers)
+
+
+FIGURES = {"01": game, "02": v_curve, "03": best, "04": arrows, "05": measures}
 
 if __name__ == "__main__":
     for lesson in sys.argv[1:] or FIGURES:
