@@ -15,6 +15,7 @@ import minigan as mg
 from minigan import layers
 from minigan.cli import COMMANDS, guarded, main
 from minigan.errors import counted
+from minigan.labs.command import ACTIONS
 from minigan.models import MODELS
 from minigan.run import Plan
 from minigan.run_directory import RunDirectory
@@ -129,6 +130,7 @@ OTHERS = {
     "--busy", "--compile", "--layers", "--missing", "--penalties", "--scaling",  # of tests.benchmarks and tests.gpu
     "--table",
     "--cpus",  # of containers
+    "--find-links", "--no-index",  # of pip
 }  # fmt: skip
 
 
@@ -139,9 +141,9 @@ def test_every_flag_in_the_docs_is_one(capsys):
         if "parse_command" in path.read_text(encoding="utf-8"):
             module = example(path.stem)
             known |= set(_parser(module.Settings, "", module.QUICK)._option_string_actions)
-    for command in COMMANDS:
+    for words in [*([command] for command in COMMANDS), *(["lab", action] for action in ACTIONS)]:
         with pytest.raises(SystemExit):
-            main([command, "--help"])
+            main([*words, "--help"])
     known |= set(FLAGS.findall(capsys.readouterr().out))
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
         lines = [line for line in page.read_text(encoding="utf-8").splitlines() if "| none |" not in line]

@@ -146,10 +146,10 @@ def test_pages_open_from_the_disk(site, width):
 def test_the_search_works_from_the_disk(site):
     with Browser() as one:
         one.open(f"{(site / 'search.html').as_uri()}?q=wasserstein")
-        end, found = time.monotonic() + 20, 0
+        end, found = time.monotonic() + 20, False
         while not found and time.monotonic() < end:
-            found = one.run("document.querySelectorAll('#search-results li').length")
-        assert found > 3 and one.messages == []
+            found = one.run("document.querySelectorAll('#search-results li').length") > 3
+        assert found and one.messages == []
 
 
 @browser

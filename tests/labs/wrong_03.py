@@ -28,7 +28,7 @@ WRONG = [
     ("maxout_backward", "dz.sum(axis=0)", "dz.mean(axis=0)"),
     ("maxout_backward", "z.argmax(axis=2)[:, :, None]) * dy[:, :, None]", "z.argmax(axis=2)[:, :, None])"),
     ("maxout_backward", '    z = np.einsum("nd,dkp->nkp", x, W) + b\n', '    z = np.einsum("nd,dkp->nkp", x, W)\n'),
-    ("train_d", "range(4000)", "range(20)"),
+    ("train_d", "range(4000)", "range(2)"),
     ("train_d", "- sign) / n", "+ sign) / n"),
     ("train_d", "", "def train_d(draw_real, draw_fake, rng):\n    return lambda x: np.full(x.shape, 0.5)\n"),
     ("train_d", "return lambda x: 1 / (1 + np.exp(-(np.tanh(x[:, None] * w + b) @ v + c)))", "return lambda x: np.tanh(x[:, None] * w + b) @ v + c"),
