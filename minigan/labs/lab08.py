@@ -22,9 +22,9 @@ from .task import Lab, Names, Question, Task, Wrong, array_of, counted, require_
 FORWARD, BACKWARD = "conv_transpose_forward", "conv_transpose_backward"
 STEPS, BATCH, LATENT, WIDTH, RATE = 400, 32, 32, 16, 1e-3
 JUDGED = 2_000  # images of each kind
-TARGET = 200.0
+TARGET = 220.0
 KNOWN = (
-    "With thirteen seeds a right solution came to 119 to 158, and a dense G and D after as many steps, with four seeds, to "
+    "With thirteen seeds a right solution came to 119 to 172; a dense G and D after as many steps, with four seeds, to "
     "431 to 465."
 )
 LARGEST = 6  # a kernel's side

@@ -1,4 +1,4 @@
-"""What a dense GAN reaches in the steps of lab 8's milestone: `python -m tests.labs.dense_digits 4`. The lab quotes it."""
+"""What a dense GAN reaches in the steps of lab 8's milestone: `python -m tests.labs.dense_digits 4`."""
 
 import sys
 
