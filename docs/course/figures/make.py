@@ -26,13 +26,14 @@ def block_of(lesson: str, end: str) -> dict[str, Any]:
 # 01: three numbers. ----------------------------------------------------------------------------------------------------
 
 SETTINGS = {
-    "five steps of D in a round": {},
+    "ten steps of D in a round": {},
     "fifty steps of D": {"d_steps": 50},
     "fifty steps of D, saturating": {"d_steps": 50, "saturating": True},
     "one step of D": {"d_steps": 1},
+    "ten steps of D of twice the size": {"d_rate": 0.1},
     "one small step of D, a large one of G": {"d_steps": 1, "d_rate": 0.03, "g_rate": 0.3},
 }
-ROUNDS, EVERY = 1200, 5
+ROUNDS, EVERY = 1500, 5
 
 
 def game() -> None:
