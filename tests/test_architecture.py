@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 # Each file imports only from the ones before it (the files of one line may not import each other).
 FLOORS = [
     ["errors", "version", "printing", "local_server"],
-    ["config", "gradcheck.report"],
+    ["config", "gradcheck.report", "percent"],
     [
         "backend.philox",
         "backend.convolution",
@@ -178,7 +178,7 @@ SCREEN, SITTING = 60, 400
 BESIDE = (
     "data", "pictures", "training", "progress", "cli", "models", "settings", "run", "files", "image_runs",
     "recorders", "callbacks", "example_files", "means", "loop", "sampling", "archive", "blueprint", "printing",
-    "history_csv", "sample_command", "play", "r3gan",
+    "history_csv", "sample_command", "play", "r3gan", "percent",
     "gradcheck", "metrics", "pytest_plugin", "interop", "backend.cupy_backend", "backend.cublas", "backend.graph",
 )  # fmt: skip
 ENGINE = [path for path in FILES if not name_of(path).startswith(BESIDE)]
