@@ -12,6 +12,7 @@
 import numpy as np
 
 import minigan as mg
+from minigan.walks import walk
 
 digits = mg.data.mnist(labels=False)  # 60,000 of them come with the package
 mg.pictures.grid(digits.images[:25])
@@ -74,7 +75,7 @@ mg.pictures.grid(gan.sample(60), columns=10)
 
 # %%
 z = np.random.default_rng(3).normal(size=(8, 2, 100))
-ways = np.concatenate([mg.walks.walk(ends, between=8) for ends in z])  # (80, 100)
+ways = np.concatenate([walk(ends, between=8) for ends in z])  # (80, 100)
 mg.pictures.grid(gan.G(ways.astype("float32")), columns=10)
 
 # %% [markdown]

@@ -9,6 +9,8 @@
 import tempfile
 from pathlib import Path
 
+from IPython.display import Image
+
 import minigan as mg
 
 folder = Path(tempfile.mkdtemp()) / "photos"
@@ -50,7 +52,7 @@ gan = mg.GAN(
     augment=mg.DiffAugment("translation"),
     ema=0.99,  # samples are drawn with an average of G's last weights: steadier
 )
-print(f"{G.count:,} parameters in G, {D.count:,} in D")
+print(f"{len(G.params):,} parameters in G, {len(D.params):,} in D")
 
 # %% [markdown]
 # ## Train
@@ -75,15 +77,12 @@ mg.pictures.grid(gan.sample(40), columns=10)
 #
 # ## How it came to be
 #
-# The same noise, at the steps at which samples were kept:
+# The same noise, at the steps at which samples were kept, as a film. It lies in the run's folder, with everything
+# else.
 
 # %%
-films = [mg.pictures.load_png(path) for path in run.samples]
-tile = films[0].shape[0] // 5
-mg.pictures.grid(
-    [film[:tile, : 4 * tile].astype("float32") / 127.5 - 1 for film in films],
-    columns=2,
-)
+print(*sorted(path.name for path in run.path.iterdir()), sep=", ")
+Image((run.path / "evolution.gif").read_bytes(), format="gif")
 
 # %% [markdown]
 # ## Try

@@ -13,7 +13,10 @@ import numpy as np
 import minigan as mg
 
 ring = mg.data.ring(8)
-mg.pictures.scatter(ring.array[:0], real=ring.array[:2_000])
+figure, axes = plt.subplots(figsize=(4, 4))
+axes.scatter(*ring.array[:2_000].T, s=3, color="gray")
+axes.set_aspect("equal")
+plt.show()
 
 # %% [markdown]
 # ## Train, and record
@@ -28,16 +31,18 @@ mg.pictures.scatter(ring.array[:0], real=ring.array[:2_000])
 # %%
 gan = mg.GAN(*mg.models.toy2d(width=64))
 explorer = mg.Explorer(every=30)
-run = mg.train(gan, ring, steps=2_400, batch_size=128, callbacks=[explorer])
+run = mg.train(gan, ring, steps=3_000, batch_size=128, callbacks=[explorer])
 explorer
 
 # %% [markdown]
 # Move the slider, or click on it and hold the right arrow key. Look for three things.
 #
-# - **The hunt.** At first all of $G$'s points sit in one cloud. $D$ paints it red, and the cloud runs from there.
-# - **The map.** The grid of lines is the noise, as $G$ bends it. Where lines are far apart, few points are: $G$ is a
-#   continuous function, and has to cross the gaps between the clusters.
-# - **The end.** Where $G$ is as dense as the real points, $D$ can say nothing, and its colour fades.
+# - **The hunt.** At first all of $G$'s points sit in one cloud. $D$ paints it red, fake, and the cloud runs from
+#   there to where it is blue, real.
+# - **The map.** Tick the box "G's warped grid": the lines are the noise, as $G$ bends it. Where they are far apart,
+#   few points are. $G$ is a continuous function, so it cannot leave out the gaps between the clusters; it can only
+#   cross them fast.
+# - **The end.** At the clusters $D$ turns white: it cannot tell any more. Red stays where no real points are.
 #
 # `explorer.save("ring.html")` writes the page as a file, for any browser.
 #
@@ -53,19 +58,20 @@ mg.pictures.scatter(gan.sample(2_000), real=ring.array[:2_000])
 # %% [markdown]
 # ## Mode collapse
 #
-# Now $G$ gets 16 numbers of noise in place of two, and nothing else changes. That should be easier, and is not.
+# Now $G$ gets 16 numbers of noise in place of two, and nothing else changes. That should be easier, and is not: for a
+# long time $G$ puts all its points into a few clusters, $D$ learns that these are fake, and $G$ moves on to others.
 
 # %%
 lost = mg.GAN(*mg.models.toy2d(width=64, latent=16))
 wander = mg.Explorer(every=30)
-mg.train(lost, ring, steps=2_400, batch_size=128, callbacks=[wander], progress=False)
+mg.train(lost, ring, steps=3_000, batch_size=128, callbacks=[wander], progress=False)
 hits = [len(frame["hit"]) for frame in wander.frames], [len(frame["hit"]) for frame in explorer.frames]
 
-figure, axes = plt.subplots(figsize=(7, 2.8), layout="constrained")
+figure, axes = plt.subplots(figsize=(9, 2.8), layout="constrained")
 for one, name in zip(hits, ("16 numbers of noise", "2 numbers of noise"), strict=True):
     axes.plot(30 * np.arange(len(one)), one, label=name)
 axes.set(xlabel="step", ylabel="modes hit, of 8", ylim=(0, 8.4))
-axes.legend()
+axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %%
@@ -74,6 +80,7 @@ wander
 # %% [markdown]
 # ## Try
 #
+# - Is it lost for ever? `mg.train(lost, ring, more=2_000, callbacks=[wander])`, and look at the page again.
 # - `mg.GAN(..., objective="wasserstein")`, or `"hinge"`, or `"least-squares"`: what does $D$'s landscape look like?
 # - Packs: `G, D = mg.models.toy2d(latent=16, pack=4)` and `mg.GAN(G, D, pack=4)` let $D$ see four points at once, so
 #   that it notices when all of them are alike.

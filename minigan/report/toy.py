@@ -22,7 +22,7 @@ MARGIN = 0.35  # around the real points, by their width
 MOST = 200  # frames
 LONGEST = 0.15  # an arrow, by the width of the picture
 WHOLE = 32767  # of an int16
-HEIGHT = 860  # pixels of the frame in a notebook
+HEIGHT = 960  # pixels of the frame in a notebook
 
 
 class Explorer(Callback):
