@@ -158,8 +158,8 @@ mg.pictures.grid(gan.sample(40), columns=10)
 # BatchNorm in the same place, in the third.
 
 # %%
-rows = [gan.sample(12), trained(FirstTry).sample(12), trained(BatchNorm).sample(12)]
-mg.pictures.grid(np.concatenate(rows), columns=12)
+rows = [gan.sample(10), trained(FirstTry).sample(10), trained(BatchNorm).sample(10)]
+mg.pictures.grid(np.concatenate(rows), columns=10)
 
 # %% [markdown]
 # The wrong layer learns, too. Nobody who sees only the second row would look for a mistake in a derivative; one would

@@ -83,7 +83,7 @@ mg.pictures.grid(gan.G(ways.astype("float32")), columns=10)
 #
 # - Train on: `run = mg.train(gan, digits, more=2_000)`, then run the cells below it again.
 # - Let $D$ learn much faster than $G$, with `mg.Adam(D, 5e-3, 0.5)`. What do the curves say, and what the samples?
-# - Put `mg.models.mnist_dcgan(width=8)` in place of `mnist_mlp(...)`: convolutions.
+# - Convolutions draw cleaner strokes. The notebook on [judging](judge_it.ipynb) has such networks: copy them here.
 #
 # Next: [your own images](own_images.ipynb), [is it any good?](judge_it.ipynb), and
 # [one step of this GAN, derived](../gan_step.md).
