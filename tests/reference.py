@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import minigan
-from minigan import data, errors, gradcheck, initializers, interop, layers, metrics, models, pictures, walks
+from minigan import data, errors, gradcheck, initializers, interop, layers, metrics, models, percent, pictures, walks
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
 HEAD = """# Reference
@@ -26,6 +26,7 @@ ROOMS = [
     ("minigan.metrics", "Metrics", metrics, metrics.__all__),
     ("minigan.pictures", "Pictures", pictures, None),
     ("minigan.walks", "Walks through a generator's noise", walks, None),
+    ("minigan.percent", "Notebooks as programs", percent, None),
     ("minigan.interop", "Weights of other libraries", interop, ["to_torch", "from_torch", "modules_of", "to_keras",
                                                                 "from_keras"]),
     ("minigan.errors", "Errors", errors, None),

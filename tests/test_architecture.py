@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 
 # Each file imports only from the ones before it (the files of one line may not import each other).
 FLOORS = [
-    ["errors", "version", "printing", "local_server", "percent"],
-    ["config", "gradcheck.report"],
+    ["errors", "version", "printing", "local_server"],
+    ["config", "gradcheck.report", "percent"],
     [
         "backend.philox",
         "backend.convolution",

@@ -501,6 +501,15 @@ def test_the_explorer_records_what_the_gan_does():
     assert len(points(data["real"])) == 500  # all that are drawn
 
 
+def test_the_explorer_shows_itself_in_a_notebook():
+    assert Explorer()._repr_html_() is None
+    explorer, _ = explored(mg.data.ring(8))
+    shown = explorer._repr_html_()
+    assert shown.startswith("<div><iframe srcdoc=") and shown.endswith("</iframe></div>")
+    (document,) = re.findall(r'srcdoc="([^"]*)"', shown)
+    assert html.unescape(document) == page(explorer.data(), explorer.name)
+
+
 def test_the_explorer_changes_nothing():
     found = []
     for callbacks in ([], [Explorer(every=1)]):

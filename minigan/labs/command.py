@@ -1,7 +1,6 @@
 """`minigan lab`: list the course's labs, start one, check a file, get a hint, make a lab, grade a folder."""
 
 import getpass
-import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any, BinaryIO
 from ..errors import FileError, SettingsError, did_you_mean
 from ..files import write_atomically
 from ..gradcheck.children import SHOWN, Limits
-from ..percent import to_notebook
+from ..percent import as_json, to_notebook
 from .catalogue import NUMBERS, open_lab
 from .checking import check_file
 from .grading import grade
@@ -86,7 +85,7 @@ def start(number: str, student: str | None, notebook: bool, out: Path | None) ->
     name = f"lab{lab.number}" if lab.number in NUMBERS else Path(lab.number).resolve().name
     path = out or Path(name + (".ipynb" if notebook else ".py"))
     text = lab.start.replace(ME, f'STUDENT = "{who}"')
-    content = json.dumps(to_notebook(text), indent=1) + "\n" if notebook else text
+    content = as_json(to_notebook(text)) if notebook else text
     write_atomically(path, partial(_write, content), overwrite=False)
     print(f"{path}: lab {lab.number}, {len(lab.tasks)} tasks, {lab.points} points, for {who}")
     print(f"when you have written something: minigan lab check {lab.number} {path}")

@@ -1,6 +1,5 @@
 """`Live()`: the page of a run in a notebook, which grows as the run goes on."""
 
-import html
 import json
 import time
 from typing import Any
@@ -42,12 +41,11 @@ class Live(Reader):
             return
         from IPython.display import HTML, display
 
-        from .pages import page
+        from .pages import frame, page
 
         self.name = f"minigan-{uuid4().hex}"
         first = page(self.data(training) | {"live": "message"}, training.record.name)
-        frame = f'<iframe id="{self.name}" srcdoc="{html.escape(first)}" width="100%" height="{HEIGHT}"></iframe>'
-        display(HTML(f"<div>{frame}</div>"))
+        display(HTML(f"<div>{frame(first, HEIGHT, self.name)}</div>"))
         self.display = display(HTML(""), display_id=True)
 
     def on_log(self, training: Training, row: dict[str, float]) -> None:

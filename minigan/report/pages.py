@@ -32,6 +32,12 @@ def page(data: dict[str, Any], title: str) -> str:
     return found
 
 
+def frame(document: str, height: int, name: str = "") -> str:
+    """HTML that shows a whole page within another one, such as below a cell of a notebook."""
+    ident = f'id="{name}" ' if name else ""
+    return f'<iframe {ident}srcdoc="{html.escape(document)}" width="100%" height="{height}"></iframe>'
+
+
 def _without_script(data: dict[str, Any]) -> str:
     """What a browser without JavaScript shows: the last pictures."""
     last = [run["grids"][-1] for run in data.get("runs", []) if run["grids"]]

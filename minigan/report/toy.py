@@ -22,6 +22,7 @@ MARGIN = 0.35  # around the real points, by their width
 MOST = 200  # frames
 LONGEST = 0.15  # an arrow, by the width of the picture
 WHOLE = 32767  # of an int16
+HEIGHT = 960  # pixels of the frame in a notebook
 
 
 class Explorer(Callback):
@@ -33,7 +34,8 @@ class Explorer(Callback):
 
     A frame has D's score on a 40 x 40 lattice, 400 points of G, the image of a 21 x 21 lattice of its noise (where that
     has two numbers), and the steps -dL/dx along which G's loss would move 60 of its points. `save(path)` writes the
-    page. Nothing in the run changes. Raises ShapeError where the run begins, for a GAN of anything but points (2,).
+    page; in a notebook the explorer as the last line of a cell shows it. Nothing in the run changes. Raises ShapeError
+    where the run begins, for a GAN of anything but points (2,).
     """
 
     def __init__(
@@ -159,3 +161,9 @@ class Explorer(Callback):
             raise SettingsError("Explorer.save: nothing was recorded yet: give it to train, callbacks=[explorer]")
         content = page(self.data(), f"{self.name}: a GAN in the plane").encode()
         write_atomically(path, lambda file: file.write(content), overwrite)
+
+    def _repr_html_(self) -> str | None:
+        """The page, below a cell of a notebook; nothing before the run has begun."""
+        from .pages import frame, page
+
+        return f"<div>{frame(page(self.data(), self.name), HEIGHT)}</div>" if self.frames else None
