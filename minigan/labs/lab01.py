@@ -122,10 +122,13 @@ LAB = Lab(
             3,
             _train,
             (
-                "Begin with 1,000 rounds, batches of 100, and a learning rate of 0.05 for both; print theta as it goes.",
-                "If theta circles around the mean, or is late, D does not follow: let it take several steps in each round, and "
+                "Begin with 1,000 rounds, batches of 100, and a learning rate of 0.05 for both; print theta as it "
+                "goes.",
+                "If theta circles around the mean, or is late, D does not follow: let it take several steps in each "
+                "round, and "
                 "give G a smaller learning rate than D.",
-                "2,000 rounds; in each, ten times D's step at 0.05, with new numbers, then one of G's at 0.03. Return the "
+                "2,000 rounds; in each, ten times D's step at 0.05, with new numbers, then one of G's at 0.03. "
+                "Return the "
                 "mean of theta over the last half: that removes what noise is left.",
             ),
         ),
